@@ -1,0 +1,271 @@
+"""The words of refusals: why a call was not carried, and what lets the next one go.
+
+Pure. Those of budgets name what, how much was spent of what, what is held and in doubt where that
+is not nothing, what was needed, since when, until when, and what to do.
+"""
+
+from __future__ import annotations
+
+from ferrycli.rules import errors
+from ferrycli.rules.money import usd
+from ferrycli.rules.phrases import (
+    PERIOD_PHRASES,
+    Words,
+    Writers,
+    apart,
+    argument,
+    listed,
+    moment,
+    next_limit,
+    plain,
+    ticked,
+)
+
+REFUSALS = Writers()
+
+
+@REFUSALS.of(errors.NoKey)
+def _no_key(_error: errors.NoKey) -> Words:
+    hint = "send `Authorization: Bearer fk_…`; `ferry keys create` makes a key"
+    return Words("the request carries no key", hint)
+
+
+_BAD_KEYS = {
+    "unknown": ("is not known here", "`ferry keys list` shows those that are"),
+    "typo": ("is mistyped: its checksum does not hold", "copy it again, whole"),
+    "revoked": ("is revoked", "make another with `ferry keys create`"),
+    "expired": ("has expired", "its owner can run `ferry keys set NAME --expires 90d`"),
+    "role": ("makes no calls: its role is another", "make one with `ferry keys create`"),
+    "demo": (
+        "opens simulated models only, on this machine only, while no provider is set up",
+        "make one of your own with `ferry keys create`",
+    ),
+}
+
+
+@REFUSALS.of(errors.BadKey)
+def _bad_key(error: errors.BadKey) -> Words:
+    said, hint = _BAD_KEYS.get(error.why, (f"cannot be used: {plain(error.why)}", ""))
+    return Words(f"key {ticked(error.shown)} {said}", hint)
+
+
+@REFUSALS.of(errors.TwoKeys)
+def _two_keys(error: errors.TwoKeys) -> Words:
+    sentence = f"the request carries different keys in {listed(error.headers, 'and')}"
+    return Words(sentence, "send one of them")
+
+
+@REFUSALS.of(errors.ModelNotAllowed)
+def _model_not_allowed(error: errors.ModelNotAllowed) -> Words:
+    may = f"it may use {listed(error.allowed)}; " if error.allowed else ""
+    hint = f"{may}its owner can add to them with `ferry keys set NAME --model GLOB`"
+    return Words(f"this key may not use model {ticked(error.model)}", hint)
+
+
+@REFUSALS.of(errors.ModelNotFound)
+def _model_not_found(error: errors.ModelNotFound) -> Words:
+    if error.providers:
+        names = listed(f"{provider}/{error.model}" for provider in error.providers)
+        return Words(f"several providers serve model {ticked(error.model)}", f"name one: {names}")
+    hint = f"did you mean {listed(error.nearest)}?" if error.nearest else ""
+    hint = hint or "write it as `provider/model`; `GET /v1/models` lists what this key may use"
+    return Words(f"there is no model {ticked(error.model)}", hint)
+
+
+@REFUSALS.of(errors.MissingAttribution)
+def _missing_attribution(error: errors.MissingAttribution) -> Words:
+    sentence = f"the call names no {ticked(error.dimension)}, and its key requires one"
+    return Words(sentence, f"send the header `{error.header}: VALUE`")
+
+
+@REFUSALS.of(errors.ModelUnpriced)
+def _model_unpriced(error: errors.ModelUnpriced) -> Words:
+    sentence = f"{ticked(error.target)} has no price, and {_budget(error.budget)} is a hard limit"
+    target = argument(error.target)
+    return Words(sentence, f"set one with `ferry prices set {target} --input 3 --output 15`")
+
+
+@REFUSALS.of(errors.CallUnbounded)
+def _call_unbounded(error: errors.CallUnbounded) -> Words:
+    sentence = (
+        f"the most that this call to {ticked(error.target)} can cost cannot be stated,"
+        f" and {_budget(error.budget)} is a hard limit"
+    )
+    return Words(sentence, f"set or leave out {ticked(error.field)}" if error.field else "")
+
+
+def _budget(selector: str) -> str:
+    """`key=acme-web` as `the budget of key `acme-web``; other selectors as they are written."""
+    dimension, _, name = selector.partition("=")
+    if dimension == "key" and "," not in name:
+        return f"the budget of key {ticked(name)}"
+    return f"budget {ticked(selector)}"
+
+
+def _holder(selector: str) -> tuple[str, str]:
+    """Who has spent, in words; and the key's name where the budget is a key's own."""
+    dimension, _, name = selector.partition("=")
+    if dimension == "key" and "," not in name:
+        return f"key {ticked(name)}", name
+    return f"budget {ticked(selector)}", ""
+
+
+@REFUSALS.of(errors.BudgetSpent)
+def _budget_spent(error: errors.BudgetSpent) -> Words:
+    who, key = _holder(error.owner_hint)
+    sentence = (
+        f"{who} has spent {apart(error.spent_nanousd, error.limit_nanousd)}"
+        f" of {usd(error.limit_nanousd)} {_since(error)}"
+    )
+    used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
+    free = error.limit_nanousd - used
+    facts = _facts(error)
+    if free > 0:
+        facts.append(f"this call needs {apart(error.needed_nanousd, free)} of {usd(free)} left")
+    elif error.needed_nanousd:
+        facts.append(f"this call needs {usd(error.needed_nanousd)}")
+    ways = []
+    if key:
+        limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
+        budget = f"{limit}/{error.period}"
+        ways.append(f"raise it with `ferry keys set {argument(key)} --budget {budget}`")
+    if free > 0:
+        ways.append("ask for a shorter answer")
+    if error.resets_at_us is not None:
+        ways.append(f"wait until {moment(error.resets_at_us)}")
+    return Words("; ".join([sentence, *facts]), ", or ".join(ways))
+
+
+@REFUSALS.of(errors.BudgetBusy)
+def _budget_busy(error: errors.BudgetBusy) -> Words:
+    who, _ = _holder(error.owner_hint)
+    used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
+    free = max(0, error.limit_nanousd - used)
+    sentence = (
+        f"{who} has {usd(free)} free of {usd(error.limit_nanousd)} {_since(error)},"
+        f" and this call needs {apart(error.needed_nanousd, free)}"
+    )
+    facts = [f"{apart(error.spent_nanousd, error.limit_nanousd)} is spent", *_facts(error)]
+    hint = "try again in a second: what the calls in flight do not use comes back as they end"
+    return Words("; ".join([sentence, *facts]), hint)
+
+
+def _since(error: errors.BudgetRefusal) -> str:
+    period = PERIOD_PHRASES.get(error.period, f"per {error.period}")
+    return f"{period}, since {moment(error.window_start_us)}" if error.window_start_us else period
+
+
+def _facts(error: errors.BudgetRefusal) -> list[str]:
+    facts = []
+    if error.held_nanousd:
+        facts.append(f"{usd(error.held_nanousd)} is held by calls in flight")
+    if error.doubt_nanousd:
+        facts.append(f"{usd(error.doubt_nanousd)} is in doubt")
+    return facts
+
+
+@REFUSALS.of(errors.NotJson)
+def _not_json(error: errors.NotJson) -> Words:
+    return Words(f"the body is no JSON object: {plain(error.why)}")
+
+
+@REFUSALS.of(errors.BadParameter)
+def _bad_parameter(error: errors.BadParameter) -> Words:
+    sentence = f"{ticked(error.field)} cannot be {ticked(error.value)}"
+    return Words(sentence, f"it takes {plain(error.wanted)}")
+
+
+@REFUSALS.of(errors.BodyTooLarge)
+def _body_too_large(error: errors.BodyTooLarge) -> Words:
+    sentence = f"the body is larger than {error.bytes_max:,} bytes"
+    return Words(sentence, "whoever runs ferry can raise `body_mb_max` in `[server]`")
+
+
+@REFUSALS.of(errors.HeadersTooLarge)
+def _headers_too_large(error: errors.HeadersTooLarge) -> Words:
+    return Words(f"the request's headers are too large: {plain(error.what)}")
+
+
+@REFUSALS.of(errors.PathTooLong)
+def _path_too_long(error: errors.PathTooLong) -> Words:
+    return Words(f"the path is longer than {error.bytes_max:,} bytes")
+
+
+@REFUSALS.of(errors.CompressedBody)
+def _compressed_body(error: errors.CompressedBody) -> Words:
+    sentence = f"the body is compressed with {ticked(error.encoding)}"
+    return Words(sentence, "send it without `Content-Encoding`")
+
+
+@REFUSALS.of(errors.BodyTooSlow)
+def _body_too_slow(error: errors.BodyTooSlow) -> Words:
+    return Words(f"the body did not arrive whole within {error.seconds:g} s")
+
+
+@REFUSALS.of(errors.ForbiddenOrigin)
+def _forbidden_origin(error: errors.ForbiddenOrigin) -> Words:
+    sentence = f"{ticked(f'{error.header}: {error.value}')} is not served here"
+    return Words(sentence, "whoever runs ferry can add the name to `hosts` in `[server]`")
+
+
+@REFUSALS.of(errors.CarriesLoop)
+def _carries_loop(_error: errors.CarriesLoop) -> Words:
+    hint = "the `base_url` of a provider leads back to ferry"
+    return Words("the request has passed through this ferry before", hint)
+
+
+@REFUSALS.of(errors.NoSuchPath)
+def _no_such_path(error: errors.NoSuchPath) -> Words:
+    sentence = f"there is no {ticked(f'{error.method} {error.path}')}"
+    return Words(sentence, "the base URL of OpenAI clients ends in `/v1`")
+
+
+@REFUSALS.of(errors.MethodNotAllowed)
+def _method_not_allowed(error: errors.MethodNotAllowed) -> Words:
+    return Words(f"{ticked(error.path)} does not take {ticked(error.method)}")
+
+
+@REFUSALS.of(errors.TooBusy)
+def _too_busy(_error: errors.TooBusy) -> Words:
+    return Words("as many calls are in flight as this server carries", "try again in a second")
+
+
+@REFUSALS.of(errors.Stopping)
+def _stopping(_error: errors.Stopping) -> Words:
+    return Words("this server is stopping", "try again in a second")
+
+
+# Upstream -----------------------------------------------------------------------------------
+
+_PHASES = {
+    "connect": "did not accept a connection",
+    "first_byte": "did not begin to answer",
+    "idle": "sent nothing more",
+    "total": "did not finish",
+}
+"""Phases are named like the settings that bound them: `connect_s` and so on."""
+
+
+@REFUSALS.of(errors.UpstreamFailed)
+def _upstream_failed(error: errors.UpstreamFailed) -> Words:
+    return Words(f"provider {ticked(error.provider)} did not answer: {plain(error.why)}")
+
+
+@REFUSALS.of(errors.UpstreamTimeout)
+def _upstream_timeout(error: errors.UpstreamTimeout) -> Words:
+    said = _PHASES.get(error.phase, f"was too slow ({plain(error.phase)})")
+    hint = ""
+    if error.phase in _PHASES:
+        hint = f"whoever runs ferry can raise `{error.phase}_s` in `[upstream]`"
+    return Words(f"provider {ticked(error.provider)} {said} within {error.seconds:g} s", hint)
+
+
+@REFUSALS.of(errors.NoCredential)
+def _no_credential(error: errors.NoCredential) -> Words:
+    sentence = f"provider {ticked(error.provider)} has no key ({error.origin}): {plain(error.why)}"
+    return Words(sentence, "set that, or take the provider out of the config")
+
+
+@REFUSALS.of(errors.InternalFailure)
+def _internal(error: errors.InternalFailure) -> Words:
+    return Words(f"ferry itself failed ({plain(error.error)})", "its log says where")

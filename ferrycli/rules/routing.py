@@ -1,0 +1,84 @@
+"""From the model that was asked for to the targets that may answer, and what follows a failure.
+
+Pure: which provider serves what is handed in. Source: docs/money.md, section 5; routes with
+several targets come with the route commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from ferrycli.rules.errors import ModelNotFound
+from ferrycli.rules.keys import KeyTerms
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTerms:
+    """A configured provider as routing sees it."""
+
+    name: str
+    kind: str
+    models: tuple[str, ...] = ()
+    """Globs that the operator listed; none: what the catalogue knows of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One provider and the model name that it is sent."""
+
+    provider: str
+    kind: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+RETRIED_STATUSES = frozenset({408, 409, 424, 429, 498, 500, 502, 503, 504, 529})
+"""Statuses after which another target may be tried, before the first byte only."""
+
+NEAREST_MAX = 3
+
+
+def find_target(
+    asked: str,
+    providers: Sequence[ProviderTerms],
+    serves: Callable[[ProviderTerms, str], bool],
+    names: Callable[[], Sequence[str]],
+) -> Target:
+    """The target that `asked` names: `provider/model`, or a bare model that one provider serves.
+
+    `serves`: whether the catalogue knows the model under that provider. `names`: names to suggest.
+    A bare name goes to a provider that lists it, then to one whose catalogue knows it, then to
+    the only configured one. Raises `ModelNotFound` with the nearest names.
+    """
+    prefix, slash, rest = asked.partition("/")
+    if slash and rest:
+        for provider in providers:
+            if provider.name == prefix and _accepts(provider, rest):
+                return Target(provider.name, provider.kind, rest)
+    listing = [one for one in providers if one.models and _accepts(one, asked)]
+    serving = listing or [one for one in providers if not one.models and serves(one, asked)]
+    real = [one for one in providers if one.kind != "sim"]
+    if not serving and len(real) == 1 and not real[0].models and real[0].kind != "openai":
+        serving = real
+    if len(serving) == 1:
+        return Target(serving[0].name, serving[0].kind, asked)
+    if serving:
+        raise ModelNotFound(asked, providers=tuple(one.name for one in serving))
+    known = names()
+    nearest = get_close_matches(asked, known, NEAREST_MAX, 0.5) or known[:NEAREST_MAX]
+    raise ModelNotFound(asked, nearest=tuple(nearest))
+
+
+def _accepts(provider: ProviderTerms, model: str) -> bool:
+    return not provider.models or any(fnmatchcase(model, glob) for glob in provider.models)
+
+
+def allowed(key: KeyTerms, target: Target) -> Target:
+    """`target` if the key may use it. Raises `ModelNotAllowed`."""
+    key.check_model(target.provider, target.model)
+    return target

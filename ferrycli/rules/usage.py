@@ -1,0 +1,122 @@
+"""What one billed model call used, in buckets that do not overlap.
+
+`Usage.counted` is the only way in from a provider's figures: it takes the dialect's convention
+and refuses counts that cannot be. Source: docs/money.md, section 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ferrycli.rules.errors import BadUsage
+
+COUNT_MAX = 10**12
+"""No request of any provider comes near a million million tokens: more is a broken reply."""
+
+BUCKETS = (
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_30m",
+    "cache_write_1h",
+    "cache_write_12h",
+    "output",
+    "audio_in",
+    "audio_out",
+    "image_in",
+    "web_search",
+)
+"""The billed buckets, in the order in which they are listed everywhere."""
+
+WRITE_BUCKETS = ("cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h")
+INPUT_BUCKETS = ("input", "cache_read", *WRITE_BUCKETS, "audio_in", "image_in")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Counts per bucket; each token is in exactly one. `reasoning` is inside `output`."""
+
+    input: int = 0
+    """Fresh text tokens: neither read from a cache nor written to one."""
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_30m: int = 0
+    cache_write_1h: int = 0
+    cache_write_12h: int = 0
+    output: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    image_in: int = 0
+    web_search: int = 0
+    reasoning: int = 0
+    """For information; billed as part of `output`."""
+
+    @classmethod
+    def counted(
+        cls,
+        *,
+        cache_is_inside: bool,
+        input_tokens: object,
+        output_tokens: object,
+        cache_read: object = 0,
+        cache_write_5m: object = 0,
+        cache_write_30m: object = 0,
+        cache_write_1h: object = 0,
+        cache_write_12h: object = 0,
+        audio_in: object = 0,
+        audio_out: object = 0,
+        image_in: object = 0,
+        web_search: object = 0,
+        reasoning: object = 0,
+    ) -> Usage:
+        """Usage from a provider's counts.
+
+        `cache_is_inside`: whether `input_tokens` already includes cached and written tokens
+        (OpenAI, Gemini) or stands beside them (Anthropic, Bedrock Converse). Audio and image
+        input are inside `input_tokens`, audio output inside `output_tokens`.
+        Raises `BadUsage` naming the field, for what is no count from 0 to `COUNT_MAX` and for
+        parts that exceed their whole.
+        """
+        counted = cls(
+            cache_read=_count("cache_read", cache_read),
+            cache_write_5m=_count("cache_write_5m", cache_write_5m),
+            cache_write_30m=_count("cache_write_30m", cache_write_30m),
+            cache_write_1h=_count("cache_write_1h", cache_write_1h),
+            cache_write_12h=_count("cache_write_12h", cache_write_12h),
+            audio_in=_count("audio_in", audio_in),
+            audio_out=_count("audio_out", audio_out),
+            image_in=_count("image_in", image_in),
+            web_search=_count("web_search", web_search),
+            reasoning=_count("reasoning", reasoning),
+        )
+        inside = counted.audio_in + counted.image_in
+        if cache_is_inside:
+            inside += counted.cache_read + counted.cache_write
+        fresh = _count("input_tokens", input_tokens) - inside
+        written_out = _count("output_tokens", output_tokens) - counted.audio_out
+        if fresh < 0:
+            raise BadUsage("input_tokens", input_tokens)
+        if written_out < 0:
+            raise BadUsage("output_tokens", output_tokens)
+        return replace(counted, input=fresh, output=written_out)
+
+    @property
+    def input_total(self) -> int:
+        """All input tokens, cached and written ones included."""
+        return sum(getattr(self, bucket) for bucket in INPUT_BUCKETS)
+
+    @property
+    def cache_write(self) -> int:
+        """Tokens written to a cache, for whatever time."""
+        return sum(getattr(self, bucket) for bucket in WRITE_BUCKETS)
+
+    @property
+    def output_total(self) -> int:
+        """All output tokens, spoken and reasoning ones included."""
+        return self.output + self.audio_out
+
+
+def _count(field: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value <= COUNT_MAX:
+        raise BadUsage(field, value)
+    return value

@@ -1,0 +1,196 @@
+"""One sentence and one hint for every error: fields become words here, and only here.
+
+Pure. A sentence is lower case, has no full stop and puts the offending value in backticks; a hint
+names the command or the field that mends it. Used by the terminal and by replies alike.
+"""
+
+from __future__ import annotations
+
+from ferrycli.rules import errors
+from ferrycli.rules.errors import FerryError
+from ferrycli.rules.money import AMOUNT_USD_MAX
+from ferrycli.rules.phrases import Words, Writers, argument, choice, listed, nearest, plain, ticked
+from ferrycli.rules.refusals import REFUSALS
+from ferrycli.rules.usage import COUNT_MAX
+
+WRITERS = Writers(REFUSALS)
+
+OTHER_DATABASE = "name another with `--db PATH`"
+
+
+def words(error: FerryError) -> Words:
+    """Sentence and hint for `error`; a class without words of its own says its name."""
+    for kind in type(error).__mro__:
+        if (writer := WRITERS.get(kind)) is not None:
+            return writer(error)
+    return Words(f"ferry stopped with {ticked(type(error).__name__)}")
+
+
+# Bad input ----------------------------------------------------------------------------------
+
+
+@WRITERS.of(errors.BadAmount)
+def _bad_amount(error: errors.BadAmount) -> Words:
+    hint = f"write dollars from 0 to {AMOUNT_USD_MAX:,}, such as `50` or `0.25`"
+    return Words(f"{ticked(error.text)} is no amount of money", hint)
+
+
+@WRITERS.of(errors.BadUsage)
+def _bad_usage(error: errors.BadUsage) -> Words:
+    sentence = f"the count {ticked(error.field)} cannot be {ticked(error.value)}"
+    return Words(
+        sentence, f"a count is a whole number from 0 to {COUNT_MAX:,}, and at least its parts"
+    )
+
+
+@WRITERS.of(errors.UnpricedUsage)
+def _unpriced_usage(error: errors.UnpricedUsage) -> Words:
+    return Words(
+        f"there is no price for {ticked(error.bucket)}",
+        "set one with `ferry prices set PROVIDER/MODEL --input 3 --output 15`",
+    )
+
+
+@WRITERS.of(errors.BadSpan)
+def _bad_span(error: errors.BadSpan) -> Words:
+    hint = (
+        "write `90m`, `24h`, `7d`, `2w`, `today`, `yesterday`, `this-week`, `last-week`, `mtd`,"
+        " `last-month`, `2026-11-16`, `2026-W47`, `2026-11`, or two of them as `A..B`"
+    )
+    return Words(f"{ticked(error.text)} is no span of time", hint)
+
+
+@WRITERS.of(errors.BadBudget)
+def _bad_budget(error: errors.BadBudget) -> Words:
+    hint = "write dollars and a period, such as `50/month`; periods: `day week month total`"
+    return Words(f"{ticked(error.text)} is no budget", hint)
+
+
+@WRITERS.of(errors.BadPolicy)
+def _bad_policy(error: errors.BadPolicy) -> Words:
+    hint = (
+        "pin with `--tenant acme`, fill in with `--default feature=chat`,"
+        " and name a dimension in `--require` or `--deny`"
+    )
+    return Words(f"{ticked(error.text)} is no policy of a key", hint)
+
+
+@WRITERS.of(errors.BadPrice)
+def _bad_price(error: errors.BadPrice) -> Words:
+    hint = "write dollars per million tokens, such as `--input 3 --output 15`"
+    return Words(f"{ticked(error.text)} is no price: {plain(error.why)}", hint)
+
+
+@WRITERS.of(errors.BadField)
+def _bad_field(error: errors.BadField) -> Words:
+    sentence = f"there is no {plain(error.what)} {ticked(error.name)}"
+    return Words(sentence, choice(error.name, error.known))
+
+
+@WRITERS.of(errors.NameTaken)
+def _name_taken(error: errors.NameTaken) -> Words:
+    hint = "choose another name"
+    if error.what == "key":
+        hint += f", or change that key with `ferry keys set {argument(error.name)}`"
+    return Words(f"there is already a {error.what} {ticked(error.name)}", hint)
+
+
+@WRITERS.of(errors.ConfigUnreadable)
+def _config_unreadable(error: errors.ConfigUnreadable) -> Words:
+    return Words(
+        f"cannot read {ticked(error.path)}: {plain(error.why)}",
+        "mend it, or name another with `--config FILE` or FERRY_CONFIG",
+    )
+
+
+@WRITERS.of(errors.ConfigUnknownKey)
+def _config_unknown_key(error: errors.ConfigUnknownKey) -> Words:
+    what, place = ("key", f" in {ticked(f'[{error.table}]')}") if error.table else ("table", "")
+    sentence = f"{ticked(error.path)} has an unknown {what} {ticked(error.key)}{place}"
+    return Words(sentence, choice(error.key, error.known))
+
+
+@WRITERS.of(errors.ConfigBadValue)
+def _config_bad_value(error: errors.ConfigBadValue) -> Words:
+    sentence = f"{ticked(error.value)} is no value for {ticked(error.key)} ({error.origin})"
+    return Words(sentence, f"it takes {plain(error.wanted)}")
+
+
+@WRITERS.of(errors.AddressUnusable)
+def _address_unusable(error: errors.AddressUnusable) -> Words:
+    return Words(
+        f"cannot listen on {ticked(error.address)}: {plain(error.why)}",
+        "choose another with `ferry serve --listen 127.0.0.1:4778`; port 0 takes a free one",
+    )
+
+
+# Not there ----------------------------------------------------------------------------------
+
+
+@WRITERS.of(errors.NoSuchKey)
+def _no_such_key(error: errors.NoSuchKey) -> Words:
+    hint = "make it with `ferry keys create`"
+    if error.known:
+        near = nearest(error.name, error.known)
+        hint = f"did you mean {listed(near)}? " if near else ""
+        hint += "`ferry keys list` shows all"
+    return Words(f"there is no key {ticked(error.name)}", hint)
+
+
+@WRITERS.of(errors.NoSuchCall)
+def _no_such_call(error: errors.NoSuchCall) -> Words:
+    return Words(f"there is no call {ticked(error.id)}", "find its id with `ferry calls list`")
+
+
+@WRITERS.of(errors.NoSuchRate)
+def _no_such_rate(error: errors.NoSuchRate) -> Words:
+    return Words(
+        f"there is no price for {ticked(error.id)}",
+        "write it as PROVIDER/MODEL; `ferry prices list` shows prices that were set here",
+    )
+
+
+@WRITERS.of(errors.IdAmbiguous)
+def _id_ambiguous(error: errors.IdAmbiguous) -> Words:
+    lists = {"key": "`ferry keys list`", "call": "`ferry calls list --json`"}
+    hint = "write more of the id"
+    if error.what in lists:
+        hint += f"; {lists[error.what]} shows them whole"
+    return Words(f"{ticked(error.prefix)} begins {error.matches} {error.what} ids or more", hint)
+
+
+@WRITERS.of(errors.NoDatabase)
+def _no_database(error: errors.NoDatabase) -> Words:
+    hint = f"`ferry serve` and `ferry keys create` make it; or {OTHER_DATABASE}"
+    return Words(f"there is no database at {ticked(error.path)}", hint)
+
+
+# Out of reach -------------------------------------------------------------------------------
+
+
+@WRITERS.of(errors.LedgerUnavailable)
+def _ledger_unavailable(error: errors.LedgerUnavailable) -> Words:
+    hint = "nothing was sent to a provider; try again in a second"
+    return Words(f"the ledger cannot be written: {plain(error.why)}", hint)
+
+
+@WRITERS.of(errors.DatabaseLocked)
+def _database_locked(error: errors.DatabaseLocked) -> Words:
+    return Words(f"{ticked(error.path)} is locked by {plain(error.holder)}", "try again")
+
+
+@WRITERS.of(errors.DatabaseNewer)
+def _database_newer(error: errors.DatabaseNewer) -> Words:
+    sentence = f"{ticked(error.path)} was written by a newer ferry ({ticked(error.migration)})"
+    return Words(sentence, f"update ferry, or {OTHER_DATABASE}")
+
+
+@WRITERS.of(errors.DatabaseUnusable)
+def _database_unusable(error: errors.DatabaseUnusable) -> Words:
+    return Words(f"cannot use {ticked(error.path)}: {plain(error.why)}", OTHER_DATABASE)
+
+
+@WRITERS.of(errors.ServerRunning)
+def _server_running(error: errors.ServerRunning) -> Words:
+    hint = "stop it, or serve another database with `ferry --db PATH serve`"
+    return Words(f"{ticked(error.path)} is served already, by {plain(error.holder)}", hint)
