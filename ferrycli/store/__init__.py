@@ -1,0 +1,1 @@
+"""The database: keys, budgets, rates and calls, the ledger thread, and ids."""

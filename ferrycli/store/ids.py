@@ -1,0 +1,106 @@
+"""Ids: time-ordered 128-bit values (UUIDv7), shown as `c_…`, `key_…` in Crockford base32.
+
+A call's row key `seq` is made of its id (time, then chance), so that a table ordered by `seq` is
+ordered by time and the prefix of an id is a range of it. Source: RFC 9562, section 5.7, method 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+TEXT_LENGTH = 26
+CHANCE_BITS = 62
+SEQ_MAX = (1 << 63) - 1
+_READ_AS = str.maketrans("ILOU", "110V")
+"""Crockford's reading of letters that are easily mistaken; U is no letter of the alphabet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewId:
+    """A fresh id: its number, and its time in UTC microseconds."""
+
+    number: int
+    at_us: int
+
+    def text(self, prefix: str) -> str:
+        """As it is shown: `c_01JD8Z4M2R…`."""
+        return f"{prefix}_{encode(self.number)}"
+
+    @property
+    def seq(self) -> int:
+        """The row key of a call with this id."""
+        return seq_of(self.number)
+
+
+class IdMaker:
+    """Makes ids that never go back, even where the clock does. Not for use by several threads."""
+
+    def __init__(self, now_us: Callable[[], int], chance: Callable[[int], int]) -> None:
+        """`now_us`: UTC microseconds. `chance(bits)`: a random number of so many bits."""
+        self._now_us = now_us
+        self._chance = chance
+        self._last = 0
+
+    def make(self) -> NewId:
+        """A new id, later than every earlier one of this maker."""
+        now_us = self._now_us()
+        # Milliseconds, and 4096ths of one: the 60 bits that order ids.
+        tick = (now_us // 1000 << 12) | ((now_us % 1000 << 12) // 1000)
+        self._last = tick = max(tick, self._last + 1)
+        return NewId(compose(tick, self._chance(CHANCE_BITS)), tick_us(tick))
+
+
+def compose(tick: int, chance: int) -> int:
+    """The UUIDv7 of a tick (milliseconds << 12 | 4096ths) and 62 random bits."""
+    return (tick >> 12) << 80 | 7 << 76 | (tick & 0xFFF) << 64 | 2 << 62 | chance
+
+
+def tick_us(tick: int) -> int:
+    """UTC microseconds of a tick."""
+    return (tick >> 12) * 1000 + ((tick & 0xFFF) * 1000 >> 12)
+
+
+def seq_of(number: int) -> int:
+    """The row key: 42 bits of milliseconds, 12 of 4096ths, 9 of chance."""
+    milliseconds, fraction = number >> 80, number >> 64 & 0xFFF
+    return milliseconds << 21 | fraction << 9 | number >> 53 & 0x1FF
+
+
+def seq_at(moment_us: int) -> int:
+    """The least row key of calls that began at `moment_us` or later, bounded to 63 bits."""
+    milliseconds, rest_us = divmod(max(moment_us, 0), 1000)
+    fraction = -(-(rest_us << 12) // 1000)
+    return min((milliseconds << 21) + (fraction << 9), SEQ_MAX)
+
+
+def encode(number: int) -> str:
+    """26 characters of Crockford base32."""
+    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def decode(text: str) -> int | None:
+    """The number of up to 26 characters, read as the beginning of an id; None if it is none."""
+    number = 0
+    for letter in text.upper().translate(_READ_AS):
+        digit = ALPHABET.find(letter)
+        if digit < 0:
+            return None
+        number = number << 5 | digit
+    return number
+
+
+def prefix_range(text: str) -> tuple[int, int] | None:
+    """First and last row key of calls whose shown id begins with `text` (`c_` may be left out).
+
+    None where `text` is no beginning of an id.
+    """
+    plain = text.strip().removeprefix("c_")
+    if not 1 <= len(plain) <= TEXT_LENGTH or (number := decode(plain)) is None:
+        return None
+    rest = 5 * (TEXT_LENGTH - len(plain))
+    low, high = number << rest, (number + 1 << rest) - 1
+    if low >> 122:
+        return None
+    return seq_of(low), seq_of(min(high, (1 << 122) - 1))

@@ -1,0 +1,187 @@
+"""A call's row in its two halves, opening and closing, and the statements that write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+from ferrycli.rules.pricing import Cost
+from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a call before it goes. Field names are column names."""
+
+    seq: int
+    id: str
+    started_at: int
+    key_id: str
+    tenant: str = ""
+    user: str = ""
+    assistant: str = ""
+    thread: str = ""
+    feature: str = ""
+    provider: str = ""
+    model: str = ""
+    route: str = ""
+    expected_nanousd: int | None = None
+    price_version: str = ""
+    priority: str = "normal"
+    endpoint: str = ""
+    is_stream: bool = False
+    requested_model: str = ""
+    sent_model: str = ""
+    client_retry: int = 0
+    tags: str = ""
+    sources: str = ""
+    prefix_hash: int = 0
+    request_hash: int = 0
+    last_message_hash: int = 0
+    prefix_bytes: int = 0
+    request_bytes: int = 0
+    last_message_bytes: int = 0
+    input_bound: int = 0
+    output_asked: int | None = None
+    expected_output: int = 0
+
+
+_OPENING = tuple(field.name for field in fields(Opening))
+_DECIDED = (
+    "state",
+    "outcome",
+    "admitted_at",
+    "finished_at",
+    "hold_nanousd",
+    "output_sent",
+    "free_nanousd",
+    "budget_id",
+    "windows",
+    "epoch",
+    "instance_id",
+    "status",
+    "error_code",
+    "cost_nanousd",
+)
+"""What admission adds to an opening."""
+
+
+def quoted(names: tuple[str, ...]) -> str:
+    """Column names for a statement; `user` is a word of SQL."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+_COLUMNS = (*_OPENING, *_DECIDED)
+INSERT_CALL = f"INSERT INTO calls ({quoted(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+opening_values = attrgetter(*_OPENING)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What admission decided of a call. Field names are column names."""
+
+    state: str
+    outcome: str
+    admitted_at: int
+    finished_at: int | None
+    hold_nanousd: int
+    output_sent: int | None
+    free_nanousd: int | None
+    budget_id: str
+    windows: str
+    epoch: int
+    instance_id: str
+    status: int = 0
+    error_code: str = ""
+    cost_nanousd: int | None = None
+
+
+decided_values = attrgetter(*_DECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What became of a call; sent to the ledger exactly once for each."""
+
+    seq: int
+    state: str
+    """`settled`, or `released` where nothing was billed."""
+    outcome: str
+    finished_at: int
+    first_byte_at: int | None = None
+    status: int = 0
+    error_code: str = ""
+    model: str = ""
+    """The model in the reply; empty keeps the one that was asked for."""
+    usage: Usage = Usage()
+    cost: Cost | None = Cost()
+    """None: unpriced."""
+    is_cost_known: bool = True
+    """False: the cost is an estimate, and the rest of the hold stays in doubt."""
+    cost_source: str = ""
+    provider_cost_nanousd: int | None = None
+    tier: str = ""
+    attempts: int = 1
+    finish_reason: str = ""
+    reason: str = ""
+
+    @property
+    def cost_nanousd(self) -> int | None:
+        """The whole cost; None where it has no price."""
+        return None if self.cost is None else self.cost.total
+
+
+_USAGE = (*BUCKETS, "reasoning")
+_CLOSING = (
+    "state",
+    "outcome",
+    "finished_at",
+    "first_byte_at",
+    "status",
+    "error_code",
+    "cost_source",
+    "provider_cost_nanousd",
+    "tier",
+    "attempts",
+    "finish_reason",
+    "reason",
+    "cost_nanousd",
+)
+_PARTS = {
+    "cost_input_nanousd": ("input",),
+    "cost_cache_read_nanousd": ("cache_read",),
+    "cost_cache_write_nanousd": WRITE_BUCKETS,
+    "cost_output_nanousd": ("output",),
+    "cost_other_nanousd": (
+        "audio_in",
+        "audio_out",
+        "image_in",
+        "web_search",
+        "provider",
+        "estimate",
+    ),
+}
+_COMPUTED = ("is_price_incomplete", "doubt_nanousd", *(f"n_{name}" for name in _USAGE), *_PARTS)
+CLOSE_CALL = (
+    "UPDATE calls SET "
+    + ", ".join(f"{name} = ?" for name in (*_CLOSING, *_COMPUTED))
+    + ", model = CASE WHEN ? = '' THEN model ELSE ? END WHERE seq = ? AND state = 'held'"
+)
+_closing_values = attrgetter(*_CLOSING)
+_usage_values = attrgetter(*_USAGE)
+
+
+def close_values(closing: Closing, doubt_nanousd: int) -> tuple[Any, ...]:
+    """The parameters of `CLOSE_CALL`."""
+    cost = closing.cost or Cost()
+    return (
+        *_closing_values(closing),
+        cost.is_incomplete,
+        doubt_nanousd,
+        *_usage_values(closing.usage),
+        *(cost.of(*buckets) for buckets in _PARTS.values()),
+        closing.model,
+        closing.model,
+        closing.seq,
+    )
