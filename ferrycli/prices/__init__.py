@@ -1,0 +1,1 @@
+"""What models cost: the operator's overrides, then the price catalogue, as rate cards."""
