@@ -1,0 +1,51 @@
+"""`sample-config.toml`, made from the table of settings; a test compares the file with this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferrycli import settings
+
+
+def sample() -> str:
+    """`sample-config.toml`: every option with its default and meaning."""
+    lines = [
+        "# ferry reads this file from its config directory, or from --config or FERRY_CONFIG.",
+        "# Everything is optional: this is the default of each value. Flags and FERRY_… variables",
+        "# come before the file. Keys, budgets and prices are not here: commands change those.",
+    ]
+    table = ""
+    for option in settings.OPTIONS:
+        if option.table != table:
+            table = option.table
+            lines += ["", f"[{table}]"]
+        shown = _toml(option.default)
+        choices = f" ({' or '.join(option.choices)})" if option.choices else ""
+        lines.append(f"{f'{option.key} = {shown}':<34} # {option.meaning}{choices}")
+    lines += [
+        "",
+        "# A provider is used as `openai/gpt-…`. OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY,",
+        "# OPENROUTER_API_KEY and AWS_BEARER_TOKEN_BEDROCK each make one without this file.",
+        "#",
+        "# [providers.openai]",
+    ]
+    examples = {
+        "kind": "openai",
+        "base_url": settings.BASE_URLS["openai"],
+        "api_key_env": "OPENAI_API_KEY",
+        "api_key_file": "/run/secrets/openai",
+        "api_key_cmd": "pass show openai",
+        "models": ["gpt-*"],
+        "catalogue": "openai",
+    }
+    for key, meaning in settings.PROVIDER_KEYS.items():
+        lines.append(f"# {f'{key} = {_toml(examples[key])}':<46} # {meaning}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

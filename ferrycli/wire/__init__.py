@@ -1,0 +1,1 @@
+"""Provider dialects: bytes in, values out. No sockets, no clock."""

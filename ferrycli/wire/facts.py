@@ -1,0 +1,65 @@
+"""What ferry reads of a request, and of its reply: values that cross rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ferrycli.rules.usage import Usage
+from ferrycli.wire.splice import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """Salted 64-bit hashes of parts of a request, and the bytes of each part; 0: not there."""
+
+    prefix_hash: int = 0
+    request_hash: int = 0
+    last_message_hash: int = 0
+    prefix_bytes: int = 0
+    request_bytes: int = 0
+    last_message_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A request as far as ferry acts on it. The body itself is carried, not read."""
+
+    model: str
+    is_stream: bool = False
+    wants_usage: bool = False
+    """Whether the client itself asked for usage in the stream."""
+    output_asked: int | None = None
+    output_field: str = ""
+    """The field in which the client set its limit."""
+    choices: int = 1
+    tier: str = ""
+    input_bound: int | None = 0
+    """The most tokens that the input can be; None: as many as the model's context holds."""
+    input_characters: int = 0
+    has_audio: bool = False
+    unbounded_field: str = ""
+    """The field that makes the cost of the call unbounded; empty where it is bounded."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Single fields that attribution reads, such as `user`."""
+    fingerprints: Fingerprints = Fingerprints()
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply said of itself, as far as it came."""
+
+    usage: Usage | None = None
+    """None: none was reported, or what was reported cannot be."""
+    provider_cost_nanousd: int | None = None
+    model: str = ""
+    tier: str = ""
+    finish_reason: str = ""
+    characters: int = 0
+    """Characters of answer that were delivered, for an estimate."""
+    error_code: str = ""
+    """Set where a reply with status 200 carries an error."""
+    is_complete: bool = False
+    """The reply came to its own end."""

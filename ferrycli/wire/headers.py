@@ -1,0 +1,110 @@
+"""Which headers cross ferry, in either direction: by allow-list, so that no secret does.
+
+Names are lower-case bytes, as ASGI has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ferrycli.rules.attribution import HEADER_NAMES, TAGS_HEADER
+from ferrycli.rules.errors import TwoKeys
+
+Headers = list[tuple[bytes, bytes]]
+
+_REQUEST = frozenset(
+    {
+        b"accept",
+        b"content-type",
+        b"openai-organization",
+        b"openai-project",
+        b"openai-beta",
+        b"idempotency-key",
+        b"user-agent",
+    }
+)
+"""What of a client's request goes to the provider, as it is."""
+
+_REPLY = frozenset(
+    {
+        b"content-type",
+        b"content-language",
+        b"openai-model",
+        b"openai-processing-ms",
+        b"openai-version",
+        b"x-request-id",
+        b"request-id",
+        b"retry-after",
+        b"retry-after-ms",
+        b"x-should-retry",
+    }
+)
+_REPLY_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+"""What of a provider's reply goes to the client."""
+
+CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+VIA = b"ferry"
+"""How ferry names itself in `Via`, so that a loop through itself is seen."""
+
+_READ = frozenset({name.encode() for name in HEADER_NAMES} | {TAGS_HEADER.encode()})
+
+
+def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers for the provider, without any credential and without `X-Ferry-*`.
+
+    Asks for an answer that is not compressed: its bytes are relayed as they are and read on the
+    way.
+    """
+    kept = [(name, value) for name, value in headers if name in _REQUEST]
+    return [*kept, (b"accept-encoding", b"identity"), (b"via", b"1.1 " + VIA)]
+
+
+def reply_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers for the client out of the provider's reply."""
+    return [
+        (name, value)
+        for name, value in ((name.lower(), value) for name, value in headers)
+        if (name in _REPLY or name.startswith(_REPLY_PREFIXES)) and _is_clean(value)
+    ]
+
+
+def _is_clean(value: bytes) -> bool:
+    return not any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value)
+
+
+def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The one credential of a request; "" where there is none.
+
+    Raises `TwoKeys` where two headers carry different ones.
+    """
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in CREDENTIAL_HEADERS:
+            plain = value.strip()
+            if name == b"authorization":
+                scheme, _, rest = plain.partition(b" ")
+                plain = rest.strip() if scheme.lower() == b"bearer" else b""
+            if plain:
+                if found.get(name, plain) != plain:
+                    raise TwoKeys((name.decode(),))
+                found[name] = plain
+    if len(set(found.values())) > 1:
+        raise TwoKeys(tuple(sorted(name.decode() for name in found)))
+    return next(iter(found.values()), b"").decode("utf-8", "replace")
+
+
+def attribution_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """The headers that attribution reads; of a name that stands twice, the first."""
+    read: dict[str, str] = {}
+    for name, value in headers:
+        if name in _READ:
+            read.setdefault(name.decode("ascii"), value.decode("utf-8", "replace"))
+    return read
+
+
+def passes_ferry(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the request has already been through a ferry."""
+    return any(
+        name == b"via" and VIA in (part.strip().rpartition(b" ")[2] for part in value.split(b","))
+        for name, value in headers
+    )

@@ -1,0 +1,232 @@
+"""A chat request's body into `Facts`: decoded once, only the fields that ferry acts on.
+
+Nothing is defaulted, reordered or dropped: the body goes on as it is, but for what must be set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ferrycli.rules.clean import safe
+from ferrycli.rules.errors import BadParameter, NotJson
+from ferrycli.wire.facts import Facts, Fingerprints
+from ferrycli.wire.splice import members
+
+MODEL_LENGTH_MAX = 200
+OUTPUT_ASKED_MAX = 10_000_000
+CHOICES_MAX = 128
+METADATA_MEMBERS_MAX = 64
+
+MESSAGE_OVERHEAD = 16
+"""Tokens that a chat template puts around a message, at the most."""
+TOOLS_OVERHEAD = 512
+"""Tokens of the hidden instructions that come with tools, beside twice their text."""
+IMAGE_TOKENS = 10_240
+"""The most that one image counts as, but for `IMAGE_TOKENS_OF`."""
+IMAGE_TOKENS_OF = (("gpt-4o-mini", 36_900),)
+"""Models whose images count for more. Source: OpenAI's page on vision costs."""
+AUDIO_BYTES_PER_TOKEN = 64
+"""Base64 characters per token of audio at the least: the smallest usual codec has 130."""
+
+# Parts that are no text: their bytes are no tokens, and each counts by a surcharge instead.
+_BASE64 = re.compile(rb'"(?:url|data)"\s*:\s*"(?:data:[^",]{1,200},)?[A-Za-z0-9+/=\\_-]{256,}"')
+_IMAGE = re.compile(rb'"type"\s*:\s*"(?:image_url|image|input_image)"')
+_AUDIO = re.compile(rb'"type"\s*:\s*"input_audio"')
+_ELSEWHERE = re.compile(rb'"(?:file_id|file_data|file_url)"\s*:')
+"""Content that is not in the request, or whose pages cannot be counted."""
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Body(msgspec.Struct):
+    model: str
+    messages: msgspec.Raw
+    tools: msgspec.Raw | None = None
+    functions: msgspec.Raw | None = None
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    service_tier: str | None = None
+    user: Any = None
+    safety_identifier: Any = None
+    metadata: Any = None
+    modalities: Any = None
+    prediction: msgspec.Raw | None = None
+    web_search_options: msgspec.Raw | None = None
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class _Role(msgspec.Struct):
+    role: str = ""
+
+
+_decode_role = msgspec.json.Decoder(_Role).decode
+
+
+def read_chat(body: bytes, salt: bytes) -> Facts:
+    """The facts of a chat completion request. Fingerprints are keyed with `salt`.
+
+    Raises `NotJson` or `BadParameter`.
+    """
+    parsed = _decoded(body)
+    raw_messages = bytes(parsed.messages)
+    raw_tools = b"".join(bytes(raw) for raw in (parsed.tools, parsed.functions) if raw is not None)
+    messages = _messages(raw_messages)
+    found = members(body, [raw for raw in (raw_messages, raw_tools) if raw])
+    asked, field = _output_asked(parsed)
+    has_audio = _AUDIO.search(raw_messages) is not None or "audio" in _strings(parsed.modalities)
+    return Facts(
+        model=_model(parsed.model),
+        is_stream=parsed.stream is True,
+        wants_usage=_wants_usage(parsed),
+        output_asked=asked,
+        output_field=field,
+        choices=_bounded("n", parsed.n, CHOICES_MAX) or 1,
+        tier=safe(parsed.service_tier or "", 40),
+        input_bound=_input_bound(parsed, raw_messages, raw_tools, len(messages)),
+        input_characters=len(raw_messages) + len(raw_tools),
+        has_audio=has_audio,
+        unbounded_field="web_search_options" if parsed.web_search_options is not None else "",
+        metadata=_metadata(parsed.metadata),
+        fields={
+            name: value
+            for name in ("user", "safety_identifier")
+            if isinstance(value := getattr(parsed, name), str)
+        },
+        fingerprints=_fingerprints(body, messages, raw_tools, salt),
+        members=tuple(found),
+    )
+
+
+def _decoded(body: bytes) -> _Body:
+    try:
+        return _decode_body(body)
+    except msgspec.ValidationError as error:
+        raise _bad_parameter(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJson(safe(str(error))) from None
+    except RecursionError:
+        raise NotJson("it is nested too deeply") from None
+
+
+def _bad_parameter(text: str) -> BadParameter:
+    """msgspec's words for a wrong type, such as ``Expected `bool`, got `str` - at `$.stream` ``."""
+    wanted, _, place = text.partition(" - at ")
+    field = place.strip("`").removeprefix("$.") or "body"
+    if missing := re.search(r"required field `(\w+)`", wanted):
+        return BadParameter(missing[1], "missing", "a value")
+    if expected := re.match(r"Expected `([^`]+)`, got `([^`]+)`", wanted):
+        return BadParameter(field, f"of type {expected[2]}", expected[1].replace(" | null", ""))
+    return BadParameter(field, "not readable", safe(wanted))
+
+
+def _messages(raw: bytes) -> list[msgspec.Raw]:
+    try:
+        messages = _decode_list(raw)
+    except msgspec.DecodeError:
+        raise BadParameter("messages", "no list", "a list of messages") from None
+    if not messages:
+        raise BadParameter("messages", "empty", "at least one message")
+    return messages
+
+
+def _model(name: str) -> str:
+    """The model as asked for. What has control characters or no end names no model."""
+    if not name or len(name) > MODEL_LENGTH_MAX or safe(name) != name:
+        raise BadParameter("model", safe(name, 40) or "empty", "the name of a model")
+    return name
+
+
+def _output_asked(parsed: _Body) -> tuple[int | None, str]:
+    """The caller's limit and its field; the newer name wins where both are there."""
+    for field in ("max_completion_tokens", "max_tokens"):
+        limit = _bounded(field, getattr(parsed, field), OUTPUT_ASKED_MAX)
+        if limit is not None:
+            return limit, field
+    return None, ""
+
+
+def _bounded(field: str, value: int | None, most: int) -> int | None:
+    if value is not None and not 1 <= value <= most:
+        raise BadParameter(field, str(value)[:40], f"a whole number from 1 to {most:,}")
+    return value
+
+
+def _wants_usage(parsed: _Body) -> bool:
+    return parsed.stream_options is not None and parsed.stream_options.include_usage is True
+
+
+def _strings(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _metadata(value: object) -> Mapping[str, str]:
+    """The `metadata` that is text to text; anything else in it is the provider's business."""
+    if not isinstance(value, dict):
+        return {}
+    pairs = [(name, text) for name, text in value.items() if isinstance(text, str)]
+    return dict(pairs[:METADATA_MEMBERS_MAX])
+
+
+def _input_bound(parsed: _Body, messages: bytes, tools: bytes, count: int) -> int | None:
+    """The most tokens that the input can be: bytes, template overhead, and surcharges.
+
+    A byte-level token is never shorter than a byte, and JSON's escapes never make text shorter.
+    Source: docs/money.md, section 5.
+    """
+    if _ELSEWHERE.search(messages):
+        return None
+    total = len(messages) + count * MESSAGE_OVERHEAD
+    if tools:
+        total += 3 * len(tools) + TOOLS_OVERHEAD
+    if parsed.prediction is not None:
+        total += len(bytes(parsed.prediction))
+    if b'"type"' not in messages:
+        return total
+    per_image = IMAGE_TOKENS
+    for beginning, tokens in IMAGE_TOKENS_OF:
+        if parsed.model.rpartition("/")[2].startswith(beginning):
+            per_image = tokens
+    total += per_image * len(_IMAGE.findall(messages))
+    encoded = sum(len(part) for part in _BASE64.findall(messages))
+    return total - encoded + encoded // AUDIO_BYTES_PER_TOKEN
+
+
+def _fingerprints(
+    body: bytes, messages: list[msgspec.Raw], tools: bytes, salt: bytes
+) -> Fingerprints:
+    prefix = tools
+    for message in messages:
+        try:
+            role = _decode_role(message).role
+        except msgspec.DecodeError:
+            break
+        if role not in ("system", "developer"):
+            break
+        prefix += bytes(message)
+    last = bytes(messages[-1])
+    return Fingerprints(
+        _hashed(prefix, salt) if prefix else 0,
+        _hashed(body, salt),
+        _hashed(last, salt),
+        len(prefix),
+        len(body),
+        len(last),
+    )
+
+
+def _hashed(data: bytes, salt: bytes) -> int:
+    """A salted 64-bit hash as SQLite can keep it: signed."""
+    return int.from_bytes(blake2b(data, digest_size=8, key=salt).digest(), "big", signed=True)

@@ -1,0 +1,106 @@
+"""Changing single members of a JSON object without touching the bytes of any other.
+
+The caller has validated the body as JSON (msgspec, which is strict); here only positions are
+found. A member that stands twice is refused: two readers may take different ones of the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from ferrycli.rules.errors import BadParameter
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_NESTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_SCALAR = re.compile(rb"[^,}\]\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of an object: its name, and where its value stands."""
+
+    name: str
+    start: int
+    end: int
+
+
+def members(body: bytes, known: Sequence[bytes] = ()) -> list[Member]:
+    """The members of the object that `body` is, in order.
+
+    `known`: bytes of large values that are already known; where one stands it is stepped over
+    without being read. Raises `BadParameter` for a name that stands twice.
+    """
+    found: list[Member] = []
+    names: set[str] = set()
+    position = _skip(body, body.index(b"{") + 1)
+    while body[position : position + 1] == b'"':
+        name_end = _match(_STRING, body, position)
+        name: str = msgspec.json.decode(body[position:name_end])
+        start = _skip(body, body.index(b":", name_end) + 1)
+        end = _value_end(body, start, known)
+        if name in names:
+            raise BadParameter(name[:64], "twice", "one value")
+        names.add(name)
+        found.append(Member(name, start, end))
+        position = _skip(body, end)
+        if body[position : position + 1] == b",":
+            position = _skip(body, position + 1)
+    return found
+
+
+def spliced(body: bytes, found: Sequence[Member], values: Mapping[str, bytes]) -> bytes:
+    """`body` with the `values` (JSON by member name) set: in place, or before the closing brace."""
+    parts: list[bytes] = []
+    position = 0
+    for member in found:
+        if (value := values.get(member.name)) is not None:
+            parts += [body[position : member.start], value]
+            position = member.end
+    present = {member.name for member in found}
+    added = b",".join(
+        b'"' + name.encode() + b'":' + value
+        for name, value in values.items()
+        if name not in present
+    )
+    if added:
+        last = found[-1].end if found else body.index(b"{") + 1
+        parts += [body[position:last], b"," if found else b"", added]
+        position = last
+    parts.append(body[position:])
+    return b"".join(parts)
+
+
+def _skip(body: bytes, position: int) -> int:
+    return _match(_SPACE, body, position)
+
+
+def _match(pattern: re.Pattern[bytes], body: bytes, position: int) -> int:
+    matched = pattern.match(body, position)
+    assert matched is not None, "the body was validated as JSON"
+    return matched.end()
+
+
+def _value_end(body: bytes, start: int, known: Sequence[bytes]) -> int:
+    first = body[start : start + 1]
+    if first == b'"':
+        return _match(_STRING, body, start)
+    if first not in (b"{", b"["):
+        return _match(_SCALAR, body, start)
+    for value in known:
+        if body.startswith(value, start):
+            return start + len(value)
+    depth = 0
+    for token in _NESTED.finditer(body, start):
+        mark = token[0]
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                return token.end()
+    raise AssertionError("the body was validated as JSON")

@@ -1,0 +1,68 @@
+"""Server-sent events as bytes: found at blank lines, never rewritten.
+
+Lines end at CR, LF or CRLF and nowhere else: JSON may carry U+2028 raw. A split may fall
+anywhere, inside UTF-8 too. Source: the HTML standard, section 9.2.6.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Atomic groups: otherwise CRLF could match as CR and LF, two line ends.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+EVENT_BYTES_MAX = 1 << 20
+"""An event that grows past this is passed on as it comes, and not looked at."""
+
+
+class EventSplitter:
+    """Cuts a byte stream into events, each with the blank line that ends it."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that `chunk` completes. All that is fed comes out again, in order."""
+        data = self._rest + chunk if self._rest else chunk
+        events = []
+        position = 0
+        # What was searched before has no end in it, but one may straddle the cut.
+        search_from = max(0, len(self._rest) - 3)
+        while (end := _BLANK_LINE.search(data, max(position, search_from))) is not None:
+            # A CR at the very end may be the first half of a CRLF that is not all here.
+            if end.end() == len(data) and data.endswith(b"\r"):
+                break
+            events.append(data[position : end.end()])
+            position = end.end()
+        self._rest = data[position:]
+        if len(self._rest) > EVENT_BYTES_MAX:
+            events.append(self.flush())
+        return events
+
+    def flush(self) -> bytes:
+        """What is left of an unfinished event."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    @property
+    def is_between_events(self) -> bool:
+        """Whether nothing unfinished is kept back."""
+        return not self._rest
+
+
+def event_data(event: bytes) -> bytes | None:
+    """The `data` of an event, its lines joined by LF; None where it has none."""
+    if event.startswith(b"data:") and event.count(b"\n") <= 2 and b"\r" not in event:
+        return event[5:].strip(b"\n").removeprefix(b" ") if event.count(b"data:") else None
+    lines = []
+    for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf")):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            lines.append(value.removeprefix(b" "))
+    return b"\n".join(lines) if lines else None
+
+
+def is_plain(event: bytes) -> bool:
+    """Whether the event has `data` lines and nothing else: no name, id or comment."""
+    return all(line.startswith(b"data") for line in _LINE_END.split(event) if line)
