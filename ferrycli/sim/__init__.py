@@ -1,0 +1,1 @@
+"""The simulated provider: request bytes to reply chunks with delays as values; pure."""
