@@ -1,0 +1,103 @@
+"""What became of a call, as the ledger is told: outcome, usage, cost and how sure it is. No I/O.
+
+Source: docs/money.md, sections 3, 4 and 8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ferrycli.proxy.questions import Asked, estimated_usage
+from ferrycli.rules.budget import Admission
+from ferrycli.rules.errors import UnpricedUsage
+from ferrycli.rules.pricing import Cost, price_call
+from ferrycli.rules.usage import Usage
+from ferrycli.store.rows import Closing
+from ferrycli.wire.facts import Reading
+
+
+@dataclass(slots=True)
+class Course:
+    """How a call is going; the conductor writes it down as it happens."""
+
+    is_dispatched: bool = False
+    """The request may have reached the provider."""
+    upstream_status: int = 0
+    status: int = 0
+    """What the client got; 0 while it got nothing."""
+    first_byte_at: int | None = None
+    outcome: str = "failed"
+    error_code: str = ""
+    reading: Reading = Reading()
+
+
+def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> Closing:
+    """The one terminal message for an admitted call."""
+    reading = course.reading
+    is_billed = course.is_dispatched and not (
+        course.upstream_status >= 400 and reading.usage is None
+    )
+    if not is_billed:
+        return Closing(
+            asked.id.seq,
+            "released",
+            course.outcome,
+            now_us,
+            course.first_byte_at,
+            course.status,
+            course.error_code,
+        )
+    bill = _bill(asked, admission, reading)
+    return Closing(
+        seq=asked.id.seq,
+        state="settled",
+        outcome=course.outcome,
+        finished_at=now_us,
+        first_byte_at=course.first_byte_at,
+        status=course.status,
+        error_code=course.error_code,
+        model=reading.model,
+        usage=bill.usage,
+        cost=bill.cost,
+        is_cost_known=bill.source in ("provider", "reported"),
+        cost_source=bill.source,
+        provider_cost_nanousd=reading.provider_cost_nanousd,
+        tier=reading.tier,
+        finish_reason=reading.finish_reason,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Usage and cost, and where they are from: `provider reported estimated unpriced`."""
+
+    usage: Usage
+    cost: Cost | None
+    source: str
+
+
+def _bill(asked: Asked, admission: Admission, reading: Reading) -> Bill:
+    if reading.provider_cost_nanousd is not None:
+        cost = Cost((("provider", reading.provider_cost_nanousd),))
+        return Bill(reading.usage or Usage(), cost, "provider")
+    usage, source = reading.usage, "reported"
+    if usage is None:
+        usage, source = estimated_usage(asked, reading.characters), "estimated"
+    if asked.card is None:
+        return Bill(usage, None, "unpriced")
+    try:
+        priced = price_call(usage, asked.card, reading.tier or asked.facts.tier)
+    except UnpricedUsage:
+        return Bill(usage, None, "unpriced")
+    if source == "estimated" and admission.binding and priced.total > admission.hold_nanousd:
+        # What was reserved is the most that it can have cost: an estimate never says more.
+        priced = Cost((("estimate", admission.hold_nanousd),))
+    return Bill(usage, priced, source)
+
+
+def reported_cost(asked: Asked, admission: Admission, reading: Reading) -> int | None:
+    """The cost for a reply's header: nano-dollars, None where it is not known for sure."""
+    bill = _bill(asked, admission, reading)
+    if bill.source not in ("provider", "reported") or bill.cost is None:
+        return None
+    return bill.cost.total

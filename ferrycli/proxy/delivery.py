@@ -1,0 +1,149 @@
+"""Brings one provider's reply to the client: an error, a whole reply, or a stream.
+
+Bytes go on as they come; a reader taps a copy. What the client got is written down in the call's
+`Course` as it happens, so that it is right whenever the call ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ferrycli.proxy.closings import Course, reported_cost
+from ferrycli.proxy.questions import Asked
+from ferrycli.proxy.replies import own
+from ferrycli.proxy.upstream import UpstreamReply
+from ferrycli.rules.budget import Admission
+from ferrycli.rules.errors import UpstreamFailed
+from ferrycli.rules.money import usd_exact
+from ferrycli.wire.chat import Reader, StreamReader, WholeReader
+from ferrycli.wire.facts import Reading
+from ferrycli.wire.headers import Headers, reply_headers
+
+ERROR_BYTES_MAX = 1 << 20
+"""More of a provider's error body is not passed on."""
+
+
+class Delivery:
+    """One reply on its way to the client."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        admission: Admission,
+        course: Course,
+        now_us: Callable[[], int],
+        send: Any,
+    ) -> None:
+        self._asked = asked
+        self._admission = admission
+        self._course = course
+        self._now_us = now_us
+        self._send = send
+        self._reader: Reader | None = None
+        self.is_started = False
+        """The client has the head of the reply: from now on nothing else can be told."""
+        self._status = 200
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the reply came to its own end, whatever became of the connection."""
+        return self._reader is not None and self._reader.reading().is_complete
+
+    def reading(self) -> Reading:
+        """What the reply has said so far."""
+        return self._reader.reading() if self._reader is not None else Reading()
+
+    async def deliver(self, reply: UpstreamReply, disclosed: Headers) -> None:
+        """Pass `reply` on to its end. Raises what `UpstreamReply.chunks` raises."""
+        self._status = reply.status
+        if 300 <= reply.status < 400:
+            raise UpstreamFailed(self._asked.target.provider, "it answered with a redirect")
+        headers = [*reply_headers(reply.headers), *disclosed]
+        if reply.status >= 400:
+            await self._deliver_error(reply, headers)
+        elif _is_event_stream(reply.headers):
+            await self._deliver_stream(reply, headers)
+        else:
+            await self._deliver_whole(reply, headers)
+
+    async def _deliver_error(self, reply: UpstreamReply, headers: Headers) -> None:
+        """The provider's own error, status and body as they are."""
+        reader = self._reader = WholeReader()
+        size = 0
+        async for chunk in reply.chunks():
+            size += len(chunk)
+            if size > ERROR_BYTES_MAX:
+                break
+            reader.feed(chunk)
+        body = reader.finish()
+        self._course.error_code = reader.reading().error_code or f"http_{reply.status}"
+        self._course.outcome = "failed"
+        await self._start([*headers, _length(body)])
+        await self._finish(body)
+
+    async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> None:
+        reader = self._reader = WholeReader()
+        async for chunk in reply.chunks():
+            self._note_first_byte()
+            if passed := reader.feed(chunk):
+                await self._start(headers)
+                await self._send_body(passed)
+        body = reader.finish()
+        reading = reader.reading()
+        self._settle_outcome(reading)
+        if not self.is_started:
+            cost = reported_cost(self._asked, self._admission, reading)
+            told = [] if cost is None else [own("cost-usd", usd_exact(cost))]
+            await self._start([*headers, *told, _length(body)])
+        await self._finish(body)
+
+    async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> None:
+        facts = self._asked.facts
+        reader = self._reader = StreamReader(strips_usage=facts.is_stream and not facts.wants_usage)
+        await self._start([*headers, (b"cache-control", b"no-cache")])
+        async for chunk in reply.chunks():
+            self._note_first_byte()
+            if passed := reader.feed(chunk):
+                await self._send_body(passed)
+        rest = reader.finish()
+        self._settle_outcome(reader.reading())
+        await self._finish(rest)
+
+    def _settle_outcome(self, reading: Reading) -> None:
+        """How a reply ended that its provider has ended."""
+        if reading.error_code:
+            self._course.outcome, self._course.error_code = "failed", reading.error_code
+        elif reading.is_complete or reading.finish_reason or reading.usage is not None:
+            self._course.outcome = "ok"
+        else:
+            self._course.outcome = "cut"
+
+    def _note_first_byte(self) -> None:
+        if self._course.first_byte_at is None:
+            self._course.first_byte_at = self._now_us()
+
+    async def _start(self, headers: Headers) -> None:
+        if self.is_started:
+            return
+        self.is_started = True
+        self._course.status = self._status
+        start = {"type": "http.response.start", "status": self._status, "headers": headers}
+        await self._send(start)
+
+    async def _send_body(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _finish(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+        for name, value in headers
+    )
+
+
+def _length(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", str(len(body)).encode()

@@ -1,0 +1,130 @@
+"""Who may speak at all: addresses, sizes, encodings; checked before anything else is read.
+
+The local web is closed: a page in a browser on this machine must not spend money, so a foreign
+`Origin` or `Host` is refused, and no CORS header is ever sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ferrycli.rules.clean import safe
+from ferrycli.rules.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    CarriesLoop,
+    CompressedBody,
+    ForbiddenOrigin,
+    HeadersTooLarge,
+    PathTooLong,
+)
+from ferrycli.wire.headers import passes_ferry
+
+HEADERS_MAX = 100
+HEADER_BYTES_MAX = 64 * 1024
+PATH_BYTES_MAX = 8 * 1024
+BODY_IDLE_S = 10.0
+"""A client that sends nothing of its body for this long is let go."""
+BODY_TOTAL_S = 120.0
+
+Scope = MutableMapping[str, Any]
+
+
+class ClientLeft(Exception):
+    """The client closed its connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What this server accepts."""
+
+    hosts: frozenset[str]
+    """Names, lower case and without port, that `Host` and `Origin` may have."""
+    body_bytes_max: int
+    is_any_host: bool = False
+    """Behind a proxy, the proxy decides on names."""
+
+    @classmethod
+    def of(
+        cls, listen_host: str, hosts: Iterable[str], body_bytes_max: int, *, behind_proxy: bool
+    ) -> Gate:
+        """For a server that listens on `listen_host`."""
+        usual = {"localhost", "127.0.0.1", "::1", listen_host.lower()}
+        return cls(
+            frozenset(usual | {name.lower() for name in hosts}),
+            body_bytes_max,
+            is_any_host=behind_proxy and not list(hosts),
+        )
+
+    def check(self, scope: Scope) -> None:
+        """Raise a refusal if the request's head cannot be accepted."""
+        if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > PATH_BYTES_MAX:
+            raise PathTooLong(PATH_BYTES_MAX)
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if len(headers) > HEADERS_MAX:
+            raise HeadersTooLarge(f"{len(headers)} headers, {HEADERS_MAX} at most")
+        if sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES_MAX:
+            raise HeadersTooLarge(f"more than {HEADER_BYTES_MAX:,} bytes of headers")
+        self._check_names(headers)
+        for name, value in headers:
+            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                raise CompressedBody(safe(value.decode("latin-1"), 40))
+            if name == b"content-length" and int(value) > self.body_bytes_max:
+                raise BodyTooLarge(self.body_bytes_max)
+        if passes_ferry(headers):
+            raise CarriesLoop
+
+    def _check_names(self, headers: list[tuple[bytes, bytes]]) -> None:
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        if len(hosts) != 1:
+            raise ForbiddenOrigin("Host", safe(", ".join(hosts)) or "(none)")
+        if not self._knows(f"//{hosts[0]}"):
+            raise ForbiddenOrigin("Host", safe(hosts[0]))
+        for name, value in headers:
+            # A browser sends it for other sites' pages; programs leave it out.
+            if name == b"origin" and not self._knows(value.decode("latin-1")):
+                raise ForbiddenOrigin("Origin", safe(value.decode("latin-1")))
+
+    def _knows(self, address: str) -> bool:
+        try:
+            host = urlsplit(address).hostname
+        except ValueError:
+            return False
+        return host is not None and (self.is_any_host or host.lower() in self.hosts)
+
+    async def body(self, receive: Any) -> bytes:
+        """The request's body, whole. Raises `BodyTooLarge`, `BodyTooSlow` or `ClientLeft`."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_TOTAL_S):
+                while True:
+                    async with asyncio.timeout(BODY_IDLE_S):
+                        message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientLeft
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > self.body_bytes_max:
+                        raise BodyTooLarge(self.body_bytes_max)
+                    parts.append(part)
+                    if not message.get("more_body", False):
+                        return parts[0] if len(parts) == 1 else b"".join(parts)
+        except TimeoutError:
+            raise BodyTooSlow(BODY_IDLE_S) from None
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether the request came from this machine, over loopback, and through no proxy."""
+    client = scope.get("client")
+    if not client or any(name.startswith(b"x-forwarded") for name, _ in scope["headers"]):
+        return False
+    try:
+        return ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,58 @@
+"""What every endpoint of one running server shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ferrycli.proxy.gate import Gate, Scope, is_local
+from ferrycli.proxy.snapshot import Snapshot, SnapshotKeeper
+from ferrycli.proxy.upstream import Upstream
+from ferrycli.rules.errors import BadKey
+from ferrycli.rules.keys import KeyTerms, shown
+from ferrycli.store.ids import IdMaker
+from ferrycli.store.ledger import Ledger
+from ferrycli.wire.headers import credential
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The ledger, the ways to providers, and what decides who may use them."""
+
+    ledger: Ledger
+    keeper: SnapshotKeeper
+    gate: Gate
+    http: Upstream
+    sim: Upstream
+    ids: IdMaker
+    now_us: Callable[[], int]
+    total_s: float
+    """Seconds that a whole call may take."""
+    spent_status: int
+    """The status of a refusal for a spent budget: 429 or 402."""
+    state: Mapping[str, bool]
+    """`stopping`: set while the server drains."""
+
+    def snapshot(self) -> Snapshot:
+        """What calls are decided on now."""
+        return self.keeper.on(self.ledger.books)
+
+    async def key(self, scope: Scope) -> KeyTerms:
+        """The key of a request, as it stands in the file.
+
+        One that the snapshot does not know may be new: then the file is asked. Raises `NoKey`,
+        `BadKey` or `TwoKeys`.
+        """
+        secret = credential(scope["headers"])
+        local = is_local(scope)
+        key = self.snapshot().key(secret, is_local=local)
+        if key is None:
+            await self.ledger.refresh()
+            key = self.snapshot().key(secret, is_local=local)
+        if key is None:
+            raise BadKey(shown(secret), "unknown")
+        return key
+
+    def upstream(self, kind: str) -> Upstream:
+        """The way to a provider of this kind."""
+        return self.sim if kind == "sim" else self.http

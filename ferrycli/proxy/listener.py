@@ -1,0 +1,40 @@
+"""Hears the client leave while its call is carried.
+
+A raw ASGI callable is not told: it would go on to the end of a stream that nobody reads. So a
+task listens on `receive()` and cancels the task that carries the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class Listener:
+    """From creation until `stop`, cancels the current task when the client leaves."""
+
+    def __init__(self, receive: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrier = task
+        self._is_over = False
+        self.has_left = False
+        self._ear = asyncio.create_task(self._listen(receive))
+
+    async def _listen(self, receive: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                if not self._is_over:
+                    self.has_left = True
+                    self._carrier.cancel()
+                return
+
+    def forgive(self) -> None:
+        """Take back the cancellation of a client that left: the task goes on to its end."""
+        self._carrier.uncancel()
+
+    def stop(self) -> None:
+        """The reply is over: what the client does now is no leaving."""
+        self._is_over = True
+        self._ear.cancel()

@@ -1,0 +1,150 @@
+"""From what is known of a request to the question that the ledger is asked. No I/O."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ferrycli.rules.attribution import DIMENSIONS, Attribution
+from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask
+from ferrycli.rules.errors import UnpricedUsage
+from ferrycli.rules.estimate import RECOVERED_SHARE, tokens
+from ferrycli.rules.keys import KeyTerms
+from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price_call
+from ferrycli.rules.routing import Target
+from ferrycli.rules.usage import Usage
+from ferrycli.store.batch import Admit
+from ferrycli.store.ids import NewId
+from ferrycli.store.rows import Opening
+from ferrycli.wire.facts import Facts
+
+CLIENT_RETRIES_MAX = 1_000
+INPUT_UNKNOWN_TOKENS = 2_000_000
+"""The input bound where neither the request nor the catalogue bounds it: no window is larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, understood: who asks for what, of which target, at which rates."""
+
+    id: NewId
+    endpoint: str
+    key: KeyTerms
+    attribution: Attribution
+    facts: Facts
+    target: Target
+    card: RateCard | None
+    epoch: int
+    client_retry: int
+
+
+def question(asked: Asked) -> Admit:
+    """What the ledger must know to admit this call."""
+    ask = _ask(asked)
+    return Admit(opening(asked, ask), ask, selector_facts(asked), asked.epoch)
+
+
+def _ask(asked: Asked) -> Ask:
+    facts, card = asked.facts, asked.card
+    bound = input_bound(asked)
+    limits = None
+    if card is not None and not facts.unbounded_field:
+        # Providers of kind openai write to their caches by themselves, at a price of its own.
+        limits = ceiling(
+            card, Bounds(bound, facts.choices, facts.tier, True, has_audio=facts.has_audio)
+        )
+    return Ask(
+        target=str(asked.target),
+        ceiling=limits,
+        is_priced=card is not None,
+        is_free=card is not None and card.is_free,
+        output_asked=facts.output_asked,
+        output_max=card.output_tokens_max or card.context_tokens_max if card else None,
+        expected_nanousd=_expected(asked) or 0,
+        unbounded_field=facts.unbounded_field or "service_tier",
+    )
+
+
+def input_bound(asked: Asked) -> int:
+    """The most tokens that the input can be: never more than the model's context holds."""
+    window = asked.card.context_tokens_max if asked.card else None
+    bounds = [bound for bound in (asked.facts.input_bound, window) if bound is not None]
+    return min(bounds) if bounds else INPUT_UNKNOWN_TOKENS
+
+
+def estimated_usage(asked: Asked, characters: int) -> Usage:
+    """Usage by characters: of the request, and of the answer as far as it came."""
+    model = asked.target.model
+    return Usage(
+        input=min(tokens(asked.facts.input_characters, model), input_bound(asked)),
+        output=tokens(characters, model),
+    )
+
+
+def _expected(asked: Asked) -> int | None:
+    """The estimate before anything is known of the answer; None where nothing prices it."""
+    if asked.card is None:
+        return None
+    output = EXPECTED_OUTPUT_TOKENS // RECOVERED_SHARE
+    if asked.facts.output_asked is not None:
+        output = min(output, asked.facts.output_asked)
+    usage = estimated_usage(asked, 0)
+    usage = Usage(input=usage.input, output=output * asked.facts.choices)
+    try:
+        return price_call(usage, asked.card, asked.facts.tier).total
+    except UnpricedUsage:
+        return None
+
+
+def selector_facts(asked: Asked) -> dict[str, str]:
+    """Dimension to value, as budgets select by them."""
+    attribution = asked.attribution
+    own = {name: getattr(attribution, name) for name in DIMENSIONS}
+    tags = {f"tag:{name}": value for name, value in attribution.tags}
+    return {
+        **tags,
+        **own,
+        "key": asked.key.id,
+        "provider": asked.target.provider,
+        "model": asked.target.model,
+        "route": attribution.route,
+    }
+
+
+def opening(asked: Asked, ask: Ask) -> Opening:
+    """The call's row before it goes."""
+    attribution, facts = asked.attribution, asked.facts
+    prints = facts.fingerprints
+    return Opening(
+        seq=asked.id.seq,
+        id=asked.id.text("c"),
+        started_at=asked.id.at_us,
+        key_id=asked.key.id,
+        tenant=attribution.tenant,
+        user=attribution.user,
+        assistant=attribution.assistant,
+        thread=attribution.thread,
+        feature=attribution.feature,
+        provider=asked.target.provider,
+        model=asked.target.model,
+        route=attribution.route,
+        expected_nanousd=_expected(asked),
+        price_version=asked.card.version if asked.card else "",
+        priority=attribution.priority,
+        endpoint=asked.endpoint,
+        is_stream=facts.is_stream,
+        requested_model=facts.model,
+        sent_model=asked.target.model,
+        client_retry=asked.client_retry,
+        tags=json.dumps(dict(attribution.tags)) if attribution.tags else "",
+        sources=json.dumps(dict(attribution.sources)) if attribution.sources else "",
+        prefix_hash=prints.prefix_hash,
+        request_hash=prints.request_hash,
+        last_message_hash=prints.last_message_hash,
+        prefix_bytes=prints.prefix_bytes,
+        request_bytes=prints.request_bytes,
+        last_message_bytes=prints.last_message_bytes,
+        input_bound=input_bound(asked),
+        output_asked=facts.output_asked,
+        expected_output=ask.expected_output_tokens,
+    )

@@ -1,0 +1,44 @@
+"""Sending what ferry itself says: refusals and small JSON bodies, and its own reply headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferrycli.rules.clean import safe
+from ferrycli.rules.errors import FerryError
+from ferrycli.wire.bodies import error_body
+from ferrycli.wire.headers import Headers
+
+JSON = (b"content-type", b"application/json")
+
+
+async def send_json(send: Any, status: int, body: bytes, headers: Headers) -> None:
+    """One JSON reply."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [JSON, (b"content-length", str(len(body)).encode()), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(
+    send: Any, error: FerryError, headers: Headers, status: int | None = None
+) -> None:
+    """A refusal in OpenAI's shape, with what tells SDKs whether to try again."""
+    extra = list(headers)
+    if error.may_retry is False:
+        extra.append((b"x-should-retry", b"false"))
+    if error.retry_after_s is not None:
+        extra.append((b"retry-after", str(error.retry_after_s).encode()))
+    if error.status in (408, 413, 431):
+        extra.append((b"connection", b"close"))
+    await send_json(send, status or error.status, error_body(error), extra)
+
+
+def own(name: str, value: str) -> tuple[bytes, bytes]:
+    """One of ferry's reply headers: `own("call-id", "c_…")`."""
+    text = safe(value).encode("ascii", "replace")
+    return f"x-ferry-{name}".encode(), text

@@ -1,0 +1,69 @@
+"""The seam to providers: one attempt out; a status, headers and a byte iterator back.
+
+Whatever carries the bytes (httpx now, the simulated provider in process, a faster transport
+later) stands behind `Upstream`, so that the conductor never changes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ferrycli.settings import Provider
+from ferrycli.wire.headers import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds, each counted on its own; the first that passes ends the attempt."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to one provider, without its credential."""
+
+    provider: Provider
+    path: str
+    """Below the provider's base URL: `/chat/completions`."""
+    headers: Headers
+    body: bytes
+
+
+class UpstreamReply(Protocol):
+    """A reply whose head has come."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Headers:
+        """As they came; the caller picks by allow-list."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body's bytes as they come, not compressed.
+
+        Raises `UpstreamTimeout` when nothing comes for too long, `UpstreamFailed` when the
+        provider ends before the body does.
+        """
+
+    async def close(self) -> None:
+        """Let go of the connection; at once if the body is not read to its end."""
+
+
+class Upstream(Protocol):
+    """A way to providers."""
+
+    async def open(self, attempt: Attempt) -> UpstreamReply:
+        """Send the attempt and wait for the head of the reply.
+
+        Raises `NoCredential`, `UpstreamFailed` or `UpstreamTimeout`.
+        """
+
+    async def close(self) -> None:
+        """End every connection."""

@@ -1,0 +1,103 @@
+"""Starts the server and says so: a card on a terminal, one JSON line elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+import ferrycli
+from ferrycli.proxy.server import Ready, run
+from ferrycli.rules.keys import DEMO_SECRET
+from ferrycli.settings import Settings
+
+_LOOKED_AT = "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY,\n  OPENROUTER_API_KEY"
+
+_HELLO = '{"model":"sim/small","messages":[{"role":"user","content":"hello"}]}'
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal; the exit code. Raises what `proxy.server.run` raises."""
+
+    def tell(ready: Ready) -> None:
+        _say(card(settings, ready) if sys.stderr.isatty() else _ready_line(ready))
+
+    run(settings, tell, lambda error: _say(_failure_line(error)))
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def card(settings: Settings, ready: Ready) -> str:
+    """The start-up card. It names only commands that exist."""
+    lines = [
+        "",
+        f"  ferry {ferrycli.__version__}  ready in {ready.seconds:.1f} s"
+        + (" · demo mode" if ready.is_demo else "")
+        + f"    {settings.database}",
+        "",
+    ]
+    lines += _demo(ready) if ready.is_demo else _providers(ready)
+    lines += [
+        "",
+        f"  OpenAI SDK     http://{ready.address}/v1",
+        "  Look at it     ferry calls list          ferry report --by tenant,feature",
+        "  Make a key     ferry keys create --tenant acme --feature chat --budget 50/month",
+        "",
+        f"  Keys  {ready.keys} active    Prices  {ready.prices}    Recording  metadata only",
+    ]
+    if ready.recovered:
+        calls = "call" if ready.recovered == 1 else "calls"
+        lines.append(f"  ! {ready.recovered} {calls} of a server that died: estimated, marked so")
+    grace = settings.values["server.grace_s"]
+    lines += [
+        "",
+        f"  Ctrl-C stops after running calls finish ({grace} s); press twice to stop now.",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _demo(ready: Ready) -> list[str]:
+    return [
+        f"  No provider key was found (looked at: {_LOOKED_AT}, AWS_BEARER_TOKEN_BEDROCK).",
+        "  ferry runs with its built-in simulated provider: real endpoints, real streaming,",
+        "  made-up answers, nothing leaves this machine, nothing is billed.",
+        "",
+        f"  Try it now     curl -s http://{ready.address}/v1/chat/completions \\",
+        f"                   -H 'Authorization: Bearer {DEMO_SECRET}' \\",
+        "                   -H 'Content-Type: application/json' \\",
+        f"                   -d '{_HELLO}'",
+        "  Add a real key set OPENAI_API_KEY (or another of these) and start again",
+    ]
+
+
+def _providers(ready: Ready) -> list[str]:
+    lines = ["  Providers      key from"]
+    for provider, trouble in ready.providers:
+        mark = "!" if trouble else "✓"
+        note = f"  {trouble}: calls to it are refused" if trouble else ""
+        shown = "" if provider.kind == "sim" else provider.key_origin
+        lines.append(f"    {mark} {provider.name:<12} {shown}{note}")
+    return lines
+
+
+def _ready_line(ready: Ready) -> str:
+    facts = {"addr": ready.address, "demo": ready.is_demo, "recovered": ready.recovered}
+    return _line("info", "ready", facts)
+
+
+def _failure_line(error: Exception) -> str:
+    """A defect of our own: where it was raised, without any value that a request carried."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-4:]))
+    return _line("error", "request.failed", {"error": type(error).__name__, "at": where})
+
+
+def _line(level: str, event: str, facts: dict[str, object]) -> str:
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"ts": moment, "level": level, "event": event, **facts})
