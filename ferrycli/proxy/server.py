@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
 import secrets
@@ -39,6 +40,10 @@ BACKLOG = 2_048
 KEEPALIVE_S = 75
 LEDGER_PATIENCE_S = 30.0
 CUT_SECONDS_MAX = 5.0
+_NOT_ENCRYPTED = (
+    "it is not loopback and nothing would encrypt the keys; set `behind_proxy = true` in `[server]`"
+    " where a proxy in front ends TLS"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,20 @@ def run(
 
 def _listen(settings: Settings) -> socket.socket:
     listen = str(settings.values["server.listen"])
+    if not settings.values["server.behind_proxy"] and not _is_loopback(settings.host):
+        raise AddressUnusable(listen, _NOT_ENCRYPTED)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise AddressUnusable(listen, (error.strerror or str(error)).lower()) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _serve(

@@ -28,7 +28,7 @@ class Choice:
         self._ask = ask
         self._dice = Dice(ask.seed + index)
         self.index = index
-        self.call_name = ask.call.name if ask.call else None
+        self.call_name = ask.call.name if ask.call is not None else None
         self.call_id = f"call_{base62(self._dice.wide(), 24)}"
         self.finish_reason: str | None = None
         """None until the last token has been read."""
@@ -63,20 +63,22 @@ class Choice:
     def _text(self) -> Iterator[str]:
         ask = self._ask
         topic = prose.topic_of(ask.question)
-        if ask.call:
-            return split(_json(Inventor(ask.question, self._dice).value(ask.call.schema)))
+        if ask.call is not None:
+            return split(_json(self._invented(ask.call.schema)))
+        if ask.is_json and ask.json_schema is not None:
+            return split(_json(self._invented(ask.json_schema)))
         if ask.is_json:
-            return split(_json(self._object(topic)))
+            sentence = next(prose.endless(topic, self._dice))
+            return split(_json({"topic": topic, "answer": sentence, "is_simulated": True}))
         if ask.wishes.output_tokens is not None:
             return self._exactly(ask.wishes.output_tokens - self.reasoning_tokens, topic)
         sentences = prose.answer(ask.question, ask.model.name, self._dice)
         return chain.from_iterable(map(split, sentences))
 
-    def _object(self, topic: str | None) -> object:
-        if isinstance(self._ask.json_schema, dict):
-            return Inventor(self._ask.question, self._dice).value(self._ask.json_schema)
-        sentence = next(prose.endless(topic, self._dice))
-        return {"topic": topic, "answer": sentence, "is_simulated": True}
+    def _invented(self, schema: object) -> object:
+        """An object for `schema`: neither arguments nor an answer in JSON can be anything else."""
+        value = Inventor(self._ask.question, self._dice).value(schema)
+        return value if isinstance(value, dict) else {}
 
     def _exactly(self, tokens: int, topic: str | None) -> Iterator[str]:
         """`tokens` tokens, of which the last ends the sentence wherever it is."""

@@ -18,7 +18,7 @@ _LIST_SHARE = 6
 """One paragraph in six is followed by a list."""
 _STRIDES = (3, 7, 9, 11)
 """Steps through the 20 sentences, so that a paragraph never says one twice."""
-_LENGTHS = ((0, 15), (25, 50), (50, 110), (75, 220), (90, 420), (97, 760), (100, 1_200))
+_LENGTHS = ((0, 25), (25, 55), (50, 110), (75, 220), (90, 420), (97, 760), (100, 1_200))
 """Tokens of an answer by percentile; between two rows the way is straight."""
 
 _GREETING = re.compile(
@@ -150,7 +150,7 @@ def answer(question: str, model: str, dice: Dice) -> Iterator[str]:
 
 
 def endless(topic: str | None, dice: Dice) -> Iterator[str]:
-    """Paragraphs about `topic`, or the question as such, sentence by sentence, for as long as somebody reads."""
+    """Paragraphs about `topic`, sentence by sentence, for as long as somebody reads."""
     gap = ""
     yield dice.pick(_OPENERS).format(topic=_quoted(topic))
     while True:

@@ -1,0 +1,147 @@
+"""Clients that leave: a row, an estimate above 0, and the upstream let go at once."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import pytest
+
+from tests.whole.server import Server, settled_rows, windows
+from tests.whole.upstream import Seen, Upstream
+
+CHUNKS = 20
+CLOSED_S_MAX = 10.0
+"""Ten times the second in which the upstream must be let go."""
+
+
+def leave_after(server: Server, secret: str, chunks: int) -> float:
+    """Read `chunks` chunks of a stream over a plain socket, then close; when that was."""
+    body = json.dumps(
+        {
+            "model": "m-1",
+            "stream": True,
+            "messages": [{"role": "user", "content": "tell me " * 20}],
+            "metadata": {"chunks": str(CHUNKS), "delay_ms": "15", "out": "40"},
+        }
+    ).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            + f"authorization: Bearer {secret}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        got = b""
+        while b"\r\n\r\n" not in got or got.count(b"\n\n") < chunks:
+            part = client.recv(65_536)
+            assert part, got
+            got += part
+    return time.monotonic()
+
+
+def wait_for(seen: Seen) -> None:
+    deadline = time.monotonic() + CLOSED_S_MAX
+    while seen.left_at is None:
+        assert time.monotonic() < deadline, "the upstream was not let go"
+        time.sleep(0.005)
+
+
+def test_client_that_leaves_after_any_chunk_pays_an_estimate(
+    server: Server, upstream: Upstream, secret: str
+) -> None:
+    costs = []
+    for chunks in range(CHUNKS):
+        left_at = leave_after(server, secret, chunks)
+        found = settled_rows(server.database, chunks + 1)
+        seen = upstream.seen[chunks]
+        wait_for(seen)
+        assert seen.left_at is not None
+        print(
+            f"left after {chunks}: upstream closed {1000 * (seen.left_at - left_at):.0f} ms later"
+        )
+        row = found[chunks]
+        assert (row.state, row.outcome, row.cost_source) == ("settled", "left", "estimated")
+        assert row.tenant == "acme"
+        costs.append(row.cost_nanousd or 0)
+        assert not seen.is_finished
+    assert min(costs) > 0
+    assert costs[-1] > costs[1], "what was delivered counts"
+
+
+def test_leaving_while_a_whole_reply_is_made_closes_the_upstream(
+    server: Server, upstream: Upstream, secret: str
+) -> None:
+    body = json.dumps(
+        {
+            "model": "m-1",
+            "messages": [{"role": "user", "content": "hi"}],
+            "metadata": {"delay_ms": "60000"},
+        }
+    ).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            + f"authorization: Bearer {secret}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        deadline = time.monotonic() + 30
+        while not upstream.seen:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    [row] = settled_rows(server.database, 1)
+    assert (row.state, row.outcome, row.cost_source) == ("settled", "left", "estimated")
+    assert (row.cost_nanousd or 0) > 0
+
+
+def test_client_that_closes_after_done_has_not_left(server: Server, secret: str) -> None:
+    leave_after(server, secret, CHUNKS + 2)
+    [row] = settled_rows(server.database, 1)
+    assert (row.outcome, row.cost_source) == ("ok", "reported")
+
+
+def test_leaving_under_a_budget_leaves_no_hold(
+    server: Server, upstream: Upstream, capped_secret: str
+) -> None:
+    leave_after(server, capped_secret, 5)
+    [row] = settled_rows(server.database, 1)
+    [(spent, held, doubt)] = windows(server.database)
+    assert held == 0
+    assert spent == row.cost_nanousd
+    assert doubt == row.hold_nanousd - spent == row.doubt_nanousd
+
+
+@pytest.mark.parametrize("grace", ["0", "30"])
+def test_stop_settles_streams_and_exits_0(
+    config_path: object, upstream: Upstream, secret: str, grace: str
+) -> None:
+    from pathlib import Path
+    from threading import Thread
+
+    assert isinstance(config_path, Path)
+    server = Server(config_path, FERRY_GRACE_S=grace)
+
+    def read() -> None:
+        leave_after(server, secret, CHUNKS + 2)
+
+    def read_quietly() -> None:
+        try:
+            read()
+        except (AssertionError, OSError):
+            pass
+
+    threads = [Thread(target=read_quietly) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while sum(seen.chunks_sent > 2 for seen in upstream.seen) < 20:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    code, said = server.stop()
+    for thread in threads:
+        thread.join(30)
+    assert (code, "Traceback" in said) == (0, False), said
+    found = settled_rows(server.database, 20)
+    outcomes = {row.outcome for row in found}
+    assert outcomes == ({"cut"} if grace == "0" else {"ok"})
+    assert all((row.cost_nanousd or 0) > 0 for row in found)

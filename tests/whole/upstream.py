@@ -1,0 +1,207 @@
+"""An upstream that is not ferry's code: a small HTTP/1.1 server that counts what it bills.
+
+What it answers is told by the request's `metadata`: `in`, `out`, `cached` (tokens), `chunks`,
+`delay_ms` (between chunks), `answer` (a status, `cut`, `garbage`, `silent`). It keeps every
+request that it saw and when its connection ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Seen:
+    """One request as it came in."""
+
+    body: dict[str, Any]
+    raw: bytes
+    headers: dict[str, str]
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    chunks_sent: int = 0
+    is_finished: bool = False
+    left_at: float | None = None
+    """When the connection was found closed before the reply's end (monotonic seconds)."""
+    sent: bytearray = field(default_factory=bytearray)
+    """The reply's body as it was sent."""
+
+
+class Upstream:
+    """Runs in a thread of its own, with a loop of its own."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Upstream:
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=2048, limit=1 << 26)
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                lines = head.decode("latin-1").split("\r\n")
+                pairs = (line.split(": ", 1) for line in lines[1:] if ": " in line)
+                headers = {name.lower(): value for name, value in pairs}
+                raw = await reader.readexactly(int(headers.get("content-length", "0")))
+                seen = Seen(json.loads(raw), raw, headers)
+                self.seen.append(seen)
+                if not await self._answer(seen, reader, writer):
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(
+        self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        wish = seen.body.get("metadata") or {}
+        answer = wish.get("answer", "")
+        if answer.isdigit():
+            error = {"error": {"message": "as asked", "type": "server_error", "code": "asked"}}
+            _write_whole(writer, int(answer), json.dumps(error).encode(), seen)
+            return True
+        if answer == "garbage":
+            _write_whole(writer, 200, b'{"id": "half', seen)
+            return True
+        if answer == "silent":
+            return False
+        seen.prompt_tokens = int(wish.get("in", "100"))
+        seen.cached_tokens = int(wish.get("cached", "0"))
+        bound = seen.body.get("max_completion_tokens") or seen.body.get("max_tokens") or 10**9
+        seen.completion_tokens = min(int(wish.get("out", "20")), bound)
+        if seen.body.get("stream"):
+            return await self._stream(seen, wish, reader, writer)
+        await asyncio.sleep(int(wish.get("delay_ms", "0")) / 1000)
+        _write_whole(writer, 200, json.dumps(_completion(seen), indent=1).encode(), seen)
+        await writer.drain()
+        seen.is_finished = True
+        return True
+
+    async def _stream(
+        self,
+        seen: Seen,
+        wish: dict[str, str],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+            b"x-request-id: req_up\r\nset-cookie: secret=1\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        gone = asyncio.ensure_future(_closed(reader))
+        for event in _events(seen, int(wish.get("chunks", "5"))):
+            if gone.done():
+                seen.left_at = time.monotonic()
+                return False
+            writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+            seen.sent += event
+            seen.chunks_sent += 1
+            await writer.drain()
+            if wish.get("answer") == "cut" and seen.chunks_sent == 3:
+                gone.cancel()
+                return False
+            waiting = asyncio.ensure_future(asyncio.sleep(int(wish.get("delay_ms", "0")) / 1000))
+            await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        gone.cancel()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        seen.is_finished = True
+        return wish.get("answer") != "close" and not gone.done()
+
+
+async def _closed(reader: asyncio.StreamReader) -> None:
+    """Return when the other side has closed, however it did."""
+    with contextlib.suppress(ConnectionError):
+        await reader.read(1)
+
+
+def _usage(seen: Seen) -> dict[str, Any]:
+    return {
+        "prompt_tokens": seen.prompt_tokens,
+        "completion_tokens": seen.completion_tokens,
+        "total_tokens": seen.prompt_tokens + seen.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": seen.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def _completion(seen: Seen) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "word " * seen.completion_tokens, "refusal": None}
+    return {
+        "id": "chatcmpl-up",
+        "object": "chat.completion",
+        "created": 1_795_000_000,
+        "model": f"{seen.body['model']}-2026-11-01",
+        "service_tier": "default",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": _usage(seen),
+    }
+
+
+def _events(seen: Seen, chunks: int) -> list[bytes]:
+    """`chunks` pieces of text, the end, the usage if it was asked for, and `[DONE]`."""
+    asked = bool((seen.body.get("stream_options") or {}).get("include_usage"))
+    head = {
+        "id": "chatcmpl-up",
+        "object": "chat.completion.chunk",
+        "created": 1_795_000_000,
+        "model": f"{seen.body['model']}-2026-11-01",
+        "service_tier": "default",
+    }
+    if asked:
+        head["usage"] = None
+    deltas: list[dict[str, Any]] = [{"delta": {"content": f"wörd {n} "}} for n in range(chunks)]
+    deltas[0]["delta"]["role"] = "assistant"
+    deltas.append({"delta": {}, "finish_reason": "stop"})
+    events = [{**head, "choices": [{"index": 0, "finish_reason": None, **d}]} for d in deltas]
+    if asked:
+        events.append({**head, "choices": [], "usage": _usage(seen)})
+    lines = [json.dumps(event, ensure_ascii=False).encode() for event in events]
+    return [b"data: " + line + b"\n\n" for line in [*lines, b"[DONE]"]]
+
+
+def _write_whole(writer: asyncio.StreamWriter, status: int, body: bytes, seen: Seen) -> None:
+    seen.sent += body
+    writer.write(
+        b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\nset-cookie: a=b\r\n"
+        b"content-length: %d\r\n\r\n" % (status, len(body)) + body
+    )
