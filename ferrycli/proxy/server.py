@@ -58,7 +58,6 @@ class Ready:
     keys: int
     recovered: int
     prices: str
-    seconds: float
 
 
 def now_us() -> int:
@@ -75,7 +74,6 @@ def run(
 
     Raises `AddressUnusable`, `ServerRunning` or what opening the database raises.
     """
-    began = time.monotonic()
     lock = ServerLock.acquire(
         settings.database, f"pid {os.getpid()} on {settings.values['server.listen']}"
     )
@@ -84,7 +82,7 @@ def run(
         try:
             config = uvicorn.Config(app="", log_config=None)
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(_serve(settings, listening, tell, report, began))
+                runner.run(_serve(settings, listening, tell, report))
         finally:
             listening.close()
     finally:
@@ -114,7 +112,6 @@ async def _serve(
     listening: socket.socket,
     tell: Callable[[Ready], None],
     report: Callable[[Exception], None],
-    began: float,
 ) -> None:
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -136,7 +133,6 @@ async def _serve(
             keys=sum(key.revoked_at is None for key in ledger.books.keys.values()),
             recovered=ledger.recovered,
             prices=catalogue.catalogue_version(),
-            seconds=time.monotonic() - began,
         )
         server.when_started = lambda: tell(ready)
         await server.serve(sockets=[listening])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -11,7 +13,7 @@ from pathlib import Path
 import ferrycli
 from ferrycli.proxy.server import Ready, run
 from ferrycli.rules.keys import DEMO_SECRET
-from ferrycli.settings import Settings
+from ferrycli.settings import Settings, default_config_path
 
 _LOOKED_AT = "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY,\n  OPENROUTER_API_KEY"
 
@@ -34,10 +36,11 @@ def _say(text: str) -> None:
 
 
 def card(settings: Settings, ready: Ready) -> str:
-    """The start-up card. It names only commands that exist."""
+    """The start-up card. It names only commands that exist, as they can be typed here."""
+    ferry = _typed(settings)
     lines = [
         "",
-        f"  ferry {ferrycli.__version__}  ready in {ready.seconds:.1f} s"
+        f"  ferry {ferrycli.__version__}  ready"
         + (" · demo mode" if ready.is_demo else "")
         + f"    {settings.database}",
         "",
@@ -46,8 +49,9 @@ def card(settings: Settings, ready: Ready) -> str:
     lines += [
         "",
         f"  OpenAI SDK     http://{ready.address}/v1",
-        "  Look at it     ferry calls list          ferry report --by tenant,feature",
-        "  Make a key     ferry keys create --tenant acme --feature chat --budget 50/month",
+        f"  Look at it     {ferry} calls list",
+        f"                 {ferry} report --by tenant,feature",
+        f"  Make a key     {ferry} keys create --tenant acme --budget 50/month",
         "",
         f"  Keys  {ready.keys} active    Prices  {ready.prices}    Recording  metadata only",
     ]
@@ -62,6 +66,29 @@ def card(settings: Settings, ready: Ready) -> str:
     return "\n".join([*lines, ""])
 
 
+def _typed(settings: Settings) -> str:
+    """How this program and this database are called from another terminal."""
+    program = Path(sys.argv[0])
+    on_path = shutil.which("ferry")
+    if on_path and Path(on_path).resolve() == program.resolve():
+        typed = "ferry"
+    elif program.name == "ferry":
+        typed = _near(program)
+    else:
+        typed = "python -m ferrycli"
+    if settings.origins["server.database"].startswith(("env", "flag")):
+        typed += f" --db {shlex.quote(_near(settings.database))}"
+    elif settings.config_path is not None and settings.config_path != default_config_path():
+        typed += f" --config {shlex.quote(_near(settings.config_path))}"
+    return typed
+
+
+def _near(path: Path) -> str:
+    """A path as short as it can be said from the working directory."""
+    whole, here = path.absolute(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else path)
+
+
 def _demo(ready: Ready) -> list[str]:
     return [
         f"  No provider key was found (looked at: {_LOOKED_AT}, AWS_BEARER_TOKEN_BEDROCK).",
@@ -72,7 +99,7 @@ def _demo(ready: Ready) -> list[str]:
         f"                   -H 'Authorization: Bearer {DEMO_SECRET}' \\",
         "                   -H 'Content-Type: application/json' \\",
         f"                   -d '{_HELLO}'",
-        "  Add a real key set OPENAI_API_KEY (or another of these) and start again",
+        "  A real key     set OPENAI_API_KEY (or another of these) and start again",
     ]
 
 
