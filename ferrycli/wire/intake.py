@@ -129,6 +129,8 @@ def _bad_parameter(text: str) -> BadParameter:
         return BadParameter(missing[1], "missing", "a value")
     if expected := re.match(r"Expected `([^`]+)`, got `([^`]+)`", wanted):
         return BadParameter(field, f"of type {expected[2]}", expected[1].replace(" | null", ""))
+    if "out of range" in wanted:
+        return BadParameter(field, "out of range", "a number that fits")
     return BadParameter(field, "not readable", safe(wanted))
 
 
