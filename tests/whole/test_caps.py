@@ -99,6 +99,7 @@ def billed(upstream: Upstream) -> int:
     )
 
 
+@pytest.mark.soak
 def test_500_clients_spend_a_budget_to_its_end_and_nothing_over_it(
     config_path: Path, upstream: Upstream
 ) -> None:

@@ -12,6 +12,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from ferrycli.rules.pricing import ceil_cost
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
@@ -64,6 +66,7 @@ async def load(server: Server, secret: str, turn: int, dice: random.Random) -> l
     return finished
 
 
+@pytest.mark.soak
 def test_no_call_is_lost_or_charged_twice_over_many_kills(
     config_path: Path, upstream: Upstream
 ) -> None:

@@ -1,0 +1,110 @@
+"""What a call comes to, by how it ended: a table of courses and readings."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferrycli.proxy.closings import Course, closing
+from ferrycli.proxy.questions import Asked, question
+from ferrycli.rules.attribution import Attribution
+from ferrycli.rules.budget import Admission
+from ferrycli.rules.keys import KeyTerms
+from ferrycli.rules.pricing import Rate, RateCard, Step
+from ferrycli.rules.routing import Target
+from ferrycli.rules.usage import Usage
+from ferrycli.store.ids import IdMaker
+from ferrycli.wire.facts import Facts, Reading
+
+CARD = RateCard("up", "m", (Step(0, Rate(input=3_000_000_000, output=15_000_000_000)),))
+USAGE = Usage(input=100, output=20)
+COST = 100 * 3_000 + 20 * 15_000
+HELD = Admission(1_000_000, None, 5_000_000, "b_1")
+
+
+def asked(card: RateCard | None = CARD, characters: int = 300) -> Asked:
+    return Asked(
+        id=IdMaker(lambda: 1_795_000_000_000_000, lambda bits: 0).make(),
+        endpoint="/v1/chat/completions",
+        key=KeyTerms("key_1", "k", "abcd"),
+        attribution=Attribution(tenant="acme"),
+        facts=Facts("m", input_bound=characters, input_characters=characters),
+        target=Target("up", "openai", "m"),
+        card=card,
+        epoch=1,
+        client_retry=0,
+    )
+
+
+CASES = [
+    # course, reading, state, cost, source, is the cost known
+    (Course(is_dispatched=False), Reading(), "released", 0, "", True),
+    (Course(True, 500), Reading(), "released", 0, "", True),
+    (Course(True, 429), Reading(characters=40), "released", 0, "", True),
+    (Course(True, 400), Reading(usage=USAGE), "settled", COST, "reported", True),
+    (Course(True, 200, outcome="ok"), Reading(usage=USAGE), "settled", COST, "reported", True),
+    (
+        Course(True, 200, outcome="ok"),
+        Reading(usage=USAGE, provider_cost_nanousd=7),
+        "settled",
+        7,
+        "provider",
+        True,
+    ),
+    # 300 characters are 100 tokens of an unknown maker's text, 30 are 10.
+    (
+        Course(True, 200, outcome="left"),
+        Reading(characters=30),
+        "settled",
+        100 * 3_000 + 10 * 15_000,
+        "estimated",
+        False,
+    ),
+    (Course(True, 0, outcome="failed"), Reading(), "settled", 100 * 3_000, "estimated", False),
+    # An estimate is at most the hold: 1,000,000, not 300,000 + 100 * 15,000.
+    (
+        Course(True, 200, outcome="cut"),
+        Reading(characters=300),
+        "settled",
+        1_000_000,
+        "estimated",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("course", "reading", "state", "cost", "source", "is_known"), CASES)
+def test_call_comes_to_what_is_known_of_it(
+    course: Course, reading: Reading, state: str, cost: int, source: str, is_known: bool
+) -> None:
+    course.reading = reading
+    told = closing(asked(), HELD, course, 9)
+    assert (told.state, told.cost_nanousd, told.cost_source) == (state, cost, source)
+    assert told.is_cost_known == is_known
+    assert told.outcome == course.outcome
+
+
+def test_estimate_without_a_budget_is_not_capped() -> None:
+    course = Course(True, 200, outcome="cut", reading=Reading(characters=300))
+    told = closing(asked(), Admission(5), course, 9)
+    assert told.cost_nanousd == 100 * 3_000 + 100 * 15_000
+
+
+def test_call_without_a_price_is_unpriced_and_never_free() -> None:
+    course = Course(True, 200, outcome="ok", reading=Reading(usage=USAGE))
+    told = closing(asked(card=None), Admission(0), course, 9)
+    assert (told.cost_nanousd, told.cost_source, told.usage) == (None, "unpriced", USAGE)
+
+
+def test_question_holds_at_least_what_the_call_can_cost() -> None:
+    told = question(asked())
+    assert told.ask.ceiling is not None
+    assert told.ask.ceiling.at(20) >= COST
+    assert told.opening.expected_nanousd == 100 * 3_000 + 256 * 15_000
+    assert told.facts["tenant"] == "acme"
+    assert told.opening.input_bound == 300
+
+
+def test_question_on_an_unpriced_target_says_so() -> None:
+    told = question(asked(card=None))
+    assert (told.ask.is_priced, told.ask.ceiling) == (False, None)
+    assert told.opening.expected_nanousd is None
