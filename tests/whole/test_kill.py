@@ -23,7 +23,8 @@ from tests.whole.upstream import Upstream
 
 ROUNDS = 200 if os.environ.get("FERRY_SOAK") else 20
 CLIENTS = 32
-LIMIT_USD = 500
+LIMIT_USD = 50_000
+"""Far off: each call of a dead server leaves up to its hold in doubt, and that adds up."""
 
 
 def body_of(user: str, dice: random.Random) -> bytes:
@@ -97,7 +98,7 @@ def test_no_call_is_lost_or_charged_twice_over_many_kills(
     assert [user for user in finished if user not in by_user] == []
     assert set(by_user.values()) == {1}
     assert recovered == sum(row.state == "recovered" for row in found) > 0
-    assert [row.id for row in found if row.state == "held"] == []
+    assert {row.state for row in found} <= {"settled", "recovered", "released"}
     [(spent, held, doubt)] = windows(database)
     assert held == 0
     assert spent == sum(row.cost_nanousd or 0 for row in found)
