@@ -61,8 +61,13 @@ def _ask(asked: Asked) -> Ask:
         output_asked=facts.output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=_expected(asked) or 0,
-        unbounded_field=facts.unbounded_field or "service_tier",
+        unbounded_field=facts.unbounded_field or _unbounded_field(card),
     )
+
+
+def _unbounded_field(card: RateCard | None) -> str:
+    """What to change in a request that no ceiling can be stated for."""
+    return "model" if card is not None and card.is_incomplete else "service_tier"
 
 
 def input_bound(asked: Asked) -> int:

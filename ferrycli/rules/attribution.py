@@ -74,9 +74,10 @@ class Policy:
     @classmethod
     def of(cls, mode: str, value: str = "") -> Policy:
         """A checked policy. Raises `BadPolicy` for an unknown mode or a pin without a value."""
-        if mode not in ("pin", "allow", "require", "deny") or (mode == "pin" and not value):
-            raise BadPolicy(f"{mode}={value}" if value else mode)
-        return cls(mode, safe(value))
+        cleaned = safe(value)
+        if mode not in ("pin", "allow", "require", "deny") or (mode == "pin" and not cleaned):
+            raise BadPolicy(f"{mode}={cleaned}" if cleaned else mode)
+        return cls(mode, cleaned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,13 @@ def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
 
 _ALLOW = Policy()
 
+_DIMENSIONS_IN: dict[str, tuple[str, ...]] = {
+    "tag": (),
+    "path": (*POLICED, "route"),
+    "metadata": DIMENSIONS,
+}
+"""The names that say a dimension in each kind of pairs; every other name is a tag."""
+
 
 def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str]:
     if policy.mode == "pin":
@@ -180,7 +188,7 @@ def _spread(
     for raw_name, value in found:
         name = raw_name.lower().removeprefix("ferry_").removeprefix("ferry-")
         dimension = ALIASES.get(name, name)
-        if source != "tag" and dimension in (*POLICED, "route"):
+        if dimension in _DIMENSIONS_IN[source]:
             every.append(Said(dimension, value, source))
         elif tag := safe(raw_name, TAG_NAME_LENGTH_MAX):
             tags.setdefault(tag, safe(value))

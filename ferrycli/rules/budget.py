@@ -118,14 +118,26 @@ def judge(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
         return ModelUnpriced(ask.target, tightest.terms.selector)
     if ask.ceiling is None:
         return CallUnbounded(ask.target, tightest.terms.selector, ask.unbounded_field)
-    size = _size(free, ask, ask.ceiling, tightest.terms.clamp)
+    size = _size(free, ask, ask.ceiling, may_clamp=_may_clamp(standings, ask, ask.ceiling))
     if size is not None:
         hold, bound = size
         return Admission(hold, bound, free, binding)
     return _refusal(standings, ask, ask.ceiling)
 
 
-def _size(free: int, ask: Ask, ceiling: Ceiling, clamp: str) -> tuple[int, int | None] | None:
+def _may_clamp(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> bool:
+    """Whether every budget that the caller's own limit does not fit lets it be lowered."""
+    longest = _longest(ask)
+    return all(
+        standing.terms.clamp == "always"
+        for standing in standings
+        if longest is None or ceiling.at(longest) > standing.free
+    )
+
+
+def _size(
+    free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool
+) -> tuple[int, int | None] | None:
     """Hold and bound that fit into `free`, or None. Source: docs/money.md, section 5."""
     is_open = ask.output_asked is None or ask.output_asked > OPEN_ABOVE
     longest = _longest(ask)
@@ -133,12 +145,12 @@ def _size(free: int, ask: Ask, ceiling: Ceiling, clamp: str) -> tuple[int, int |
         whole = ceiling.at(longest)
         if whole * WHOLE_SHARE <= free or (whole <= free and not is_open):
             return whole, None
-    if not is_open and clamp != "always":
+    if not is_open and not may_clamp:
         return None
     affordable = ceiling.affords(free)
     bound = affordable
     if is_open:
-        e = ask.expected_output_tokens
+        e = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR)
         bound = min(max(ceiling.affords(free // OPEN_SHARE), 2 * e), 8 * e, affordable)
     if longest is not None:
         bound = min(bound, longest)

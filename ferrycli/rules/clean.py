@@ -20,8 +20,9 @@ def safe(text: str, length_max: int = NAME_LENGTH_MAX) -> str:
     Normalised (NFC), surrounding white space removed, cut at `length_max` characters.
     """
     if text.isascii() and text.isprintable():
-        return text.strip()[:length_max]
+        return text.strip()[:length_max].rstrip()
     # Bounded before normalising, so that a huge string costs no more than a large one.
-    normal = unicodedata.normalize("NFC", text[: length_max * 4])
-    kept = "".join(c for c in normal if unicodedata.category(c) not in _UNSAFE_CATEGORIES)
-    return kept.strip()[:length_max]
+    bounded = text[: length_max * 4]
+    kept = "".join(c for c in bounded if unicodedata.category(c) not in _UNSAFE_CATEGORIES)
+    # Normalised last: what is left out may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", kept).strip()[:length_max].rstrip()

@@ -44,7 +44,8 @@ def is_well_formed(secret: str) -> bool:
     if len(secret) != len(PREFIX) + BODY_LENGTH + CHECK_LENGTH or not secret.isascii():
         return False
     body, check = secret[:-CHECK_LENGTH], secret[-CHECK_LENGTH:]
-    return body.startswith(PREFIX) and check == _check(body)
+    is_ours = body.startswith(PREFIX) and body[len(PREFIX) :].isalnum()
+    return is_ours and check == _check(body)
 
 
 def shown(secret: str) -> str:
@@ -92,8 +93,12 @@ class KeyTerms:
             raise ModelNotAllowed(f"{provider}/{model}", self.models)
 
     def allows(self, provider: str, model: str) -> bool:
-        """Whether one of the key's globs matches `provider/model` or the bare model."""
-        names = (f"{provider}/{model}", model)
+        """Whether one of the key's globs matches.
+
+        A glob with a slash is for `provider/model`, one without for the model at any provider: a
+        model may have a slash in its own name, and `openai/*` must not open OpenRouter's.
+        """
         return not self.models or any(
-            fnmatchcase(name, glob) for glob in self.models for name in names
+            fnmatchcase(f"{provider}/{model}" if "/" in glob else model, glob)
+            for glob in self.models
         )

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+import re
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 
 from ferrycli.rules.errors import BadAmount
 
 NANO_PER_USD = 1_000_000_000
 UNITS_PER_RATE = 1_000_000
 AMOUNT_USD_MAX = 1_000_000_000
+
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_UP = Context(rounding=ROUND_CEILING)
 
 
 def parse_usd(text: str) -> int:
@@ -20,7 +24,10 @@ def parse_usd(text: str) -> int:
     Rounds up below a nano-dollar. Raises `BadAmount` for what is no finite, non-negative amount
     of at most a billion dollars.
     """
-    plain = text.strip().removeprefix("$").replace(",", "").replace("_", "")
+    plain = text.strip().removeprefix("$").replace("_", "")
+    # A comma only where it parts thousands: `0,50` is somebody's half dollar, not fifty.
+    if _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
     try:
         amount = Decimal(plain)
     except InvalidOperation:
@@ -32,7 +39,8 @@ def parse_usd(text: str) -> int:
 
 def nanousd(amount_usd: Decimal) -> int:
     """`amount_usd` in nano-dollars, rounded up."""
-    return int((amount_usd * NANO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
+    # In a context that rounds up: a product of more than 28 digits is rounded before the ceiling.
+    return int(_UP.multiply(amount_usd, NANO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
 
 
 def usd(amount_nanousd: int) -> str:

@@ -19,7 +19,8 @@ from ferrycli.rules.windows import from_us
 
 VALUE_LENGTH_MAX = 80
 LISTED_MAX = 12
-NEAREST_CUTOFF = 0.5
+NEAREST_CUTOFFS = (0.75, 0.5)
+"""Names much alike are offered alone; where there are none, those somewhat alike."""
 
 PERIOD_PHRASES = {
     "day": "today",
@@ -89,7 +90,10 @@ def listed(values: Iterable[str], last: str = "or") -> str:
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """Up to three of `known` that are written like `name`, the most alike first."""
     by_lower = {one.lower(): one for one in known}
-    return [by_lower[one] for one in get_close_matches(name.lower(), by_lower, 3, NEAREST_CUTOFF)]
+    for cutoff in NEAREST_CUTOFFS:
+        if near := get_close_matches(name.lower(), by_lower, 3, cutoff):
+            return [by_lower[one] for one in near]
+    return []
 
 
 def choice(name: str, known: Iterable[str]) -> str:

@@ -19,6 +19,9 @@ HOLD_LINES = 12
 STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "scale"})
 """Served tiers that cost the plain rate."""
 
+CHOSEN_BY_PROVIDER = frozenset({"", "auto"})
+"""What a request says that leaves the tier to the provider."""
+
 CHEAPER_TIERS = frozenset({"flex", "batch"})
 """Tiers that never cost more than the plain rate: it bounds them where a card lacks theirs."""
 
@@ -147,10 +150,18 @@ class RateCard:
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing on the card costs anything."""
+        """Whether the card says of everything on it that it costs nothing.
+
+        A rate that is missing says nothing: input and output must stand there as 0.
+        """
         every = [*self.steps, *(step for _, steps in self.tiers for step in steps)]
-        return all(
-            not getattr(step.rate, field.name) for step in every for field in fields(step.rate)
+        return (
+            bool(self.steps)
+            and not self.is_incomplete
+            and all(step.rate.input == 0 and step.rate.output == 0 for step in every)
+            and not any(
+                getattr(step.rate, field.name) for step in every for field in fields(step.rate)
+            )
         )
 
     def rate(self, input_total: int, tier: str) -> tuple[Rate, bool]:
@@ -222,16 +233,19 @@ COUNT_UNBOUNDED = 1 << 60
 def ceiling(card: RateCard, bounds: Bounds) -> Ceiling | None:
     """The most that a call within `bounds` can cost on `card`; None if that cannot be stated.
 
-    None: input or output has no rate, or the tier asked for is dearer and not on the card.
+    None: input or output has no rate, the provider also bills what the card cannot say, or the
+    tier asked for is dearer and not on the card.
     """
     known = dict(card.tiers)
-    tier_steps = known.get(bounds.tier)
-    if tier_steps is None and bounds.tier not in STANDARD_TIERS | CHEAPER_TIERS:
+    is_known = bounds.tier in known or bounds.tier in STANDARD_TIERS | CHEAPER_TIERS
+    if card.is_incomplete or not is_known:
         return None
-    # A request for flex may be served at the plain rate, so both count.
-    steps = [*card.steps, *(tier_steps or ())]
+    # A request for flex may be served at the plain rate, so both count. One that names no tier is
+    # served as the account is set up at the provider: that may be its dearest.
+    chosen = known if bounds.tier in CHOSEN_BY_PROVIDER else {bounds.tier}
+    steps = [*card.steps, *(step for tier in chosen for step in known.get(tier, ()))]
     reached = [step.rate for step in steps if step.input_above < max(bounds.input_tokens_max, 1)]
-    buckets = ["input", "cache_read"]
+    buckets = ["input", "cache_read", "image_in"]
     buckets += WRITE_BUCKETS if bounds.writes_cache else ()
     buckets += ["audio_in"] if bounds.has_audio else []
     input_rate = _dearest(reached, buckets)

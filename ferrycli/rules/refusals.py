@@ -75,7 +75,7 @@ def _model_not_found(error: errors.ModelNotFound) -> Words:
 @REFUSALS.of(errors.MissingAttribution)
 def _missing_attribution(error: errors.MissingAttribution) -> Words:
     sentence = f"the call names no {ticked(error.dimension)}, and its key requires one"
-    return Words(sentence, f"send the header `{error.header}: VALUE`")
+    return Words(sentence, f"send the header {ticked(f'{error.header}: VALUE')}")
 
 
 @REFUSALS.of(errors.ModelUnpriced)
@@ -127,7 +127,7 @@ def _budget_spent(error: errors.BudgetSpent) -> Words:
     ways = []
     if key:
         limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
-        budget = f"{limit}/{error.period}"
+        budget = f"{limit}/{plain(error.period)}"
         ways.append(f"raise it with `ferry keys set {argument(key)} --budget {budget}`")
     if free > 0:
         ways.append("ask for a shorter answer")
@@ -151,7 +151,7 @@ def _budget_busy(error: errors.BudgetBusy) -> Words:
 
 
 def _since(error: errors.BudgetRefusal) -> str:
-    period = PERIOD_PHRASES.get(error.period, f"per {error.period}")
+    period = PERIOD_PHRASES.get(error.period, f"per {plain(error.period)}")
     return f"{period}, since {moment(error.window_start_us)}" if error.window_start_us else period
 
 
@@ -262,7 +262,9 @@ def _upstream_timeout(error: errors.UpstreamTimeout) -> Words:
 
 @REFUSALS.of(errors.NoCredential)
 def _no_credential(error: errors.NoCredential) -> Words:
-    sentence = f"provider {ticked(error.provider)} has no key ({error.origin}): {plain(error.why)}"
+    sentence = (
+        f"provider {ticked(error.provider)} has no key ({plain(error.origin)}): {plain(error.why)}"
+    )
     return Words(sentence, "set that, or take the provider out of the config")
 
 

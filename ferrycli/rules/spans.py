@@ -33,8 +33,12 @@ class Span:
 def parse_span(text: str, now_us: int, zone: tzinfo) -> Span:
     """The span that `text` means at `now_us`. Raises `BadSpan`."""
     plain = text.strip().lower()
+    if not plain.isascii():
+        raise BadSpan(text)
     if ".." in plain:
         first, _, last = plain.partition("..")
+        if not first or not last or ".." in last:
+            raise BadSpan(text)
         start, end = parse_span(first, now_us, zone), parse_span(last, now_us, zone)
         if start.since_us >= end.until_us:
             raise BadSpan(text)
@@ -45,6 +49,29 @@ def parse_span(text: str, now_us: int, zone: tzinfo) -> Span:
             raise BadSpan(text)
         return Span(now_us - seconds * MICROSECONDS, now_us, f"last {plain}")
     return _named(plain, text, from_us(now_us, zone).date(), zone)
+
+
+def parse_deadline(text: str, now_us: int, zone: tzinfo) -> int:
+    """When `90d` from `now_us` is, or when the day `2027-01-01` begins in `zone`.
+
+    UTC microseconds. Raises `BadSpan` for anything else, and for what is not to come.
+    """
+    plain = text.strip().lower()
+    if after := re.fullmatch(r"([0-9]{1,6})([mhdw])", plain):
+        at_us = now_us + int(after[1]) * _UNITS_S[after[2]] * MICROSECONDS
+    else:
+        at_us = parse_day(text, zone)
+    if at_us <= now_us:
+        raise BadSpan(text)
+    return at_us
+
+
+def parse_day(text: str, zone: tzinfo) -> int:
+    """When the day `2026-12-01` begins in `zone`, in UTC microseconds. Raises `BadSpan`."""
+    plain = text.strip()
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", plain):
+        raise BadSpan(text)
+    return day_start(_written(plain, text)[0], zone)
 
 
 def _named(plain: str, text: str, today: date, zone: tzinfo) -> Span:

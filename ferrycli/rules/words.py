@@ -92,7 +92,7 @@ def _name_taken(error: errors.NameTaken) -> Words:
     hint = "choose another name"
     if error.what == "key":
         hint += f", or change that key with `ferry keys set {argument(error.name)}`"
-    return Words(f"there is already a {error.what} {ticked(error.name)}", hint)
+    return Words(f"there is already a {plain(error.what)} {ticked(error.name)}", hint)
 
 
 @WRITERS.of(errors.ConfigUnreadable)
@@ -112,7 +112,7 @@ def _config_unknown_key(error: errors.ConfigUnknownKey) -> Words:
 
 @WRITERS.of(errors.ConfigBadValue)
 def _config_bad_value(error: errors.ConfigBadValue) -> Words:
-    sentence = f"{ticked(error.value)} is no value for {ticked(error.key)} ({error.origin})"
+    sentence = f"{ticked(error.value)} is no value for {ticked(error.key)} ({plain(error.origin)})"
     return Words(sentence, f"it takes {plain(error.wanted)}")
 
 
@@ -156,7 +156,9 @@ def _id_ambiguous(error: errors.IdAmbiguous) -> Words:
     hint = "write more of the id"
     if error.what in lists:
         hint += f"; {lists[error.what]} shows them whole"
-    return Words(f"{ticked(error.prefix)} begins {error.matches} {error.what} ids or more", hint)
+    return Words(
+        f"{ticked(error.prefix)} begins {error.matches} {plain(error.what)} ids or more", hint
+    )
 
 
 @WRITERS.of(errors.NoDatabase)

@@ -1,0 +1,232 @@
+"""`ferry prices`: what models cost, and what the operator says that they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ferrycli.cli.terminal import now_us
+from ferrycli.cli.tree import explained, group, terminal_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from ferrycli.rules.pricing import Rate
+    from ferrycli.settings import Settings
+
+app = group("Set and show what models cost.")
+
+Dollars = Annotated[str | None, typer.Option(metavar="USD", help="Per million tokens.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+
+
+@app.command(
+    "set",
+    help=explained(
+        "Set what a model costs. It beats the price catalogue; calls made before keep their cost.",
+        "ferry prices set openai/gpt-5-mini --input 0.25 --cache-read 0.025 --output 2",
+        "ferry prices set 'local/*' --input 0 --output 0",
+        "ferry prices set openai/gpt-5 --input 0.6 --output 5 --tier flex --from 2026-12-01",
+        more="Dollars per million tokens. MODEL may be a glob. A cached token without a price of"
+        " its own costs what plain input costs.",
+        codes=(6,),
+    ),
+)
+def set_price(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="PROVIDER/MODEL", help="What to price.")],
+    input: Dollars = None,
+    output: Dollars = None,
+    cache_read: Dollars = None,
+    cache_write: Annotated[
+        str | None, typer.Option(metavar="USD", help="Written for 5 or 30 minutes.")
+    ] = None,
+    cache_write_1h: Annotated[
+        str | None, typer.Option("--cache-write-1h", metavar="USD", help="Written for an hour.")
+    ] = None,
+    audio_in: Dollars = None,
+    audio_out: Dollars = None,
+    tier: Annotated[str, typer.Option(metavar="TIER", help="For this tier only: flex.")] = "",
+    from_day: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="From this day on: 2026-12-01.")
+    ] = None,
+) -> None:
+    """Set what a model costs."""
+    from ferrycli.rules.pricing import Rate
+
+    provider, glob = _split(model)
+    amounts = {
+        "input": input,
+        "cache_read": cache_read,
+        "cache_write_5m": cache_write,
+        "cache_write_30m": cache_write,
+        "cache_write_1h": cache_write_1h,
+        "output": output,
+        "audio_in": audio_in,
+        "audio_out": audio_out,
+    }
+    rate = Rate(**{name: _nanousd(text) for name, text in amounts.items() if text is not None})
+    _check(model, rate)
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    from_us = 0 if from_day is None else _day(from_day, settings.zone)
+
+    from ferrycli.store import changes
+
+    changes.set_price(settings.database, provider, glob, rate, from_us=from_us, tier=tier.strip())
+    terminal.say(*_said(f"{provider}/{glob}", rate, tier, from_day))
+
+
+@app.command(
+    "list",
+    help=explained(
+        "List the prices that were set here.",
+        "ferry prices list",
+        "ferry prices list --json",
+        more="The catalogue's prices are not listed: ask for one with `ferry prices show`.",
+        codes=(6,),
+    ),
+)
+def list_prices(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the prices that were set here."""
+    from ferrycli.report.prices import (
+        ROW_HEADING,
+        drawn_note,
+        override_fields,
+        override_json,
+        overrides_table,
+    )
+    from ferrycli.rules.errors import NoDatabase
+    from ferrycli.store import reads
+
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    try:
+        with reads.opened(settings.database) as connection:
+            overrides = reads.overrides(connection)
+    except NoDatabase:
+        overrides = []
+    if not overrides:
+        terminal.say(
+            "no prices were set here: the catalogue's apply",
+            "",
+            "hint: set one with `ferry prices set openai/gpt-5-mini --input 0.25 --output 2`",
+        )
+    elif as_json:
+        for one in overrides:
+            terminal.json(override_json(one))
+    elif not terminal.shows_tables:
+        terminal.rows(ROW_HEADING, map(override_fields, overrides))
+    else:
+        note = drawn_note("USD per million tokens; these beat the catalogue")
+        terminal.show([*overrides_table(overrides, settings.zone, terminal.width), "", note])
+
+
+@app.command(
+    "show",
+    help=explained(
+        "Show what a model costs now, and where that price comes from.",
+        "ferry prices show openai/gpt-5-mini",
+        "ferry prices show gpt-5-mini --json",
+        more="A bare name is looked for at every provider that is set up, or well known.",
+        codes=(3, 6),
+    ),
+)
+def show_price(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="PROVIDER/MODEL, or a bare name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model costs now."""
+    from ferrycli.prices.cards import Cards
+    from ferrycli.report.prices import card_json, card_lines
+    from ferrycli.rules.errors import NoDatabase, NoSuchRate
+    from ferrycli.store import reads
+
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    try:
+        with reads.opened(settings.database) as connection:
+            overrides = reads.overrides(connection)
+    except NoDatabase:
+        overrides = []
+    cards = Cards(overrides)
+    found = [
+        (f"{provider}/{name}", card)
+        for provider, catalogue, name in _places(model, settings)
+        if (card := cards.card(provider, catalogue, name, now_us())) is not None
+    ]
+    if not found:
+        raise NoSuchRate(model)
+    for name, card in found:
+        if as_json:
+            terminal.json(card_json(card))
+        else:
+            terminal.show(card_lines(name, card, terminal.width))
+
+
+def _places(model: str, settings: Settings) -> list[tuple[str, str, str]]:
+    """Provider, its name in the catalogue, and model, wherever `model` may be found."""
+    from ferrycli.settings import WELL_KNOWN
+
+    known = {one.name: one.catalogue or one.name for one in (*WELL_KNOWN, *settings.providers)}
+    provider, slash, rest = model.partition("/")
+    if slash and rest:
+        return [(provider, known.get(provider, provider), rest)]
+    return [(name, catalogue, model) for name, catalogue in known.items()]
+
+
+def _split(model: str) -> tuple[str, str]:
+    from ferrycli.rules.errors import ConfigBadValue
+
+    provider, slash, glob = model.strip().partition("/")
+    if not slash or not provider or not glob:
+        wanted = "PROVIDER/MODEL, such as openai/gpt-5-mini"
+        raise ConfigBadValue("argument PROVIDER/MODEL", "model", model, wanted)
+    return provider, glob
+
+
+def _nanousd(text: str) -> int:
+    from ferrycli.rules.errors import BadAmount, BadPrice
+    from ferrycli.rules.money import parse_usd
+
+    try:
+        return parse_usd(text)
+    except BadAmount:
+        raise BadPrice(text, "it is not a number of dollars from 0") from None
+
+
+def _check(model: str, rate: Rate) -> None:
+    from ferrycli.rules.errors import BadPrice
+
+    if rate.input is None and rate.output is None:
+        raise BadPrice(model, "neither --input nor --output was given")
+
+
+def _day(text: str, zone: tzinfo) -> int:
+    from ferrycli.rules.errors import BadSpan, ConfigBadValue
+    from ferrycli.rules.spans import parse_day
+
+    try:
+        return parse_day(text, zone)
+    except BadSpan:
+        raise ConfigBadValue("flag --from", "from", text, "a day, such as 2026-12-01") from None
+
+
+def _said(model: str, rate: Rate, tier: str, from_day: str | None) -> list[str]:
+    """The price read back in words, with what it leaves without a price."""
+    from ferrycli.report.prices import HEADINGS
+    from ferrycli.rules.money import usd_exact
+
+    amounts = [
+        f"{heading.lower()} ${usd_exact(amount)}"
+        for name, heading in HEADINGS.items()
+        if (amount := getattr(rate, name)) is not None
+    ]
+    when = (f", tier {tier}" if tier else "") + (f", from {from_day}" if from_day else "")
+    lines = [f"{model} costs, per million tokens: {', '.join(amounts)}{when}"]
+    if rate.output is None or rate.input is None:
+        missing = "output" if rate.output is None else "input"
+        lines.append(f"its {missing} has no price: calls that have {missing} are unpriced")
+    return lines

@@ -1,0 +1,189 @@
+"""One call on a card: tokens, rates, cost, times, attribution with sources, budget facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from rich.text import Text
+
+from ferrycli.report.calls import cost_text, status_of
+from ferrycli.report.layout import Cell, Column, drawn, labelled, percent, table
+from ferrycli.report.times import exact, seconds
+from ferrycli.rules.attribution import POLICED
+from ferrycli.rules.money import usd, usd_exact
+from ferrycli.rules.phrases import PERIOD_PHRASES
+from ferrycli.store.reads import BudgetRow, CallRow
+
+_LINES = (
+    ("input", ("n_input",), "cost_input_nanousd"),
+    ("cache read", ("n_cache_read",), "cost_cache_read_nanousd"),
+    (
+        "cache write",
+        ("n_cache_write_5m", "n_cache_write_30m", "n_cache_write_1h", "n_cache_write_12h"),
+        "cost_cache_write_nanousd",
+    ),
+    ("output", ("n_output",), "cost_output_nanousd"),
+    (
+        "other",
+        ("n_audio_in", "n_audio_out", "n_image_in", "n_web_search"),
+        "cost_other_nanousd",
+    ),
+)
+"""What a line is called, the counts that it holds, and the column of its cost."""
+
+_COLUMNS = (
+    Column("COST"),
+    Column("TOKENS", is_number=True),
+    Column("$/MTOK", is_number=True),
+    Column("USD", is_number=True),
+)
+
+
+def call_card(row: CallRow, budget: BudgetRow | None, zone: tzinfo, width: int) -> list[Text]:
+    """Everything of `row` that a person asks for; `budget` is the tightest that it counted in."""
+    status, style = status_of(row)
+    lines = [
+        Text(""),
+        Text.assemble("  ", drawn(row.id, "bold"), "   ", drawn(status, style or "green")),
+        Text(""),
+    ]
+    lines += _facts(row, zone)
+    if row.state not in ("held", "denied"):
+        lines += [Text(""), *_cost(row, width)]
+    lines += [Text(""), *_timeline(row)]
+    attribution = list(_attribution(row))
+    if attribution:
+        lines += [Text(""), *attribution]
+    money = list(_budget(row, budget))
+    if money:
+        lines += [Text(""), *money]
+    return [*lines, Text("")]
+
+
+def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
+    served = f"{row.provider}/{row.model}" if row.provider else row.model
+    yield labelled("model", served or row.requested_model or "(none)")
+    if row.requested_model not in ("", row.model, served):
+        yield labelled("asked for", row.requested_model)
+    if row.downgraded_from:
+        yield labelled("instead of", row.downgraded_from)
+    yield labelled("key", row.key or "(none)")
+    yield labelled("began", f"{exact(row.started_at, zone)} {zone}")
+    how = [row.endpoint, "streamed" if row.is_stream else "in one piece", row.priority]
+    how += [f"tier {row.tier}"] if row.tier else []
+    how += [f"{row.attempts} attempts"] if row.attempts > 1 else []
+    how += [f"retry {row.client_retry} of the client"] if row.client_retry else []
+    yield labelled("how", " · ".join(part for part in how if part))
+    if row.reason:
+        yield labelled("reason", row.reason)
+
+
+def _cost(row: CallRow, width: int) -> list[Text]:
+    rows = []
+    for label, counts, column in _LINES:
+        tokens = sum(getattr(row, name) for name in counts)
+        cost = getattr(row, column)
+        if tokens or cost:
+            rows.append(
+                [
+                    Cell(label),
+                    Cell(f"{tokens:,}" if tokens else "–"),
+                    Cell(_rate(tokens, cost)),
+                    Cell(usd_exact(cost)),
+                ]
+            )
+    total = [Cell("total", "bold"), Cell(""), Cell(""), Cell(_total(row), "bold")]
+    lines = table(_COLUMNS, rows, width, total)
+    if row.n_reasoning:
+        lines.append(labelled("", f"{row.n_reasoning:,} of the output tokens were reasoning"))
+    if row.input_tokens and row.n_cache_read:
+        share = percent(row.n_cache_read, row.input_tokens)
+        lines.append(labelled("", f"{share} of the input came from the cache"))
+    return [*lines, *_provenance(row)]
+
+
+def _total(row: CallRow) -> str:
+    if row.cost_nanousd is None:
+        return "unpriced"
+    sign = "≈" if row.cost_source == "estimated" or row.is_price_incomplete else ""
+    return f"{sign}{usd_exact(row.cost_nanousd)}"
+
+
+def _rate(tokens: int, cost_nanousd: int) -> str:
+    """Dollars per million tokens, as they were billed on this line."""
+    if not tokens or not cost_nanousd:
+        return "–"
+    # Lines are rounded up by less than a nano-dollar: four places hide it for any real count.
+    return f"{cost_nanousd / tokens / 1000:.4f}".rstrip("0").rstrip(".")
+
+
+_SOURCES = {
+    "provider": "the provider's own figure",
+    "reported": "usage as the provider reported it",
+    "estimated": "estimated: the provider reported no usage",
+    "unpriced": "unpriced: no price is known; counted nowhere as 0",
+}
+
+
+def _provenance(row: CallRow) -> Iterator[Text]:
+    said = _SOURCES.get(row.cost_source, "")
+    if row.price_version and row.cost_source != "unpriced":
+        said += f" · {row.price_version}"
+    if said:
+        yield labelled("", said)
+    billed = sum(getattr(row, column) for _, _, column in _LINES)
+    if row.cost_nanousd is not None and row.cost_nanousd != billed:
+        yield labelled("", f"{usd(row.cost_nanousd - billed)} by corrections")
+    if row.is_price_incomplete:
+        yield labelled("", "the price is incomplete: the true cost may differ", "yellow")
+    if row.provider_cost_nanousd is not None:
+        yield labelled("", f"the provider says {usd(row.provider_cost_nanousd)}")
+    if row.doubt_nanousd:
+        yield labelled("", f"{usd(row.doubt_nanousd)} in doubt, counted against limits", "yellow")
+
+
+def _timeline(row: CallRow) -> Iterator[Text]:
+    events = [
+        (row.started_at, "came in"),
+        (row.admitted_at, "refused" if row.state == "denied" else "admitted"),
+        (row.first_byte_at, "first byte to the client"),
+        (row.finished_at if row.state != "denied" else None, _end(row)),
+    ]
+    for at, what in events:
+        if at:
+            yield labelled(seconds(at - row.started_at).rjust(8), what)
+    if row.state == "held":
+        yield labelled("       …", f"in flight, {cost_text(row)}")
+
+
+def _end(row: CallRow) -> str:
+    ends = {"ok": "done", "left": "the client left", "recovered": "recovered: its server died"}
+    said = ends.get(row.outcome, row.outcome)
+    return f"{said} ({row.finish_reason})" if row.finish_reason else said
+
+
+def _attribution(row: CallRow) -> Iterator[Text]:
+    sources = json.loads(row.sources) if row.sources else {}
+    for dimension in POLICED[:-1]:
+        if value := getattr(row, dimension):
+            source = sources.get(dimension, "")
+            yield labelled(dimension, f"{value}   ({source})" if source else value)
+    for name, value in (json.loads(row.tags) if row.tags else {}).items():
+        yield labelled("tag", f"{name}={value}")
+
+
+def _budget(row: CallRow, budget: BudgetRow | None) -> Iterator[Text]:
+    if row.hold_nanousd:
+        held = "is held" if row.state == "held" else "was held"
+        yield labelled("hold", f"{usd(row.hold_nanousd)} {held}")
+    if row.free_nanousd is not None:
+        text = f"{usd(row.free_nanousd)} was free at admission"
+        if budget is not None:
+            period = PERIOD_PHRASES.get(budget.period, budget.period)
+            text += f" of {usd(budget.limit_nanousd)} {period}, {budget.selector}"
+        yield labelled("budget", text)
+    if row.output_sent is not None:
+        asked = f", asked for {row.output_asked:,}" if row.output_asked else ""
+        yield labelled("bound", f"{row.output_sent:,} output tokens, set by ferry{asked}")

@@ -1,0 +1,103 @@
+"""`ferry prices`: dollars per million in, whole nano-dollars kept, and the origin told."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.driver import Ferry
+
+DOLLAR = 1_000_000_000
+
+
+def test_a_price_that_was_set_applies_and_says_so(ferry: Ferry) -> None:
+    said = ferry(
+        "prices", "set", "openai/gpt-5-mini", "--input", "3", "--output", "15", "--cache-read",
+        "0.3", "--cache-write", "3.75", "--cache-write-1h", "6", "--audio-in", "1",
+    )  # fmt: skip
+    assert said.code == 0
+    assert said.err.startswith("openai/gpt-5-mini costs, per million tokens: input $3, cached $0.3")
+    shown = ferry("prices", "show", "openai/gpt-5-mini", "--json").json
+    assert shown["origin"].startswith("override rate_")
+    assert shown["prices"][0]["nanousd_per_million"] == {
+        "input": 3 * DOLLAR,
+        "cache_read": DOLLAR * 3 // 10,
+        "cache_write_5m": DOLLAR * 375 // 100,
+        "cache_write_30m": DOLLAR * 375 // 100,
+        "cache_write_1h": 6 * DOLLAR,
+        "output": 15 * DOLLAR,
+        "audio_in": DOLLAR,
+    }
+
+
+def test_the_catalogue_s_price_says_its_edition(ferry: Ferry) -> None:
+    shown = ferry("prices", "show", "openai/gpt-5-mini", "--json").json
+    assert shown["origin"].startswith("genai-prices ")
+    assert shown["provider"] == "openai"
+
+
+def test_a_provider_may_have_another_name_in_the_catalogue(ferry: Ferry) -> None:
+    assert ferry("prices", "show", "gemini/gemini-2.5-flash").code == 0
+
+
+def test_a_bare_name_is_looked_for_everywhere(ferry: Ferry) -> None:
+    assert "openai/gpt-5-mini" in ferry("prices", "show", "gpt-5-mini").out
+
+
+def test_a_price_for_later_does_not_apply_now(ferry: Ferry) -> None:
+    ferry("prices", "set", "local/x", "--input", "1", "--output", "1", "--from", "2026-11-24")
+    assert ferry("prices", "show", "local/x").code == 3
+    ferry("prices", "set", "local/x", "--input", "1", "--output", "1", "--from", "2026-11-23")
+    assert ferry("prices", "show", "local/x").code == 0
+
+
+def test_a_list_shows_what_was_set_with_its_day_and_tier(ferry: Ferry) -> None:
+    ferry("prices", "set", "local/*", "--input", "0", "--output", "0", "--tier", "flex")
+    ferry("prices", "set", "local/x", "--input", "1", "--output", "2", "--from", "2026-12-01")
+    lines = ferry("prices", "list", "--json").json_lines
+    assert {line["model"]: (line["tier"], line["from"]) for line in lines} == {
+        "*": ("flex", None),
+        "x": ("", "2026-11-30T23:00:00.000000Z"),  # Midnight in Berlin.
+    }
+    assert "2026-12-01" in ferry("prices", "list", columns=80).out
+    heading, *rows = ferry("prices", "list").out.splitlines()
+    assert [line.count("\t") for line in rows] == [heading.count("\t")] * 2
+
+
+def test_no_price_of_one_s_own_is_said(ferry: Ferry) -> None:
+    said = ferry("prices", "list", "--json")
+    assert (said.code, said.out) == (0, "")
+    assert said.err.startswith("no prices were set here")
+
+
+def test_half_a_price_says_what_it_leaves_out(ferry: Ferry) -> None:
+    said = ferry("prices", "set", "local/embed", "--input", "0.02")
+    assert said.code == 0
+    assert "its output has no price: calls that have output are unpriced" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gpt-5", "--input", "1"], "`gpt-5` is no value for `model`"),
+        (["/x", "--input", "1"], "`/x` is no value for `model`"),
+        (["openai/x"], "`openai/x` is no price: neither --input nor --output was given"),
+        (["openai/x", "--input", "free"], "`free` is no price: it is not a number of dollars"),
+        (["openai/x", "--input", "-1"], "`-1` is no price"),
+        (["openai/x", "--input", "inf"], "`inf` is no price"),
+        (["openai/x", "--input", "1", "--from", "soon"], "`soon` is no value for `from`"),
+        (["openai/x", "--input", "1", "--from", "2026-02-30"], "`2026-02-30` is no value"),
+    ],
+)
+def test_what_is_no_price_is_refused_before_anything_is_made(
+    ferry: Ferry, arguments: list[str], sentence: str
+) -> None:
+    said = ferry("prices", "set", *arguments)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {sentence}")
+    assert not ferry.database.exists()
+
+
+def test_a_model_without_a_price_exits_3(ferry: Ferry) -> None:
+    said = ferry("prices", "show", "openai/gpt-nonsense")
+    assert said.code == 3
+    assert said.err.startswith("error: there is no price for `openai/gpt-nonsense`\n")

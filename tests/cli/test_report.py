@@ -1,0 +1,140 @@
+"""`ferry report`: rows add up, to the nano-dollar, whatever is asked by."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from itertools import combinations
+
+import pytest
+
+from ferrycli.store.reads import GROUPS
+from tests.cli.driver import Ferry
+from tests.cli.filled import CENT, call
+
+PLAIN = {"NO_COLOR": "1"}
+FIGURES = ("calls", "cost_nanousd", "input_tokens", "cache_read_tokens", "output_tokens",
+           "unpriced_calls", "denied_calls", "estimated_calls")  # fmt: skip
+
+
+def test_last_week_is_what_the_rows_say(filled: Ferry) -> None:
+    sheet = filled("report", "--json").json
+    assert sheet["schema"] == "ferry.report/1"
+    assert (sheet["since"], sheet["until"]) == (
+        "2026-11-15T23:00:00.000000Z",
+        "2026-11-22T23:00:00.000000Z",
+    )
+    assert sheet["by"] == ["tenant"]
+    assert [(row["tenant"], row["calls"], row["cost_nanousd"]) for row in sheet["rows"]] == [
+        ("acme", 3, 360 * CENT),
+        ("globex", 2, 120 * CENT),
+        ("", 1, 20 * CENT),
+    ]
+    assert sheet["total"]["cost_nanousd"] == 500 * CENT
+
+
+def test_an_empty_last_week_gives_this_week_and_says_so(filled: Ferry) -> None:
+    with closing(sqlite3.connect(filled.database)) as connection:
+        connection.execute("DELETE FROM calls WHERE seq < (SELECT max(seq) FROM calls) - (1 << 41)")
+        connection.commit()
+    said = filled("report", columns=80, environment=PLAIN)
+    assert "last week is empty · this week so far · Mon 23 Nov 2026" in said.out
+    assert filled("report", "--json").json["since"] == "2026-11-22T23:00:00.000000Z"
+
+
+def test_unpriced_calls_are_named_and_never_0_in_silence(filled: Ferry) -> None:
+    said = filled("report", "--since", "today", columns=80, environment=PLAIN)
+    rows = {words[0]: words[1] for line in said.out.splitlines() if len(words := line.split()) > 1}
+    assert (rows["globex"], rows["total"], rows["acme"]) == ("unpriced", "≥0.1200", "0.1200")
+    assert "! 1 call unpriced, in no amount above" in said.out
+
+
+def test_a_dimension_named_twice_counts_once(filled: Ferry) -> None:
+    assert filled("report", "--by", "Tenant, tenant,model", "--json").json["by"] == [
+        "tenant",
+        "model",
+    ]
+
+
+def test_a_report_of_nothing_is_still_an_object(filled: Ferry) -> None:
+    said = filled("report", "--since", "2020-01-01", "--json")
+    assert said.json["rows"] == []
+    assert set(said.json["total"].values()) == {0}
+
+
+@pytest.fixture
+def crowded(ferry: Ferry) -> Ferry:
+    """400 calls of chance, with corrections, by plain INSERTs."""
+    ferry("keys", "create", "web", "--quiet")
+    chance = random.Random(11)
+    names = [
+        "",
+        "acme",
+        "globex",
+        "a-name-that-is-longer-than-any-column-would-ever-like",
+        "日本語",
+    ]
+    with closing(sqlite3.connect(ferry.database)) as connection:
+        for number in range(400):
+            at = f"2026-11-{chance.randint(16, 22)}T{chance.randint(0, 22):02}:{number % 60:02}:00"
+            id = call(
+                connection, f"{at}+00:00", number, None, cost_nanousd=chance.choice(
+                    [None, 0, 1, 225, chance.randint(0, 10**12), chance.randint(0, 10**7)]
+                ),
+                tenant=chance.choice(names), feature=chance.choice(names),
+                user=chance.choice(names), assistant=chance.choice(names),
+                thread=chance.choice(names), provider=chance.choice(names),
+                model=chance.choice(names), route=chance.choice(names),
+                outcome=chance.choice(["ok", "left"]), n_input=chance.randint(0, 10**6),
+                cost_source=chance.choice(["reported", "estimated", "unpriced"]),
+            )  # fmt: skip
+            if chance.random() < 0.2:
+                connection.execute(
+                    "INSERT INTO corrections (id, call_seq, delta_nanousd)"
+                    " SELECT ?, seq, ? FROM calls WHERE id = ?",
+                    [f"x{number}", chance.randint(-(10**9), 10**9), id],
+                )
+        connection.commit()
+    return ferry
+
+
+def test_rows_add_up_to_one_total_whatever_they_are_summed_by(crowded: Ferry) -> None:
+    with closing(sqlite3.connect(crowded.database)) as connection:
+        effective = connection.execute(
+            "SELECT sum(max(0, cost_nanousd + coalesce((SELECT sum(delta_nanousd) FROM corrections"
+            " WHERE call_seq = seq), 0))) FROM calls"
+        ).fetchone()[0]
+    choices = [*combinations(GROUPS, 1), ("tenant", "feature"), ("model", "user", "thread")]
+    for by in choices:
+        sheet = crowded("report", "--by", ",".join(by), "--json").json
+        assert sheet["total"]["cost_nanousd"] == effective
+        assert sheet["total"]["calls"] == 400
+        for figure in FIGURES:
+            assert sum(row[figure] for row in sheet["rows"]) == sheet["total"][figure]
+        keys = [tuple(row[name] for name in by) for row in sheet["rows"]]
+        assert len(set(keys)) == len(keys)
+
+
+def test_a_pipe_s_rows_add_up_too(crowded: Ferry) -> None:
+    from decimal import Decimal
+
+    heading, *rows = [
+        line.split("\t") for line in crowded("report", "--by", "model").out.splitlines()
+    ]
+    total = crowded("report", "--json").json["total"]
+    at = heading.index("cost_usd")
+    assert sum(Decimal(row[at]) for row in rows) * 10**9 == total["cost_nanousd"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+@pytest.mark.parametrize("by", ["tenant", "tenant,feature", "model", "user,thread"])
+def test_no_width_cuts_money_or_overflows(crowded: Ferry, columns: int, by: str) -> None:
+    from rich.cells import cell_len
+
+    wide = crowded("report", "--by", by, columns=160, environment=PLAIN).out
+    amounts = {word for line in wide.splitlines() for word in line.split() if "." in word}
+    said = crowded("report", "--by", by, columns=columns, environment=PLAIN)
+    assert all(cell_len(line) <= columns for line in said.out.splitlines())
+    money = {word for word in amounts if word.replace(",", "").replace(".", "").isdigit()}
+    assert {word for word in money if word in said.out} == money

@@ -1,0 +1,133 @@
+"""The `--since` language, one row a form; spans in Berlin, where days have 23 and 25 hours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ferrycli.rules.errors import BadSpan
+from ferrycli.rules.spans import parse_day, parse_deadline, parse_span
+from ferrycli.rules.windows import to_us
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+
+
+def at(text: str, zone: tzinfo = BERLIN) -> int:
+    return to_us(datetime.fromisoformat(text).replace(tzinfo=zone))
+
+
+NOW = at("2026-11-23T10:00:00")
+"""A Monday."""
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "until"),
+    [
+        ("today", "2026-11-23", "2026-11-24"),
+        ("yesterday", "2026-11-22", "2026-11-23"),
+        ("this-week", "2026-11-23", "2026-11-30"),
+        ("last-week", "2026-11-16", "2026-11-23"),
+        ("mtd", "2026-11-01", "2026-12-01"),
+        ("this-month", "2026-11-01", "2026-12-01"),
+        ("last-month", "2026-10-01", "2026-11-01"),
+        ("2026-11-16", "2026-11-16", "2026-11-17"),
+        ("2026-W47", "2026-11-16", "2026-11-23"),
+        ("2026-w47", "2026-11-16", "2026-11-23"),
+        ("2026-W1", "2025-12-29", "2026-01-05"),
+        ("2026-W53", "2026-12-28", "2027-01-04"),
+        ("2026-11", "2026-11-01", "2026-12-01"),
+        ("2026-12", "2026-12-01", "2027-01-01"),
+        ("2024-02-29", "2024-02-29", "2024-03-01"),
+        ("2026-11-16..2026-11-18", "2026-11-16", "2026-11-19"),
+        ("2026-W46..2026-W47", "2026-11-09", "2026-11-23"),
+        ("2026-10..today", "2026-10-01", "2026-11-24"),
+        ("  Today ", "2026-11-23", "2026-11-24"),
+    ],
+)
+def test_a_named_span_begins_and_ends_at_local_midnight(text: str, since: str, until: str) -> None:
+    span = parse_span(text, NOW, BERLIN)
+    assert (span.since_us, span.until_us) == (at(since), at(until))
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("90m", 90 * HOUR // 60), ("24h", DAY), ("7d", 7 * DAY), ("2w", 14 * DAY), ("1m", HOUR // 60)],
+)
+def test_a_length_reaches_back_from_now(text: str, length: int) -> None:
+    span = parse_span(text, NOW, BERLIN)
+    assert (span.since_us, span.until_us) == (NOW - length, NOW)
+    assert span.label == f"last {text}"
+
+
+def test_a_length_may_begin_a_range() -> None:
+    span = parse_span("48h..yesterday", NOW, BERLIN)
+    assert (span.since_us, span.until_us) == (NOW - 2 * DAY, at("2026-11-23"))
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-11-23", 24)]
+)
+def test_a_day_is_as_long_as_it_is(day: str, hours: int) -> None:
+    span = parse_span(day, NOW, BERLIN)
+    assert span.until_us - span.since_us == hours * HOUR
+    assert span.since_us == to_us(datetime.fromisoformat(f"{day}T00:00").replace(tzinfo=BERLIN))
+
+
+def test_the_week_of_a_clock_change_lacks_an_hour() -> None:
+    span = parse_span("2026-W13", NOW, BERLIN)
+    assert span.until_us - span.since_us == 7 * DAY - HOUR
+
+
+def test_today_follows_the_zone_and_not_utc() -> None:
+    late = at("2026-11-23T23:30:00", UTC)
+    assert parse_span("today", late, BERLIN).since_us == at("2026-11-24")
+    assert parse_span("today", late, UTC).since_us == at("2026-11-23", UTC)
+
+
+def test_a_day_whose_midnight_does_not_exist_begins_with_its_first_moment() -> None:
+    beirut = ZoneInfo("Asia/Beirut")
+    span = parse_span("2026-03-29", NOW, beirut)
+    assert span.since_us == to_us(datetime(2026, 3, 28, 22, tzinfo=UTC))
+    assert span.until_us - span.since_us == 23 * HOUR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "..", "today..", "..today", "a..b", "today..yesterday", "today...",
+        "2026-11..2026-11..2026-12", "0h", "7", "7y", "-7d", "7.5d", "1000000d", "999999w",
+        "24 h", "2026-W54", "2025-W53", "2026-W0", "2026-13", "2026-00", "2026-02-30",
+        "2026-1-1", "9999-12-31", "9999-W52", "9999-12", "0000-01-01", "tomorrow", "last week",
+        "2026", "W47", "2026-11-16T10", "1;DROP", "\x00", "٣d",
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_whole(text: str) -> None:
+    with pytest.raises(BadSpan):
+        parse_span(text, NOW, BERLIN)
+
+
+def test_the_oldest_day_is_no_crash() -> None:
+    for zone in (BERLIN, UTC, ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")):
+        try:
+            span = parse_span("0001-01-01", NOW, zone)
+        except BadSpan:
+            continue
+        assert span.since_us < span.until_us
+
+
+def test_a_deadline_is_a_length_from_now_or_a_day() -> None:
+    assert parse_deadline("90d", NOW, BERLIN) == NOW + 90 * DAY
+    assert parse_deadline("2027-01-01", NOW, BERLIN) == at("2027-01-01")
+    assert parse_day("2026-10-25", BERLIN) == at("2026-10-25")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0d", "2026-11-23", "2026-11-22", "never", "90", "2027-01", "-1d"]
+)
+def test_a_deadline_that_is_no_time_to_come_is_refused(text: str) -> None:
+    with pytest.raises(BadSpan):
+        parse_deadline(text, NOW, BERLIN)
