@@ -6,7 +6,7 @@ held, and how the answer is bounded. Pure. Source: docs/money.md, section 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ferrycli.rules.errors import (
     BudgetBusy,
@@ -62,11 +62,6 @@ class Standing:
     def free(self) -> int:
         """What may still be held; below 0 where the limit was lowered under what is spent."""
         return self.terms.limit_nanousd - self.spent - self.held - self.doubt
-
-    @property
-    def free_when_idle(self) -> int:
-        """What is free once the calls in flight have ended, at the least."""
-        return self.free + self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +164,25 @@ def _floor(ask: Ask, longest: int | None) -> int:
     return floor if longest is None else min(floor, longest)
 
 
-def smallest_hold(ask: Ask, ceiling: Ceiling, clamp: str) -> int:
+def smallest_hold(ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> int:
     """The least that must be free for `ask` to go."""
     longest = _longest(ask)
     is_open = ask.output_asked is None or ask.output_asked > OPEN_ABOVE
-    if longest is not None and not is_open and clamp != "always":
+    if longest is not None and not is_open and not may_clamp:
         return ceiling.at(longest)
     return ceiling.at(_floor(ask, longest))
 
 
 def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> BudgetRefusal:
-    """The refusal of the budget with the least free money; busy if what is held is the reason."""
-    tightest = min(standings, key=lambda standing: standing.free)
-    needed = smallest_hold(ask, ceiling, tightest.terms.clamp)
-    lasting = min(standings, key=lambda standing: standing.free_when_idle)
-    is_spent = lasting.free_when_idle < smallest_hold(ask, ceiling, lasting.terms.clamp)
-    named = lasting if is_spent else tightest
+    """The refusal of the budget with the least free money; busy if what is held is the reason.
+
+    What is held will end: so the call is judged once more as if nothing were held.
+    """
+    idle = tuple(replace(standing, held=0) for standing in standings)
+    may_clamp = _may_clamp(idle, ask, ceiling)
+    needed = smallest_hold(ask, ceiling, may_clamp=may_clamp)
+    is_spent = min(standing.free for standing in idle) < needed
+    named = min(standings, key=lambda one: one.free + one.held if is_spent else one.free)
     terms = named.terms
     return (BudgetSpent if is_spent else BudgetBusy)(
         budget=terms.id,

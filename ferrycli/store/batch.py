@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,9 @@ from ferrycli.store.rows import (
 
 WINDOWS_KEPT_MAX = 100_000
 """Windows in memory; past it they are read again from the file."""
+
+OVERRUN = "overrun"
+"""The `reason` of a call that cost more than was held for it."""
 
 WindowKey = tuple[str, str, int]
 """Budget id, subject, start."""
@@ -125,9 +128,19 @@ class Desk:
         self._windows.clear()
         self._periods.clear()
         if booklet.read_epoch(self._connection) != self.books.epoch:
-            self.books = booklet.load(self._connection)
+            self.books = self._load()
         self._version = version
         return True
+
+    def _load(self) -> Books:
+        """The books of one moment: in a transaction, of its own where none is open."""
+        if self._connection.in_transaction:
+            return booklet.load(self._connection)
+        self._connection.execute("BEGIN")
+        try:
+            return booklet.load(self._connection)
+        finally:
+            self._connection.execute("COMMIT")
 
     def process(self, messages: Iterable[Message]) -> list[Verdict | None]:
         """Carry out `messages` in order in one transaction; a verdict for each `Admit`.
@@ -305,6 +318,9 @@ class _Draft:
         for key in call.windows:
             self._move(key, cost, -call.hold_nanousd, doubt)
         self.closed.add(closing.seq)
+        if call.windows and cost > call.hold_nanousd:
+            # A provider billed more than it was allowed: the row says so.
+            closing = replace(closing, reason=OVERRUN)
         self._updates.append(close_values(closing, doubt))
 
     def write(self, connection: sqlite3.Connection) -> None:

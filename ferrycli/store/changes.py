@@ -18,12 +18,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, col, select
 
 from ferrycli.rules.attribution import Policy
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import IdAmbiguous, NameTaken, NoSuchKey
+from ferrycli.rules.errors import (
+    DatabaseLocked,
+    DatabaseUnusable,
+    IdAmbiguous,
+    NameTaken,
+    NoSuchKey,
+)
 from ferrycli.rules.keys import PREFIX, compose
 from ferrycli.rules.pricing import Rate
 from ferrycli.rules.windows import Allowance
@@ -98,7 +105,10 @@ def prepare(path: Path) -> list[str]:
 
 @contextmanager
 def changing(path: Path) -> Iterator[Session]:
-    """A session in one immediate transaction, committed at the end."""
+    """A session in one immediate transaction, committed at the end.
+
+    Raises `DatabaseLocked` where another holds it for `WRITER_BUSY_MS`, and `DatabaseUnusable`.
+    """
     prepare(path)
 
     def connect() -> sqlite3.Connection:
@@ -110,6 +120,11 @@ def changing(path: Path) -> Iterator[Session]:
         with Session(engine, expire_on_commit=False) as session:
             yield session
             session.commit()
+    except OperationalError as error:
+        why = str(error.orig)
+        if "locked" in why:
+            raise DatabaseLocked(str(path), "another process") from error
+        raise DatabaseUnusable(str(path), why) from error
     finally:
         engine.dispose()
 
@@ -119,7 +134,7 @@ def create_key(path: Path, plan: KeyPlan) -> NewKey:
     ids = make_ids()
     secret = compose(secrets.randbits(SECRET_BITS))
     with changing(path) as session:
-        name = plan.name or _free_name(session, plan.policies)
+        name = safe(plan.name) or _free_name(session, plan.policies)
         if session.exec(select(Key).where(Key.name == name)).first() is not None:
             raise NameTaken("key", name)
         key = Key(
@@ -145,10 +160,10 @@ def edit_key(path: Path, name: str, edit: KeyEdit) -> str:
     """Change a key; its id. Raises `NoSuchKey` or `NameTaken`."""
     with changing(path) as session:
         key = _find(session, name)
-        if edit.name is not None and edit.name != key.name:
-            if session.exec(select(Key).where(Key.name == edit.name)).first() is not None:
-                raise NameTaken("key", edit.name)
-            key.name = edit.name
+        if (name_wanted := safe(edit.name or "")) and name_wanted != key.name:
+            if session.exec(select(Key).where(Key.name == name_wanted)).first() is not None:
+                raise NameTaken("key", name_wanted)
+            key.name = name_wanted
         if edit.owner is not None:
             key.owner = safe(edit.owner)
         if edit.policies is not None:
@@ -211,7 +226,7 @@ def _find(session: Session, name: str) -> Key:
         return named
     found = []
     if len(name) > len("key_"):
-        found = list(session.exec(select(Key).where(col(Key.id).startswith(name))))
+        found = list(session.exec(select(Key).where(col(Key.id).startswith(name, autoescape=True))))
     if len(found) > 1:
         raise IdAmbiguous("key", name, len(found))
     if not found:
@@ -251,12 +266,14 @@ def _key_budget(ids: IdMaker, key: Key, allowance: Allowance, zone: str) -> Budg
 
 
 def _edit_budget(session: Session, key: Key, edit: KeyEdit) -> None:
-    """A new limit moves the budget that is there; a new period is a new budget, from now on."""
+    """A new limit moves the budget that is there; a new period or zone is a new budget."""
     query = select(Budget).where(Budget.key_id == key.id, col(Budget.removed_at).is_(None))
     current = list(session.exec(query))
     for budget in current:
         budget.selector = f"key={key.name}"
-        is_kept = edit.allowance is None or edit.allowance.period == budget.period
+        is_kept = edit.allowance is None or (
+            (edit.allowance.period, edit.zone) == (budget.period, budget.zone)
+        )
         if edit.removes_budget or not is_kept:
             budget.removed_at = now_us()
         elif edit.allowance is not None:

@@ -17,11 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from ferrycli.rules.errors import LedgerUnavailable, TooBusy
+from ferrycli.rules.errors import (
+    DatabaseLocked,
+    DatabaseUnusable,
+    FerryError,
+    LedgerUnavailable,
+    TooBusy,
+)
 from ferrycli.store import migrations
 from ferrycli.store.batch import Admit, Deny, Desk, Message, Verdict
 from ferrycli.store.books import Books
 from ferrycli.store.connect import open_writer
+from ferrycli.store.guard import FileGuard
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
 
@@ -80,6 +87,7 @@ class Ledger:
         self._unsettled: list[Message] = []
         self._is_stopping = False
         self._desk: Desk
+        self._guard: FileGuard
         self.books = Books()
         """Replaced whole by the thread; read by anyone."""
         self.recovered = 0
@@ -106,8 +114,10 @@ class Ledger:
         return verdict
 
     async def refresh(self) -> Books:
-        """The books as they are in the file now."""
-        await self._ask(_Refresh())
+        """The books as they are in the file now. Raises `LedgerUnavailable` or `TooBusy`."""
+        failure = await self._ask(_Refresh())
+        if isinstance(failure, FerryError):
+            raise failure
         return self.books
 
     def settle_soon(self, closing: Closing) -> None:
@@ -153,7 +163,7 @@ class Ledger:
             connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        connection = open_writer(self._path, busy_ms=ADMISSION_BUSY_MS)
+        connection = open_writer(self._path)
         try:
             now_us = self._now_us()
             migrations.migrate(connection, self._path, now_us)
@@ -175,8 +185,15 @@ class Ledger:
                 ),
             )
             connection.execute("COMMIT")
+            connection.execute(f"PRAGMA busy_timeout={ADMISSION_BUSY_MS}").fetchone()
             self._desk.refresh()
             self.books = self._desk.books
+            self._guard = FileGuard(self._path)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if "locked" in str(error):
+                raise DatabaseLocked(str(self._path), "another process") from None
+            raise DatabaseUnusable(str(self._path), str(error)) from None
         except BaseException:
             connection.close()
             raise
@@ -205,8 +222,12 @@ class Ledger:
             self._process([])
         try:
             self._desk.refresh()
+            # A transaction of nothing finds out whether the file can be written again.
+            if self.is_failing and not self._unsettled:
+                self._guard.check()
+                self._desk.process([])
+                self.is_failing = False
             upkeep.when_idle()
-            self.is_failing = bool(self._unsettled)
         except Exception:  # noqa: BLE001  # The outermost frame: it must not end.
             self._desk.forget()
             self.is_failing = True
@@ -237,13 +258,21 @@ class Ledger:
                 messages.append(inner)
         self._unsettled = []
         verdicts = self._commit(messages)
-        self.books = self._desk.books
-        self.calls_unwritten = len(self._unsettled)
         asked = iter(v for v, m in zip(verdicts, messages, strict=True) if isinstance(m, Admit))
         waiting = [item for item in batch if isinstance(item, _Waiting)]
-        self._answer(
-            waiting, [next(asked) if isinstance(w.message, Admit) else None for w in waiting]
-        )
+        answers = [next(asked) if isinstance(w.message, Admit) else self._read() for w in waiting]
+        self.books = self._desk.books
+        self.calls_unwritten = len(self._unsettled)
+        self._answer(waiting, answers)
+
+    def _read(self) -> FerryError | None:
+        """Read the books again if they changed; why that could not be done, if so."""
+        try:
+            self._desk.refresh()
+        except Exception as error:  # noqa: BLE001  # The outermost frame: it must not end.
+            self._desk.forget()
+            return LedgerUnavailable(str(error))
+        return None
 
     def _commit(self, messages: list[Message]) -> list[Verdict | None]:
         """Carry out `messages`; where the file refuses, keep the settlements for later.
@@ -251,12 +280,11 @@ class Ledger:
         A message that cannot be written whatever the file does (a number too large, a row key
         that exists) must not take its neighbours along: after such a failure each goes alone.
         """
+        if not messages:
+            return []
         try:
-            if messages:
-                verdicts = self._desk.process(messages)
-            else:
-                self._desk.refresh()
-                verdicts = []
+            self._guard.check()
+            verdicts = self._desk.process(messages)
         except Exception as error:  # noqa: BLE001  # The outermost frame: it must not end.
             if type(error) in _FILE_FAILURES:
                 return self._refuse(messages, error)
@@ -270,14 +298,21 @@ class Ledger:
         """Only settlements must not be lost; a question is answered with the failure."""
         self._desk.forget()
         self.is_failing = True
-        self._unsettled += [one for one in messages if isinstance(one, Closing)]
+        # A call that was never admitted is closed too: kept, these would pile up in an outage.
+        self._unsettled += [
+            one
+            for one in messages
+            if isinstance(one, Closing) and self._desk.open_call(one.seq) is not None
+        ]
         return [LedgerUnavailable(str(error))] * len(messages)
 
     def _without_details(self, message: Message) -> Message:
         """A closing that could not be written, bare: unpriced, so that its whole hold is doubt."""
         if not isinstance(message, Closing):
             return message
-        return Closing(message.seq, "settled", "failed", self._now_us(), cost=None)
+        return Closing(
+            message.seq, "settled", "failed", self._now_us(), cost=None, cost_source="unpriced"
+        )
 
     def _answer(self, waiting: list[_Waiting], verdicts: list[Verdict | None]) -> None:
         """Wake every asker in one hop to the event loop."""
@@ -323,15 +358,24 @@ class _Upkeep:
             with contextlib.suppress(OSError, sqlite3.Error):
                 if self._wal.stat().st_size > WAL_BYTES_MAX:
                     self._checkpoint()
+        try:
+            self._beat_if_due()
+        except sqlite3.Error:
+            self._desk.forget()
 
     def when_idle(self) -> None:
+        """Everything is written: now nobody waits for a checkpoint."""
         if self._is_dirty:
             self._checkpoint()
+        self._beat_if_due()
+
+    def _beat_if_due(self) -> None:
         now_us = self._now_us()
         if abs(now_us - self._beaten_at) >= HEARTBEAT_S * 1_000_000:
             self._beat(now_us, None)
 
     def finish(self) -> None:
+        """The last word of this server, and a file without a WAL."""
         self._beat(self._now_us(), self._now_us())
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 

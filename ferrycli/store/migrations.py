@@ -7,6 +7,8 @@ migrations against them. Nothing here imports sqlmodel, so that a server starts 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferrycli.rules.errors import DatabaseNewer, DatabaseUnusable
+from ferrycli.store.connect import FOREIGN, is_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ CREATE TABLE budgets (
     PRIMARY KEY (id)
 );
 CREATE TABLE calls (
-    seq {key}, id TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '',
+    {key}, id TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '',
     started_at BIGINT NOT NULL DEFAULT 0, admitted_at BIGINT NOT NULL DEFAULT 0,
     first_byte_at BIGINT, finished_at BIGINT, key_id TEXT NOT NULL DEFAULT '',
     tenant TEXT NOT NULL DEFAULT '', "user" TEXT NOT NULL DEFAULT '',
@@ -141,12 +144,14 @@ _FIRST_INDEXES = (
 )
 
 _FIRST_TRIGGERS = (
-    """CREATE TRIGGER calls_terminal BEFORE UPDATE ON calls
-    WHEN OLD.state <> 'held' AND NEW.repeats = OLD.repeats
+    """CREATE TRIGGER calls_terminal BEFORE UPDATE OF {columns} ON calls WHEN OLD.state <> 'held'
     BEGIN SELECT RAISE(ABORT, 'a finished call never changes'); END""",
+    """CREATE TRIGGER calls_repeats BEFORE UPDATE OF repeats ON calls WHEN OLD.state <> 'denied'
+    BEGIN SELECT RAISE(ABORT, 'only denials are counted up'); END""",
     """CREATE TRIGGER calls_kept BEFORE DELETE ON calls WHEN OLD.state = 'held'
     BEGIN SELECT RAISE(ABORT, 'a call in flight is not deleted'); END""",
 )
+"""`{columns}` is every column but `repeats`."""
 
 _WATCHED = {
     "keys": (
@@ -168,8 +173,10 @@ def _first(connection: sqlite3.Connection, dialect: str) -> None:
     for statement in _FIRST_TABLES.replace("{key}", _ROW_KEY[dialect]).split(";"):
         if statement.strip():
             connection.execute(statement)
+    names = [row[0] for row in connection.execute("SELECT name FROM pragma_table_info('calls')")]
+    columns = ", ".join(f'"{name}"' for name in names if name != "repeats")
     for statement in (*_FIRST_INDEXES, *_FIRST_TRIGGERS):
-        connection.execute(statement)
+        connection.execute(statement.replace("{columns}", columns))
     for table, columns in _WATCHED.items():
         for event in ("INSERT", "DELETE", f"UPDATE OF {columns}"):
             name = f"{table}_epoch_{event.split()[0].lower()}"
@@ -197,16 +204,17 @@ def check(connection: sqlite3.Connection, path: Path) -> list[Migration]:
     `DatabaseUnusable` where it holds somebody else's tables.
     """
     try:
+        # In this order: another process may make the tables between the two.
+        foreign = is_foreign(connection)
         done = applied(connection)
-        others = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise DatabaseUnusable(str(path), str(error)) from None
     known = {migration.name for migration in MIGRATIONS}
     for name in done:
         if name not in known:
             raise DatabaseNewer(str(path), name)
-    if not done and others:
-        raise DatabaseUnusable(str(path), "it is a SQLite file of another program")
+    if not done and foreign:
+        raise DatabaseUnusable(str(path), FOREIGN)
     return [migration for migration in MIGRATIONS if migration.name not in done]
 
 
@@ -237,9 +245,17 @@ def migrate(connection: sqlite3.Connection, path: Path, now_us: int) -> list[str
 
 
 def _backup(connection: sqlite3.Connection, target: Path) -> None:
-    copy = sqlite3.connect(target)
+    """A copy at `target`, whole or not at all; one that is there already is the older, and stays.
+
+    Of two processes that migrate at once the second may copy what the first has changed.
+    """
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+    copy = sqlite3.connect(partial)
     try:
-        target.chmod(0o600)
+        partial.chmod(0o600)
         connection.backup(copy)
     finally:
         copy.close()
+    with contextlib.suppress(FileExistsError):
+        os.link(partial, target)
+    partial.unlink()

@@ -13,7 +13,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferrycli.rules.errors import IdAmbiguous, NoSuchCall, NoSuchKey
+from ferrycli.rules.errors import (
+    DatabaseUnusable,
+    IdAmbiguous,
+    NoDatabase,
+    NoSuchCall,
+    NoSuchKey,
+)
 from ferrycli.rules.pricing import Override
 from ferrycli.store import books, migrations
 from ferrycli.store.connect import open_reader
@@ -34,7 +40,11 @@ GROUPS = {
 }
 """What sums can be grouped by, and the SQL of each."""
 
-_EFFECTIVE = "max(0, c.cost_nanousd + coalesce(d.delta, 0))"
+_EFFECTIVE = (
+    "CASE WHEN c.cost_nanousd IS NULL AND d.delta IS NULL THEN NULL"
+    " ELSE max(0, coalesce(c.cost_nanousd, 0) + coalesce(d.delta, 0)) END"
+)
+"""Cost and corrections, never below 0; NULL where neither says anything."""
 _FROM = (
     " FROM calls c LEFT JOIN keys k ON k.id = c.key_id"
     " LEFT JOIN (SELECT call_seq, sum(delta_nanousd) AS delta FROM corrections"
@@ -209,8 +219,13 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     Raises `NoDatabase`, `DatabaseUnusable` or `DatabaseNewer`.
     """
     with closing(open_reader(path)) as connection:
-        migrations.check(connection, path)
-        yield connection
+        # A file that was made and not filled holds nothing yet, as if it were not there.
+        if len(migrations.check(connection, path)) == len(migrations.MIGRATIONS):
+            raise NoDatabase(str(path))
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise DatabaseUnusable(str(path), str(error)) from error
 
 
 def calls(
@@ -341,12 +356,17 @@ def status(connection: sqlite3.Connection) -> Status:
         calls_open=one("SELECT count(*) FROM calls WHERE state = 'held'")[0],
         keys=one("SELECT count(*) FROM keys WHERE revoked_at IS NULL")[0],
         first_call_at=_edge(connection, "ASC"),
-        last_call_at=_edge(connection, "DESC"),
+        last_call_at=latest_call_at(connection),
         page_bytes=one("PRAGMA page_size")[0] * one("PRAGMA page_count")[0],
         migrations=tuple(migrations.applied(connection)),
         instance=f"{instance[0]} {instance[1]}" if instance else "",
         heartbeat_at=instance[2] if instance else None,
     )
+
+
+def latest_call_at(connection: sqlite3.Connection) -> int | None:
+    """When the latest call began; None where there is none."""
+    return _edge(connection, "DESC")
 
 
 def _edge(connection: sqlite3.Connection, order: str) -> int | None:

@@ -188,7 +188,7 @@ def test_a_call_whose_smallest_hold_is_not_free_is_refused_as_spent(
     window = standing(free, spent=dollars("6"), doubt=3, clamp=clamp)
     refusal = judge((window,), ask)
     assert isinstance(refusal, BudgetSpent)
-    assert refusal.needed_nanousd == needed == smallest_hold(ask, LINE, clamp)
+    assert refusal.needed_nanousd == needed == smallest_hold(ask, LINE, may_clamp=clamp == "always")
     fits = judge((standing(needed, clamp=clamp),), ask)
     assert isinstance(fits, Admission)
     assert fits.hold_nanousd == needed
@@ -305,6 +305,11 @@ def test_a_budget_that_does_not_clamp_is_not_clamped_by_another() -> None:
     assert not isinstance(judge(matching, replace(ASK, output_asked=8_192)), Admission)
 
 
+def test_a_budget_that_does_not_clamp_refuses_as_spent_where_nothing_is_held() -> None:
+    matching = (standing(at(8_000), clamp="always", id="a"), standing(at(8_100), id="b"))
+    assert type(judge(matching, replace(ASK, output_asked=8_192))) is BudgetSpent
+
+
 # Without money, price or bound --------------------------------------------------------------------
 
 EMPTY = standing(0, spent=dollars("50"))
@@ -350,4 +355,3 @@ def test_free_money_is_the_limit_less_spent_held_and_doubt() -> None:
     window = standing(1, spent=20, held=300, doubt=4_000)
     assert window.terms.limit_nanousd == 4_321
     assert window.free == 4_321 - 20 - 300 - 4_000
-    assert window.free_when_idle == 4_321 - 20 - 4_000

@@ -281,7 +281,7 @@ def test_nothing_in_flight_never_reads_as_busy(matching: tuple[Standing, ...], a
 @given(standings(), ASKS)
 def test_a_call_goes_exactly_if_its_smallest_hold_is_free(standing: Standing, ask: Ask) -> None:
     assert ask.ceiling is not None
-    smallest = smallest_hold(ask, ask.ceiling, standing.terms.clamp)
+    smallest = smallest_hold(ask, ask.ceiling, may_clamp=standing.terms.clamp == "always")
     verdict = judge((standing,), ask)
     assert isinstance(verdict, Admission) == (smallest <= standing.free)
 
