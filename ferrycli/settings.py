@@ -20,12 +20,8 @@ from zoneinfo import ZoneInfo
 
 from platformdirs import user_config_path, user_data_path
 
-from ferrycli.rules.errors import (
-    ConfigBadValue,
-    ConfigUnknownKey,
-    ConfigUnreadable,
-    NoCredential,
-)
+from ferrycli.rules.denials import NoCredential
+from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, ConfigUnreadable
 
 KINDS = ("openai", "compatible", "sim")
 CREDENTIAL_CMD_SECONDS_MAX = 20
@@ -60,13 +56,16 @@ OPTIONS: tuple[Option, ...] = (
     Option("upstream", "connections_max", 512, "connections to all providers", least=1),
 )
 
+FLAGS = {"database": "db"}
+"""Flags that are shorter than the option that they stand for."""
+
 PROVIDER_KEYS = {
     "kind": "openai, compatible (anything that speaks like it) or sim",
     "base_url": "where it is reached; kind openai has a default",
     "api_key_env": "name of the variable that holds its key",
-    "api_key_file": "file that holds its key",
-    "api_key_cmd": "command that prints its key",
-    "models": "globs of the models that it serves; none: what the price catalogue knows",
+    "api_key_file": "or a file that holds it",
+    "api_key_cmd": "or a command that prints it",
+    "models": "globs of its models; none: all in the price catalogue",
     "catalogue": "its name in the price catalogue, where it differs",
 }
 
@@ -221,8 +220,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigUnreadable(str(path), str(error)) from None
     tables = sorted({option.table for option in OPTIONS} | {"providers"})
     for table, content in written.items():
-        if table not in tables or not isinstance(content, dict):
+        if table not in tables:
             raise ConfigUnknownKey(str(path), "", table, tuple(tables))
+        if not isinstance(content, dict):
+            raise ConfigBadValue(f"file {path}", table, repr(content), f"a table, `[{table}]`")
         known = tuple(option.key for option in OPTIONS if option.table == table)
         for key in content if known else ():
             if key not in known:
@@ -240,7 +241,7 @@ def _value(
     name = f"{option.table}.{option.key}"
     variable = f"FERRY_{option.key.upper()}"
     if name in flags:
-        origin = f"flag --{option.key.replace('_', '-')}"
+        origin = f"flag --{FLAGS.get(option.key, option.key.replace('_', '-'))}"
         return _checked(option, _from_text(option, flags[name], origin), origin), origin
     if environment.get(variable):
         origin = f"env {variable}"
@@ -324,9 +325,9 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
     for key, value in content.items():
         if key not in PROVIDER_KEYS:
             raise ConfigUnknownKey(str(path), f"providers.{name}", key, tuple(PROVIDER_KEYS))
-        wanted = list if key == "models" else str
-        if not isinstance(value, wanted):
-            text = "a list of text" if wanted is list else "text"
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        if not (is_list if key == "models" else isinstance(value, str)):
+            text = "a list of text" if key == "models" else "text"
             raise ConfigBadValue(where, f"providers.{name}.{key}", repr(value), text)
     kind = content.get("kind", name if name in KINDS else "compatible")
     if kind not in KINDS:

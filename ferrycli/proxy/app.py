@@ -13,14 +13,14 @@ from ferrycli.proxy.gate import Scope, is_local
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.replies import send_error, send_json
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import (
+from ferrycli.rules.denials import (
     BadKey,
-    FerryError,
     InternalFailure,
     MethodNotAllowed,
     NoSuchPath,
     Refusal,
 )
+from ferrycli.rules.errors import FerryError
 from ferrycli.rules.keys import PREFIX
 from ferrycli.wire.bodies import models_body
 

@@ -22,15 +22,14 @@ from ferrycli.proxy.replies import own, send_error
 from ferrycli.proxy.upstream import Attempt, UpstreamReply
 from ferrycli.rules.attribution import Attribution, Carried, attribute
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.errors import (
+from ferrycli.rules.denials import (
     BudgetSpent,
-    FerryError,
-    LedgerUnavailable,
     MethodNotAllowed,
     Stopping,
     UpstreamFailed,
     UpstreamTimeout,
 )
+from ferrycli.rules.errors import FerryError, LedgerUnavailable
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.money import usd_exact
 from ferrycli.store.batch import Deny, Stale

@@ -14,7 +14,7 @@ from ferrycli.proxy.questions import Asked
 from ferrycli.proxy.replies import own
 from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.errors import UpstreamFailed
+from ferrycli.rules.denials import UpstreamFailed
 from ferrycli.rules.money import usd_exact
 from ferrycli.wire.chat import Reader, StreamReader, WholeReader
 from ferrycli.wire.facts import Reading

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import (
+from ferrycli.rules.denials import (
     BodyTooLarge,
     BodyTooSlow,
     CarriesLoop,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ferrycli.proxy.gate import Gate, Scope, is_local
 from ferrycli.proxy.snapshot import Snapshot, SnapshotKeeper
 from ferrycli.proxy.upstream import Upstream
-from ferrycli.rules.errors import BadKey
+from ferrycli.rules.denials import BadKey
 from ferrycli.rules.keys import KeyTerms, shown
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.ledger import Ledger

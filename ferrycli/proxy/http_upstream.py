@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 
 from ferrycli.proxy.upstream import Attempt, Deadlines
-from ferrycli.rules.errors import NoCredential, UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.denials import NoCredential, UpstreamFailed, UpstreamTimeout
 from ferrycli.settings import Provider
 from ferrycli.wire.headers import Headers
 

@@ -29,7 +29,8 @@ from ferrycli.proxy.http_upstream import HttpUpstream
 from ferrycli.proxy.sim_upstream import SimUpstream
 from ferrycli.proxy.snapshot import Providers, SnapshotKeeper
 from ferrycli.proxy.upstream import Deadlines
-from ferrycli.rules.errors import AddressUnusable, NoCredential
+from ferrycli.rules.denials import NoCredential
+from ferrycli.rules.errors import AddressUnusable
 from ferrycli.settings import Provider, Settings, credential
 from ferrycli.sim.provider import Simulator
 from ferrycli.store.ids import IdMaker

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from ferrycli.proxy.upstream import Attempt
-from ferrycli.rules.errors import UpstreamFailed
+from ferrycli.rules.denials import UpstreamFailed
 from ferrycli.sim.provider import Reply, Simulator
 from ferrycli.wire.headers import Headers
 

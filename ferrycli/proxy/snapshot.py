@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ferrycli.prices import catalogue
 from ferrycli.prices.cards import Cards
-from ferrycli.rules.errors import BadKey, NoKey
+from ferrycli.rules.denials import BadKey, NoKey
 from ferrycli.rules.keys import DEMO_SECRET, KeyTerms, is_well_formed, shown
 from ferrycli.rules.pricing import RateCard
 from ferrycli.rules.routing import ProviderTerms, Target, allowed, find_target

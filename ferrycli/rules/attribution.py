@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import BadPolicy, MissingAttribution
+from ferrycli.rules.denials import MissingAttribution
+from ferrycli.rules.errors import BadPolicy
 
 DIMENSIONS = ("tenant", "user", "assistant", "thread", "feature")
 PRIORITIES = ("critical", "normal", "background")

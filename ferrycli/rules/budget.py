@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ferrycli.rules.errors import (
+from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
     BudgetSpent,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.errors import BadKey, ModelNotAllowed
+from ferrycli.rules.denials import BadKey, ModelNotAllowed
 
 PREFIX = "fk_"
 BODY_LENGTH = 30

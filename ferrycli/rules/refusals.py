@@ -6,7 +6,7 @@ is not nothing, what was needed, since when, until when, and what to do.
 
 from __future__ import annotations
 
-from ferrycli.rules import errors
+from ferrycli.rules import denials
 from ferrycli.rules.money import usd
 from ferrycli.rules.phrases import (
     PERIOD_PHRASES,
@@ -24,8 +24,8 @@ from ferrycli.rules.phrases import (
 REFUSALS = Writers()
 
 
-@REFUSALS.of(errors.NoKey)
-def _no_key(_error: errors.NoKey) -> Words:
+@REFUSALS.of(denials.NoKey)
+def _no_key(_error: denials.NoKey) -> Words:
     hint = "send `Authorization: Bearer fk_…`; `ferry keys create` makes a key"
     return Words("the request carries no key", hint)
 
@@ -43,27 +43,27 @@ _BAD_KEYS = {
 }
 
 
-@REFUSALS.of(errors.BadKey)
-def _bad_key(error: errors.BadKey) -> Words:
+@REFUSALS.of(denials.BadKey)
+def _bad_key(error: denials.BadKey) -> Words:
     said, hint = _BAD_KEYS.get(error.why, (f"cannot be used: {plain(error.why)}", ""))
     return Words(f"key {ticked(error.shown)} {said}", hint)
 
 
-@REFUSALS.of(errors.TwoKeys)
-def _two_keys(error: errors.TwoKeys) -> Words:
+@REFUSALS.of(denials.TwoKeys)
+def _two_keys(error: denials.TwoKeys) -> Words:
     sentence = f"the request carries different keys in {listed(error.headers, 'and')}"
     return Words(sentence, "send one of them")
 
 
-@REFUSALS.of(errors.ModelNotAllowed)
-def _model_not_allowed(error: errors.ModelNotAllowed) -> Words:
+@REFUSALS.of(denials.ModelNotAllowed)
+def _model_not_allowed(error: denials.ModelNotAllowed) -> Words:
     may = f"it may use {listed(error.allowed)}; " if error.allowed else ""
     hint = f"{may}its owner can add to them with `ferry keys set NAME --model GLOB`"
     return Words(f"this key may not use model {ticked(error.model)}", hint)
 
 
-@REFUSALS.of(errors.ModelNotFound)
-def _model_not_found(error: errors.ModelNotFound) -> Words:
+@REFUSALS.of(denials.ModelNotFound)
+def _model_not_found(error: denials.ModelNotFound) -> Words:
     if error.providers:
         names = listed(f"{provider}/{error.model}" for provider in error.providers)
         return Words(f"several providers serve model {ticked(error.model)}", f"name one: {names}")
@@ -72,21 +72,21 @@ def _model_not_found(error: errors.ModelNotFound) -> Words:
     return Words(f"there is no model {ticked(error.model)}", hint)
 
 
-@REFUSALS.of(errors.MissingAttribution)
-def _missing_attribution(error: errors.MissingAttribution) -> Words:
+@REFUSALS.of(denials.MissingAttribution)
+def _missing_attribution(error: denials.MissingAttribution) -> Words:
     sentence = f"the call names no {ticked(error.dimension)}, and its key requires one"
     return Words(sentence, f"send the header {ticked(f'{error.header}: VALUE')}")
 
 
-@REFUSALS.of(errors.ModelUnpriced)
-def _model_unpriced(error: errors.ModelUnpriced) -> Words:
+@REFUSALS.of(denials.ModelUnpriced)
+def _model_unpriced(error: denials.ModelUnpriced) -> Words:
     sentence = f"{ticked(error.target)} has no price, and {_budget(error.budget)} is a hard limit"
     target = argument(error.target)
     return Words(sentence, f"set one with `ferry prices set {target} --input 3 --output 15`")
 
 
-@REFUSALS.of(errors.CallUnbounded)
-def _call_unbounded(error: errors.CallUnbounded) -> Words:
+@REFUSALS.of(denials.CallUnbounded)
+def _call_unbounded(error: denials.CallUnbounded) -> Words:
     sentence = (
         f"the most that this call to {ticked(error.target)} can cost cannot be stated,"
         f" and {_budget(error.budget)} is a hard limit"
@@ -110,8 +110,8 @@ def _holder(selector: str) -> tuple[str, str]:
     return f"budget {ticked(selector)}", ""
 
 
-@REFUSALS.of(errors.BudgetSpent)
-def _budget_spent(error: errors.BudgetSpent) -> Words:
+@REFUSALS.of(denials.BudgetSpent)
+def _budget_spent(error: denials.BudgetSpent) -> Words:
     who, key = _holder(error.owner_hint)
     sentence = (
         f"{who} has spent {apart(error.spent_nanousd, error.limit_nanousd)}"
@@ -136,8 +136,8 @@ def _budget_spent(error: errors.BudgetSpent) -> Words:
     return Words("; ".join([sentence, *facts]), ", or ".join(ways))
 
 
-@REFUSALS.of(errors.BudgetBusy)
-def _budget_busy(error: errors.BudgetBusy) -> Words:
+@REFUSALS.of(denials.BudgetBusy)
+def _budget_busy(error: denials.BudgetBusy) -> Words:
     who, _ = _holder(error.owner_hint)
     used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
     free = max(0, error.limit_nanousd - used)
@@ -150,12 +150,12 @@ def _budget_busy(error: errors.BudgetBusy) -> Words:
     return Words("; ".join([sentence, *facts]), hint)
 
 
-def _since(error: errors.BudgetRefusal) -> str:
+def _since(error: denials.BudgetRefusal) -> str:
     period = PERIOD_PHRASES.get(error.period, f"per {plain(error.period)}")
     return f"{period}, since {moment(error.window_start_us)}" if error.window_start_us else period
 
 
-def _facts(error: errors.BudgetRefusal) -> list[str]:
+def _facts(error: denials.BudgetRefusal) -> list[str]:
     facts = []
     if error.held_nanousd:
         facts.append(f"{usd(error.held_nanousd)} is held by calls in flight")
@@ -164,74 +164,74 @@ def _facts(error: errors.BudgetRefusal) -> list[str]:
     return facts
 
 
-@REFUSALS.of(errors.NotJson)
-def _not_json(error: errors.NotJson) -> Words:
+@REFUSALS.of(denials.NotJson)
+def _not_json(error: denials.NotJson) -> Words:
     return Words(f"the body is no JSON object: {plain(error.why)}")
 
 
-@REFUSALS.of(errors.BadParameter)
-def _bad_parameter(error: errors.BadParameter) -> Words:
+@REFUSALS.of(denials.BadParameter)
+def _bad_parameter(error: denials.BadParameter) -> Words:
     sentence = f"{ticked(error.field)} cannot be {ticked(error.value)}"
     return Words(sentence, f"it takes {plain(error.wanted)}")
 
 
-@REFUSALS.of(errors.BodyTooLarge)
-def _body_too_large(error: errors.BodyTooLarge) -> Words:
+@REFUSALS.of(denials.BodyTooLarge)
+def _body_too_large(error: denials.BodyTooLarge) -> Words:
     sentence = f"the body is larger than {error.bytes_max:,} bytes"
     return Words(sentence, "whoever runs ferry can raise `body_mb_max` in `[server]`")
 
 
-@REFUSALS.of(errors.HeadersTooLarge)
-def _headers_too_large(error: errors.HeadersTooLarge) -> Words:
+@REFUSALS.of(denials.HeadersTooLarge)
+def _headers_too_large(error: denials.HeadersTooLarge) -> Words:
     return Words(f"the request's headers are too large: {plain(error.what)}")
 
 
-@REFUSALS.of(errors.PathTooLong)
-def _path_too_long(error: errors.PathTooLong) -> Words:
+@REFUSALS.of(denials.PathTooLong)
+def _path_too_long(error: denials.PathTooLong) -> Words:
     return Words(f"the path is longer than {error.bytes_max:,} bytes")
 
 
-@REFUSALS.of(errors.CompressedBody)
-def _compressed_body(error: errors.CompressedBody) -> Words:
+@REFUSALS.of(denials.CompressedBody)
+def _compressed_body(error: denials.CompressedBody) -> Words:
     sentence = f"the body is compressed with {ticked(error.encoding)}"
     return Words(sentence, "send it without `Content-Encoding`")
 
 
-@REFUSALS.of(errors.BodyTooSlow)
-def _body_too_slow(error: errors.BodyTooSlow) -> Words:
+@REFUSALS.of(denials.BodyTooSlow)
+def _body_too_slow(error: denials.BodyTooSlow) -> Words:
     return Words(f"the body did not arrive whole within {error.seconds:g} s")
 
 
-@REFUSALS.of(errors.ForbiddenOrigin)
-def _forbidden_origin(error: errors.ForbiddenOrigin) -> Words:
+@REFUSALS.of(denials.ForbiddenOrigin)
+def _forbidden_origin(error: denials.ForbiddenOrigin) -> Words:
     sentence = f"{ticked(f'{error.header}: {error.value}')} is not served here"
     return Words(sentence, "whoever runs ferry can add the name to `hosts` in `[server]`")
 
 
-@REFUSALS.of(errors.CarriesLoop)
-def _carries_loop(_error: errors.CarriesLoop) -> Words:
+@REFUSALS.of(denials.CarriesLoop)
+def _carries_loop(_error: denials.CarriesLoop) -> Words:
     hint = "the `base_url` of a provider leads back to ferry"
     return Words("the request has passed through this ferry before", hint)
 
 
-@REFUSALS.of(errors.NoSuchPath)
-def _no_such_path(error: errors.NoSuchPath) -> Words:
+@REFUSALS.of(denials.NoSuchPath)
+def _no_such_path(error: denials.NoSuchPath) -> Words:
     sentence = f"there is no {ticked(f'{error.method} {error.path}')}"
     return Words(sentence, "the base URL of OpenAI clients ends in `/v1`")
 
 
-@REFUSALS.of(errors.MethodNotAllowed)
-def _method_not_allowed(error: errors.MethodNotAllowed) -> Words:
+@REFUSALS.of(denials.MethodNotAllowed)
+def _method_not_allowed(error: denials.MethodNotAllowed) -> Words:
     return Words(f"{ticked(error.path)} does not take {ticked(error.method)}")
 
 
-@REFUSALS.of(errors.TooBusy)
-def _too_busy(_error: errors.TooBusy) -> Words:
+@REFUSALS.of(denials.TooBusy)
+def _too_busy(_error: denials.TooBusy) -> Words:
     return Words("as many calls are in flight as this server carries", "try again in a second")
 
 
-@REFUSALS.of(errors.Stopping)
-def _stopping(_error: errors.Stopping) -> Words:
+@REFUSALS.of(denials.Stopping)
+def _stopping(_error: denials.Stopping) -> Words:
     return Words("this server is stopping", "try again in a second")
 
 
@@ -246,13 +246,13 @@ _PHASES = {
 """Phases are named like the settings that bound them: `connect_s` and so on."""
 
 
-@REFUSALS.of(errors.UpstreamFailed)
-def _upstream_failed(error: errors.UpstreamFailed) -> Words:
+@REFUSALS.of(denials.UpstreamFailed)
+def _upstream_failed(error: denials.UpstreamFailed) -> Words:
     return Words(f"provider {ticked(error.provider)} did not answer: {plain(error.why)}")
 
 
-@REFUSALS.of(errors.UpstreamTimeout)
-def _upstream_timeout(error: errors.UpstreamTimeout) -> Words:
+@REFUSALS.of(denials.UpstreamTimeout)
+def _upstream_timeout(error: denials.UpstreamTimeout) -> Words:
     said = _PHASES.get(error.phase, f"was too slow ({plain(error.phase)})")
     hint = ""
     if error.phase in _PHASES:
@@ -260,14 +260,14 @@ def _upstream_timeout(error: errors.UpstreamTimeout) -> Words:
     return Words(f"provider {ticked(error.provider)} {said} within {error.seconds:g} s", hint)
 
 
-@REFUSALS.of(errors.NoCredential)
-def _no_credential(error: errors.NoCredential) -> Words:
+@REFUSALS.of(denials.NoCredential)
+def _no_credential(error: denials.NoCredential) -> Words:
     sentence = (
         f"provider {ticked(error.provider)} has no key ({plain(error.origin)}): {plain(error.why)}"
     )
     return Words(sentence, "set that, or take the provider out of the config")
 
 
-@REFUSALS.of(errors.InternalFailure)
-def _internal(error: errors.InternalFailure) -> Words:
+@REFUSALS.of(denials.InternalFailure)
+def _internal(error: denials.InternalFailure) -> Words:
     return Words(f"ferry itself failed ({plain(error.error)})", "its log says where")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from ferrycli.rules.errors import ModelNotFound
+from ferrycli.rules.denials import ModelNotFound
 from ferrycli.rules.keys import KeyTerms
 
 

@@ -24,8 +24,9 @@ def sample() -> str:
         lines.append(f"{f'{option.key} = {shown}':<34} # {option.meaning}{choices}")
     lines += [
         "",
-        "# A provider is used as `openai/gpt-…`. OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY,",
-        "# OPENROUTER_API_KEY and AWS_BEARER_TOKEN_BEDROCK each make one without this file.",
+        "# A provider is used as `openai/gpt-…`. OPENAI_API_KEY, ANTHROPIC_API_KEY,",
+        "# GEMINI_API_KEY, OPENROUTER_API_KEY and AWS_BEARER_TOKEN_BEDROCK each make one without",
+        "# this file.",
         "#",
         "# [providers.openai]",
     ]
@@ -39,7 +40,7 @@ def sample() -> str:
         "catalogue": "openai",
     }
     for key, meaning in settings.PROVIDER_KEYS.items():
-        lines.append(f"# {f'{key} = {_toml(examples[key])}':<46} # {meaning}")
+        lines.append(f"# {f'{key} = {_toml(examples[key])}':<38} # {meaning}")
     return "\n".join(lines) + "\n"
 
 

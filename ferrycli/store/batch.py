@@ -15,7 +15,8 @@ from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Admission, Ask, Standing, Terms, doubt_of, judge
-from ferrycli.rules.errors import FerryError, Refusal
+from ferrycli.rules.denials import Refusal
+from ferrycli.rules.errors import FerryError
 from ferrycli.rules.windows import window_end, window_start
 from ferrycli.store import books as booklet
 from ferrycli.store.books import Books

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from ferrycli.rules.denials import TooBusy
 from ferrycli.rules.errors import (
     DatabaseLocked,
     DatabaseUnusable,
     FerryError,
     LedgerUnavailable,
-    TooBusy,
 )
 from ferrycli.store import migrations
 from ferrycli.store.batch import Admit, Deny, Desk, Message, Verdict

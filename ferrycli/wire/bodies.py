@@ -18,13 +18,14 @@ MESSAGE_LENGTH_MAX = 2_000
 def error_body(error: FerryError) -> bytes:
     """`{"error": {message, type, param, code, ferry}}`: the hint is part of the message."""
     said = words(error)
+    param = getattr(error, "field", None)
     message = f"{said.sentence}; {said.hint}" if said.hint else said.sentence
     return msgspec.json.encode(
         {
             "error": {
                 "message": safe(message, MESSAGE_LENGTH_MAX),
                 "type": error.kind,
-                "param": getattr(error, "field", None),
+                "param": None if param is None else safe(param),
                 "code": error.code,
                 "ferry": _facts(error),
             }

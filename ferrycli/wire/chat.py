@@ -29,7 +29,7 @@ XAI_TICKS_PER_NANOUSD = 10
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
 _TEXT = re.compile(
     rb'"(?:content|arguments|reasoning|reasoning_content|refusal|text)"\s*:\s*'
-    rb'"((?:[^"\\]|\\.)*)"'
+    rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 )
 _TELLING = re.compile(rb'"finish_reason"\s*:\s*"|"error"')
 _DONE_EVENT_MAX = 32
@@ -91,7 +91,8 @@ class _Usage(msgspec.Struct):
     completion_tokens: Any = 0
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    cost: msgspec.Raw | None = None
+    # Not `Raw | None`: msgspec takes that for `None` alone.
+    cost: msgspec.Raw = msgspec.Raw(b"")
     cost_in_usd_ticks: Any = None
 
 
@@ -179,10 +180,11 @@ def _provider_cost(reported: _Usage) -> int | None:
     ticks = reported.cost_in_usd_ticks
     if type(ticks) is int and 0 <= ticks <= AMOUNT_USD_MAX * 10**10:
         return -(-ticks // XAI_TICKS_PER_NANOUSD)
-    if reported.cost is None:
+    written = bytes(reported.cost)
+    if written in (b"", b"null"):
         return None
     try:
-        cost = Decimal(bytes(reported.cost).decode())
+        cost = Decimal(written.decode())
     except (InvalidOperation, UnicodeDecodeError):
         return None
     if not cost.is_finite() or not 0 <= cost <= AMOUNT_USD_MAX:
@@ -319,4 +321,5 @@ class StreamReader:
             return False
         self._is_first = False
         gathered.take(reply)
-        return has_usage and not reply.choices and not reply.error and is_plain(event)
+        has_only_usage = reply.usage is not None and not reply.choices and not reply.error
+        return has_only_usage and is_plain(event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ferrycli.rules.attribution import HEADER_NAMES, TAGS_HEADER
-from ferrycli.rules.errors import TwoKeys
+from ferrycli.rules.denials import TwoKeys
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -64,7 +64,7 @@ def reply_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return [
         (name, value)
         for name, value in ((name.lower(), value) for name, value in headers)
-        if (name in _REPLY or name.startswith(_REPLY_PREFIXES)) and _is_clean(value)
+        if (name in _REPLY or name.startswith(_REPLY_PREFIXES)) and _is_clean(name + value)
     ]
 
 

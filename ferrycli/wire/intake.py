@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import BadParameter, NotJson
+from ferrycli.rules.denials import BadParameter, NotJson
 from ferrycli.wire.facts import Facts, Fingerprints
 from ferrycli.wire.splice import members
 
@@ -28,17 +28,26 @@ TOOLS_OVERHEAD = 512
 """Tokens of the hidden instructions that come with tools, beside twice their text."""
 IMAGE_TOKENS = 10_240
 """The most that one image counts as, but for `IMAGE_TOKENS_OF`."""
-IMAGE_TOKENS_OF = (("gpt-4o-mini", 36_900),)
-"""Models whose images count for more. Source: OpenAI's page on vision costs."""
+IMAGE_TOKENS_OF = (("gpt-4o-mini", 2_833 + 8 * 5_667),)
+"""Parts of names of models whose images count for more: a base, and eight tiles of 512 pixels in
+768 by 2,048. Source: OpenAI's page on vision costs."""
 AUDIO_BYTES_PER_TOKEN = 64
 """Base64 characters per token of audio at the least: the smallest usual codec has 130."""
 
 # Parts that are no text: their bytes are no tokens, and each counts by a surcharge instead.
 _BASE64 = re.compile(rb'"(?:url|data)"\s*:\s*"(?:data:[^",]{1,200},)?[A-Za-z0-9+/=\\_-]{256,}"')
 _IMAGE = re.compile(rb'"type"\s*:\s*"(?:image_url|image|input_image)"')
-_AUDIO = re.compile(rb'"type"\s*:\s*"input_audio"')
-_ELSEWHERE = re.compile(rb'"(?:file_id|file_data|file_url)"\s*:')
-"""Content that is not in the request, or whose pages cannot be counted."""
+_AUDIO = re.compile(rb'"type"\s*:\s*"(?:input_audio|audio_url)"|"audio"\s*:\s*\{')
+"""Speech, also that of an earlier answer, named by its id."""
+_ELSEWHERE = re.compile(
+    rb'"(?:file_id|file_data|file_url|document_url|audio_url|video_url|input_video)"\s*:'
+    rb'|"audio"\s*:\s*\{'
+)
+"""Content that is not in the request, or whose pages or seconds cannot be counted."""
+_PLAIN_ESCAPED = re.compile(rb"\\u00[2-7]")
+"""A plain character written as an escape, which would hide a name from the patterns above."""
+
+_ABSENT = msgspec.Raw(b"")
 
 
 class _StreamOptions(msgspec.Struct):
@@ -47,9 +56,10 @@ class _StreamOptions(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     model: str
+    # Not `Raw | None`: msgspec takes that for `None` alone.
     messages: msgspec.Raw
-    tools: msgspec.Raw | None = None
-    functions: msgspec.Raw | None = None
+    tools: msgspec.Raw = _ABSENT
+    functions: msgspec.Raw = _ABSENT
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
@@ -60,8 +70,8 @@ class _Body(msgspec.Struct):
     safety_identifier: Any = None
     metadata: Any = None
     modalities: Any = None
-    prediction: msgspec.Raw | None = None
-    web_search_options: msgspec.Raw | None = None
+    prediction: msgspec.Raw = _ABSENT
+    web_search_options: msgspec.Raw = _ABSENT
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
@@ -82,11 +92,13 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
     """
     parsed = _decoded(body)
     raw_messages = bytes(parsed.messages)
-    raw_tools = b"".join(bytes(raw) for raw in (parsed.tools, parsed.functions) if raw is not None)
+    tools, functions = _present(parsed.tools), _present(parsed.functions)
+    raw_tools = tools + functions
     messages = _messages(raw_messages)
-    found = members(body, [raw for raw in (raw_messages, raw_tools) if raw])
+    found = members(body, [raw for raw in (raw_messages, tools, functions) if raw])
     asked, field = _output_asked(parsed)
-    has_audio = _AUDIO.search(raw_messages) is not None or "audio" in _strings(parsed.modalities)
+    scanned = _unescaped(raw_messages)
+    has_audio = _AUDIO.search(scanned) is not None or "audio" in _strings(parsed.modalities)
     return Facts(
         model=_model(parsed.model),
         is_stream=parsed.stream is True,
@@ -95,10 +107,10 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         output_field=field,
         choices=_bounded("n", parsed.n, CHOICES_MAX) or 1,
         tier=safe(parsed.service_tier or "", 40),
-        input_bound=_input_bound(parsed, raw_messages, raw_tools, len(messages)),
+        input_bound=_input_bound(parsed.model, len(body), scanned, raw_tools, len(messages)),
         input_characters=len(raw_messages) + len(raw_tools),
         has_audio=has_audio,
-        unbounded_field="web_search_options" if parsed.web_search_options is not None else "",
+        unbounded_field="web_search_options" if _present(parsed.web_search_options) else "",
         metadata=_metadata(parsed.metadata),
         fields={
             name: value
@@ -112,10 +124,30 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
 
 def _decoded(body: bytes) -> _Body:
     try:
+        # msgspec steps over what it does not decode, without a look at its characters.
+        str(body, "utf-8")
         return _decode_body(body)
     except msgspec.ValidationError as error:
         raise _bad_parameter(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJson(safe(str(error))) from None
+    except RecursionError:
+        raise NotJson("it is nested too deeply") from None
+
+
+def _present(raw: msgspec.Raw) -> bytes:
+    """The bytes of a value; none where it is left out or null."""
+    value = bytes(raw)
+    return b"" if value == b"null" else value
+
+
+def _unescaped(messages: bytes) -> bytes:
+    """`messages` as the patterns can read them: plain characters written plainly."""
+    if _PLAIN_ESCAPED.search(messages) is None:
+        return messages
+    try:
+        return msgspec.json.encode(msgspec.json.decode(messages))
+    except msgspec.DecodeError as error:
         raise NotJson(safe(str(error))) from None
     except RecursionError:
         raise NotJson("it is nested too deeply") from None
@@ -182,24 +214,23 @@ def _metadata(value: object) -> Mapping[str, str]:
     return dict(pairs[:METADATA_MEMBERS_MAX])
 
 
-def _input_bound(parsed: _Body, messages: bytes, tools: bytes, count: int) -> int | None:
-    """The most tokens that the input can be: bytes, template overhead, and surcharges.
+def _input_bound(model: str, size: int, messages: bytes, tools: bytes, count: int) -> int | None:
+    """The most tokens that the input can be: the body's bytes, template overhead, surcharges.
 
     A byte-level token is never shorter than a byte, and JSON's escapes never make text shorter.
+    All of the body counts: a schema in `response_format` is input too.
     Source: docs/money.md, section 5.
     """
     if _ELSEWHERE.search(messages):
         return None
-    total = len(messages) + count * MESSAGE_OVERHEAD
+    total = size + count * MESSAGE_OVERHEAD
     if tools:
-        total += 3 * len(tools) + TOOLS_OVERHEAD
-    if parsed.prediction is not None:
-        total += len(bytes(parsed.prediction))
+        total += 2 * len(tools) + TOOLS_OVERHEAD
     if b'"type"' not in messages:
         return total
     per_image = IMAGE_TOKENS
-    for beginning, tokens in IMAGE_TOKENS_OF:
-        if parsed.model.rpartition("/")[2].startswith(beginning):
+    for part, tokens in IMAGE_TOKENS_OF:
+        if part in model:
             per_image = tokens
     total += per_image * len(_IMAGE.findall(messages))
     encoded = sum(len(part) for part in _BASE64.findall(messages))

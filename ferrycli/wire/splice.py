@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ferrycli.rules.errors import BadParameter
+from ferrycli.rules.denials import BadParameter
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*")

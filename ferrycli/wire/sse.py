@@ -53,8 +53,10 @@ class EventSplitter:
 
 def event_data(event: bytes) -> bytes | None:
     """The `data` of an event, its lines joined by LF; None where it has none."""
-    if event.startswith(b"data:") and event.count(b"\n") <= 2 and b"\r" not in event:
-        return event[5:].strip(b"\n").removeprefix(b" ") if event.count(b"data:") else None
+    if event.startswith(b"data:") and b"\r" not in event:
+        only_line = event[5:].rstrip(b"\n")
+        if b"\n" not in only_line:
+            return only_line.removeprefix(b" ")
     lines = []
     for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf")):
         field, _, value = line.partition(b":")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import ferrycli
-from ferrycli.rules.errors import LedgerUnavailable, NoCredential
+from ferrycli.rules.denials import NoCredential
+from ferrycli.rules.errors import LedgerUnavailable
 from tests.cli.driver import Ferry
 
 SECONDS_MAX = 30

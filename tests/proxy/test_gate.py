@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from ferrycli.proxy.gate import ClientLeft, Gate, is_local
-from ferrycli.rules.errors import (
+from ferrycli.rules.denials import (
     BodyTooLarge,
     CarriesLoop,
     CompressedBody,
-    FerryError,
     ForbiddenOrigin,
     HeadersTooLarge,
     PathTooLong,
 )
+from ferrycli.rules.errors import FerryError
 
 GATE = Gate.of("127.0.0.1", ["ferry.internal"], 100, behind_proxy=False)
 

@@ -10,7 +10,7 @@ from pytest_httpx import HTTPXMock, IteratorStream
 
 from ferrycli.proxy.http_upstream import HttpUpstream
 from ferrycli.proxy.upstream import Attempt, Deadlines
-from ferrycli.rules.errors import NoCredential, UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.denials import NoCredential, UpstreamFailed, UpstreamTimeout
 from ferrycli.settings import Provider
 
 URL = "https://up.example/v1/chat/completions"

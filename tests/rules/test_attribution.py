@@ -21,7 +21,8 @@ from ferrycli.rules.attribution import (
     attribute,
     pairs,
 )
-from ferrycli.rules.errors import BadPolicy, MissingAttribution
+from ferrycli.rules.denials import MissingAttribution
+from ferrycli.rules.errors import BadPolicy
 
 NONE: Mapping[str, Policy] = {}
 

@@ -18,7 +18,12 @@ from ferrycli.rules.budget import (
     judge,
     smallest_hold,
 )
-from ferrycli.rules.errors import BudgetBusy, BudgetSpent, CallUnbounded, ModelUnpriced
+from ferrycli.rules.denials import (
+    BudgetBusy,
+    BudgetSpent,
+    CallUnbounded,
+    ModelUnpriced,
+)
 from ferrycli.rules.pricing import Ceiling
 from tests.rules.arithmetic import dollars, mtok
 

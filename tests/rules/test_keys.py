@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ferrycli.rules.errors import BadKey, ModelNotAllowed
+from ferrycli.rules.denials import BadKey, ModelNotAllowed
 from ferrycli.rules.keys import (
     DEMO_SECRET,
     PREFIX,

@@ -20,7 +20,7 @@ from ferrycli.rules.budget import (
     judge,
     smallest_hold,
 )
-from ferrycli.rules.errors import BudgetBusy, BudgetRefusal, BudgetSpent
+from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent
 from ferrycli.rules.pricing import (
     Bounds,
     Ceiling,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ferrycli.rules.errors import ModelNotAllowed, ModelNotFound
+from ferrycli.rules.denials import ModelNotAllowed, ModelNotFound
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.routing import (
     NEAREST_MAX,

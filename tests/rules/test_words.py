@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from ferrycli.cli.main import app
-from ferrycli.rules import errors
+from ferrycli.rules import denials, errors
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.phrases import argument, next_limit, plain, shortened, ticked
 from ferrycli.rules.words import WRITERS, words
@@ -22,11 +22,11 @@ DECEMBER = 1_796_083_200_000_000  # 2026-12-01 00:00 UTC
 
 GROUPS = {
     FerryError,
-    errors.Refusal,
+    denials.Refusal,
     errors.BadInput,
     errors.NotThere,
     errors.OutOfReach,
-    errors.BudgetRefusal,
+    denials.BudgetRefusal,
 }
 """Classes that are never raised themselves."""
 
@@ -58,7 +58,7 @@ def text_fields(kind: type[Any]) -> list[str]:
     return [field.name for field in fields(kind) if str(field.type) == "str"]
 
 
-def spent(**given: Any) -> errors.BudgetSpent:
+def spent(**given: Any) -> denials.BudgetSpent:
     values: dict[str, Any] = {
         "budget": "b_1",
         "owner_hint": "key=acme-web",
@@ -71,7 +71,7 @@ def spent(**given: Any) -> errors.BudgetSpent:
         "window_start_us": NOVEMBER,
         "resets_at_us": DECEMBER,
     }
-    return errors.BudgetSpent(**(values | given))
+    return denials.BudgetSpent(**(values | given))
 
 
 def test_there_are_errors_to_speak_of() -> None:
@@ -113,7 +113,7 @@ def hints() -> list[str]:
     """Every hint that can be had by changing one field of a sample at a time."""
     variants: list[FerryError] = [sample(kind) for kind in every_kind()]
     whys = ("unknown", "typo", "revoked", "expired", "role", "demo")
-    variants += [sample(errors.BadKey, why=why) for why in whys]
+    variants += [sample(denials.BadKey, why=why) for why in whys]
     variants += [sample(errors.NameTaken, what=what) for what in ("key", "budget")]
     variants += [sample(errors.IdAmbiguous, what=what) for what in ("key", "call", "rate")]
     variants += [sample(errors.NoSuchKey, known=()), spent(), spent(owner_hint="tenant=acme")]
@@ -185,7 +185,7 @@ def test_a_budget_for_all_time_has_no_moment_to_wait_for() -> None:
 
 
 def test_a_busy_budget_says_that_money_comes_back() -> None:
-    busy = errors.BudgetBusy(
+    busy = denials.BudgetBusy(
         "b_1", "key=acme-web", "day", 5 * DOLLAR, DOLLAR, 4 * DOLLAR, 0, DOLLAR // 10,
         NOVEMBER, NOVEMBER + 86_400_000_000,
     )  # fmt: skip

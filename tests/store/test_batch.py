@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.errors import BadKey
+from ferrycli.rules.denials import BadKey
 from ferrycli.rules.pricing import Ceiling
 from ferrycli.store import batch, changes
 from ferrycli.store.batch import Admit, Desk

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.errors import (
+from ferrycli.rules.denials import (
     BadKey,
     BudgetBusy,
     BudgetSpent,

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.budget import Admission, Terms
+from ferrycli.rules.denials import TooBusy
 from ferrycli.rules.errors import (
     DatabaseNewer,
     DatabaseUnusable,
     LedgerUnavailable,
     OutOfReach,
-    TooBusy,
 )
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.usage import Usage

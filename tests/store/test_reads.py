@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
-from ferrycli.rules.errors import DatabaseUnusable, IdAmbiguous, NoDatabase, NoSuchCall
+from ferrycli.rules.errors import (
+    DatabaseUnusable,
+    IdAmbiguous,
+    NoDatabase,
+    NoSuchCall,
+)
 from ferrycli.store import changes, reads
 from ferrycli.store.connect import open_reader
 from tests.store.kit import (

@@ -30,7 +30,12 @@ from hypothesis.stateful import (
 )
 
 from ferrycli.rules.budget import Admission, Ask
-from ferrycli.rules.errors import BudgetBusy, BudgetSpent, ModelUnpriced, NoSuchPath
+from ferrycli.rules.denials import (
+    BudgetBusy,
+    BudgetSpent,
+    ModelUnpriced,
+    NoSuchPath,
+)
 from ferrycli.rules.pricing import Ceiling, Cost
 from ferrycli.store import migrations, reads, recovery
 from ferrycli.store.batch import Admit, Deny, Desk, Message, Stale
@@ -156,6 +161,8 @@ class Money(RuleBasedStateMachine):
             self.other.execute(
                 "INSERT INTO keys (id, name, secret_sha256) VALUES (?, ?, ?)", [key, key, key]
             )
+        self.budget_of((("key", "key_a"),), "month", "UTC", 150)
+        self.budget_of((("tenant", "acme"),), "day", "Europe/Berlin", 120)
         self.open_desk()
 
     def open_desk(self) -> None:
@@ -191,6 +198,11 @@ class Money(RuleBasedStateMachine):
     )
     @precondition(lambda self: len(self.limits) < 8)
     def budget_is_made(
+        self, subject: tuple[tuple[str, str], ...], period: str, zone: str, limit: int
+    ) -> None:
+        self.budget_of(subject, period, zone, limit)
+
+    def budget_of(
         self, subject: tuple[tuple[str, str], ...], period: str, zone: str, limit: int
     ) -> None:
         made = Limit(f"b_{next(self.numbers)}", subject, period, zone, limit)
@@ -247,7 +259,7 @@ class Money(RuleBasedStateMachine):
         hold=SMALL,
         expected=st.one_of(st.none(), SMALL),
         kind=st.sampled_from(["paid", "paid", "paid", "open", "free", "unpriced"]),
-        is_old=st.booleans(),
+        is_old=st.sampled_from([False] * 7 + [True]),
     )
     def call_is_asked(
         self,
@@ -256,6 +268,11 @@ class Money(RuleBasedStateMachine):
         expected: int | None,
         kind: str,
         is_old: bool,
+    ) -> None:
+        self.question(place, hold, expected, kind, is_old)
+
+    def question(
+        self, place: tuple[str, str, str], hold: int, expected: int | None, kind: str, is_old: bool
     ) -> None:
         new = self.ids.make()
         asked = Ask(
@@ -272,6 +289,22 @@ class Money(RuleBasedStateMachine):
         epoch = self.known_epoch - is_old
         question = Admit(self.opening(new, place, expected), asked, facts, epoch)
         self.queue.append((question, kind))
+
+    @rule(place=PLACES, hold=SMALL, expected=SMALL)
+    def call_goes(self, place: tuple[str, str, str], hold: int, expected: int) -> None:
+        """The common case: asked on the books of now, and judged at once with what queued."""
+        self.look()
+        self.question(place, hold, expected, "paid", False)
+        self.carry_out()
+
+    @precondition(lambda self: self.books.flights)
+    @rule(data=st.data(), cost=st.integers(0, 60), is_known=st.booleans())
+    def call_settles(self, data: st.DataObject, cost: int, is_known: bool) -> None:
+        seq = data.draw(st.sampled_from(sorted(self.books.flights)))
+        whole = Cost((("output", cost),))
+        closing = Closing(seq, "settled", "ok", self.clock(), cost=whole, is_cost_known=is_known)
+        self.queue.append((closing, None))
+        self.carry_out()
 
     @rule(place=PLACES)
     def call_is_denied(self, place: tuple[str, str, str]) -> None:
@@ -307,6 +340,9 @@ class Money(RuleBasedStateMachine):
     @precondition(lambda self: self.queue)
     @rule()
     def batch_is_carried_out(self) -> None:
+        self.carry_out()
+
+    def carry_out(self) -> None:
         queue, self.queue = self.queue, []
         self.observe(queue, self.desk.process([message for message, _ in queue]))
 
@@ -416,6 +452,9 @@ class Money(RuleBasedStateMachine):
 
     @rule()
     def ledger_is_idle(self) -> None:
+        self.look()
+
+    def look(self) -> None:
         self.desk.refresh()
         self.known_epoch = self.desk.books.epoch
 
@@ -517,8 +556,8 @@ def test_any_order_of_events_keeps_the_books() -> None:
     run_state_machine_as_test(
         Money,
         settings=settings(
-            max_examples=2_000 if IS_SOAK else 250,
-            stateful_step_count=120 if IS_SOAK else 50,
+            max_examples=2_000 if IS_SOAK else 300,
+            stateful_step_count=200 if IS_SOAK else 100,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

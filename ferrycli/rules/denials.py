@@ -1,0 +1,263 @@
+"""Why a call is not carried: classes of fields that the gateway's callers are told.
+
+Each says its HTTP status, its `code`, and whether an SDK should try again. As in
+`rules/errors.py`, no prose: `rules/refusals.py` has the words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ferrycli.rules.errors import FerryError
+
+
+class Refusal(FerryError):
+    """A call that is not carried; the class says how that is told."""
+
+    status = 400
+    code = "invalid_request"
+    kind = "invalid_request_error"
+
+
+@dataclass(eq=False)
+class NoKey(Refusal):
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+
+
+@dataclass(eq=False)
+class BadKey(Refusal):
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+    shown: str
+    """The key as it may be shown: prefix and last four."""
+    why: str
+    """`unknown`, `typo`, `revoked`, `expired`, `role` or `demo`."""
+
+
+@dataclass(eq=False)
+class TwoKeys(Refusal):
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+    headers: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class ModelNotAllowed(Refusal):
+    status = 403
+    code = "model_not_allowed"
+    model: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class ModelNotFound(Refusal):
+    status = 404
+    code = "model_not_found"
+    model: str
+    nearest: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    """Providers that all serve it, where the bare name is ambiguous."""
+
+
+@dataclass(eq=False)
+class MissingAttribution(Refusal):
+    code = "missing_attribution"
+    dimension: str
+    header: str
+
+
+@dataclass(eq=False)
+class ModelUnpriced(Refusal):
+    code = "model_unpriced"
+    target: str
+    budget: str
+
+
+@dataclass(eq=False)
+class CallUnbounded(Refusal):
+    code = "call_unbounded"
+    target: str
+    budget: str
+    field: str
+    """The request field that would bound it."""
+
+
+@dataclass(eq=False)
+class BudgetRefusal(Refusal):
+    """What a budget's refusal tells: amounts in nano-dollars, times in UTC microseconds."""
+
+    status = 429
+    budget: str
+    owner_hint: str
+    """What `ferry budgets set` takes to name it."""
+    period: str
+    limit_nanousd: int
+    spent_nanousd: int
+    held_nanousd: int
+    doubt_nanousd: int
+    needed_nanousd: int
+    window_start_us: int
+    resets_at_us: int | None
+
+
+@dataclass(eq=False)
+class BudgetSpent(BudgetRefusal):
+    code = "insufficient_quota"
+    kind = "insufficient_quota"
+    may_retry = False
+
+
+@dataclass(eq=False)
+class BudgetBusy(BudgetRefusal):
+    code = "budget_busy"
+    kind = "rate_limit_error"
+    retry_after_s = 1
+
+
+@dataclass(eq=False)
+class NotJson(Refusal):
+    code = "invalid_json"
+    why: str
+
+
+@dataclass(eq=False)
+class BadParameter(Refusal):
+    code = "invalid_parameter"
+    field: str
+    value: str
+    wanted: str
+
+
+@dataclass(eq=False)
+class BodyTooLarge(Refusal):
+    status = 413
+    code = "request_too_large"
+    bytes_max: int
+
+
+@dataclass(eq=False)
+class HeadersTooLarge(Refusal):
+    status = 431
+    code = "headers_too_large"
+    what: str
+
+
+@dataclass(eq=False)
+class PathTooLong(Refusal):
+    status = 414
+    code = "path_too_long"
+    bytes_max: int
+
+
+@dataclass(eq=False)
+class CompressedBody(Refusal):
+    status = 415
+    code = "unsupported_encoding"
+    encoding: str
+
+
+@dataclass(eq=False)
+class BodyTooSlow(Refusal):
+    status = 408
+    code = "request_timeout"
+    seconds: float
+
+
+@dataclass(eq=False)
+class ForbiddenOrigin(Refusal):
+    status = 403
+    code = "forbidden_origin"
+    header: str
+    value: str
+
+
+@dataclass(eq=False)
+class CarriesLoop(Refusal):
+    status = 508
+    code = "loop_detected"
+    may_retry = False
+
+
+@dataclass(eq=False)
+class NoSuchPath(Refusal):
+    status = 404
+    code = "not_found"
+    method: str
+    path: str
+
+
+@dataclass(eq=False)
+class MethodNotAllowed(Refusal):
+    status = 405
+    code = "method_not_allowed"
+    method: str
+    path: str
+
+
+@dataclass(eq=False)
+class TooBusy(Refusal):
+    status = 503
+    code = "too_busy"
+    kind = "api_error"
+    retry_after_s = 1
+
+
+@dataclass(eq=False)
+class Stopping(Refusal):
+    status = 503
+    code = "stopping"
+    kind = "api_error"
+    retry_after_s = 1
+
+
+@dataclass(eq=False)
+class InternalFailure(Refusal):
+    """A defect of ferry's own. The client is told the kind of error and no more."""
+
+    status = 500
+    code = "internal_error"
+    kind = "api_error"
+    error: str
+
+
+# Upstream -----------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class UpstreamFailed(FerryError):
+    """No target answered; told to the caller as a gateway error."""
+
+    status = 502
+    code = "upstream_failed"
+    kind = "api_error"
+    provider: str
+    why: str
+    is_dispatched: bool = True
+    """Whether the request may have reached the provider, so that it may be billed."""
+
+
+@dataclass(eq=False)
+class UpstreamTimeout(FerryError):
+    status = 504
+    code = "upstream_timeout"
+    kind = "api_error"
+    provider: str
+    phase: str
+    seconds: float
+
+
+@dataclass(eq=False)
+class NoCredential(FerryError):
+    """A provider whose key cannot be had: names where it was looked for, never a value."""
+
+    status = 502
+    code = "no_credential"
+    kind = "api_error"
+    exit_code = 4
+    provider: str
+    origin: str
+    why: str
