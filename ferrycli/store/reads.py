@@ -276,7 +276,7 @@ def sums(
         " + c.n_cache_write_1h + c.n_cache_write_12h + c.n_audio_in + c.n_image_in),"
         " sum(c.n_cache_read), sum(c.n_output + c.n_audio_out),"
         f" coalesce(sum({_EFFECTIVE}), 0) AS cost,"
-        " sum(c.cost_source = 'unpriced'), sum(c.state = 'denied'),"
+        " sum(c.cost_source = 'unpriced' AND d.delta IS NULL), sum(c.state = 'denied'),"
         " sum(c.cost_source = 'estimated')"
         f"{_FROM} WHERE c.seq >= ? AND c.seq < ?"
         + (f" GROUP BY {', '.join(groups)}" if groups else "")

@@ -215,15 +215,14 @@ class WholeReader:
 
     def feed(self, chunk: bytes) -> bytes:
         self._kept += chunk
-        if self._is_long:
-            del self._kept[:-TAIL_KEPT]
-            return chunk
-        if len(self._kept) > BODY_KEPT_MAX:
-            self._is_long = True
-            passed = bytes(self._kept)
-            del self._kept[:-TAIL_KEPT]
-            return passed
-        return b""
+        if not self._is_long and len(self._kept) <= BODY_KEPT_MAX:
+            return b""
+        passed = chunk if self._is_long else bytes(self._kept)
+        self._is_long = True
+        # Without a look inside, every byte counts as text: an estimate on the high side.
+        self._gathered.characters += len(passed)
+        del self._kept[:-TAIL_KEPT]
+        return passed
 
     def finish(self) -> bytes:
         gathered = self._gathered
@@ -318,6 +317,8 @@ class StreamReader:
         try:
             reply = _decode_reply(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # A report that cannot be read takes back the one before: the last one counts.
+            gathered.usage = None if has_usage else gathered.usage
             return False
         self._is_first = False
         gathered.take(reply)

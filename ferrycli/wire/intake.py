@@ -15,7 +15,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, NotJson
 from ferrycli.wire.facts import Facts, Fingerprints
-from ferrycli.wire.splice import members
+from ferrycli.wire.splice import Member, members
 
 MODEL_LENGTH_MAX = 200
 OUTPUT_ASKED_MAX = 10_000_000
@@ -44,6 +44,12 @@ _ELSEWHERE = re.compile(
     rb'|"audio"\s*:\s*\{'
 )
 """Content that is not in the request, or whose pages or seconds cannot be counted."""
+UNBOUNDED_FIELDS = frozenset(
+    {"web_search_options", "models", "plugins", "search_parameters", "extra_body"}
+)
+"""Members that let a provider bill searches, other models or content kept elsewhere."""
+LOCAL_TOOLS = frozenset({"", "function", "custom"})
+"""Kinds of tools that the caller runs; every other runs at the provider, at a price of its own."""
 _PLAIN_ESCAPED = re.compile(rb"\\u00[2-7]")
 """A plain character written as an escape, which would hide a name from the patterns above."""
 
@@ -70,12 +76,17 @@ class _Body(msgspec.Struct):
     safety_identifier: Any = None
     metadata: Any = None
     modalities: Any = None
-    prediction: msgspec.Raw = _ABSENT
-    web_search_options: msgspec.Raw = _ABSENT
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class _Tool(msgspec.Struct):
+    type: str = ""
+
+
+_decode_tools = msgspec.json.Decoder(list[_Tool]).decode
 
 
 class _Role(msgspec.Struct):
@@ -110,7 +121,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         input_bound=_input_bound(parsed.model, len(body), scanned, raw_tools, len(messages)),
         input_characters=len(raw_messages) + len(raw_tools),
         has_audio=has_audio,
-        unbounded_field="web_search_options" if _present(parsed.web_search_options) else "",
+        unbounded_field=_unbounded_field(body, found, tools),
         metadata=_metadata(parsed.metadata),
         fields={
             name: value
@@ -139,6 +150,18 @@ def _present(raw: msgspec.Raw) -> bytes:
     """The bytes of a value; none where it is left out or null."""
     value = bytes(raw)
     return b"" if value == b"null" else value
+
+
+def _unbounded_field(body: bytes, found: list[Member], tools: bytes) -> str:
+    """The member that makes the provider bill what no bound of this request covers; "" for none."""
+    for member in found:
+        if member.name in UNBOUNDED_FIELDS and body[member.start : member.end] != b"null":
+            return member.name
+    try:
+        kinds = {tool.type for tool in _decode_tools(tools)} if tools else set()
+    except msgspec.DecodeError:
+        return "tools"
+    return "tools" if kinds - LOCAL_TOOLS else ""
 
 
 def _unescaped(messages: bytes) -> bytes:

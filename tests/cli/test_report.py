@@ -102,7 +102,7 @@ def crowded(ferry: Ferry) -> Ferry:
 def test_rows_add_up_to_one_total_whatever_they_are_summed_by(crowded: Ferry) -> None:
     with closing(sqlite3.connect(crowded.database)) as connection:
         effective = connection.execute(
-            "SELECT sum(max(0, cost_nanousd + coalesce((SELECT sum(delta_nanousd) FROM corrections"
+            "SELECT sum(max(0, coalesce(cost_nanousd, 0) + coalesce((SELECT sum(delta_nanousd) FROM corrections"
             " WHERE call_seq = seq), 0))) FROM calls"
         ).fetchone()[0]
     choices = [*combinations(GROUPS, 1), ("tenant", "feature"), ("model", "user", "thread")]

@@ -228,7 +228,6 @@ def test_metadata_has_a_most() -> None:
     assert len(got.metadata) == METADATA_MEMBERS_MAX
 
 
-@pytest.mark.xfail(reason="only `web_search_options` is known to make a cost unbounded")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
