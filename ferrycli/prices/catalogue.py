@@ -33,7 +33,18 @@ _BUCKETS_OF = {
 _UNITS_PER_MILLION = {"web_searches_kcount": 1000}
 """How often a price's own unit fits into a million; a price per million has 1."""
 
-_ALSO_BILLED = frozenset({"requests_kcount", "output_reasoning_mtok", "output_citation_mtok"})
+_ALSO_BILLED = frozenset(
+    {
+        "requests_kcount",
+        "output_reasoning_mtok",
+        "output_citation_mtok",
+        "output_image_mtok",
+        "output_video_mtok",
+        "input_video_mtok",
+        "audio_hours",
+        "input_audio_hours",
+    }
+)
 """Prices that no bucket can say: a card with one of them is incomplete."""
 
 _PREFIXES = ("models/", "openai/", "anthropic/", "google/")
