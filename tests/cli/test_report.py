@@ -102,8 +102,8 @@ def crowded(ferry: Ferry) -> Ferry:
 def test_rows_add_up_to_one_total_whatever_they_are_summed_by(crowded: Ferry) -> None:
     with closing(sqlite3.connect(crowded.database)) as connection:
         effective = connection.execute(
-            "SELECT sum(max(0, coalesce(cost_nanousd, 0) + coalesce((SELECT sum(delta_nanousd) FROM corrections"
-            " WHERE call_seq = seq), 0))) FROM calls"
+            "SELECT sum(max(0, coalesce(cost_nanousd, 0) + coalesce((SELECT sum(delta_nanousd)"
+            " FROM corrections WHERE call_seq = seq), 0))) FROM calls"
         ).fetchone()[0]
     choices = [*combinations(GROUPS, 1), ("tenant", "feature"), ("model", "user", "thread")]
     for by in choices:
