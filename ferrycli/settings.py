@@ -333,9 +333,12 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
     if kind not in KINDS:
         raise ConfigBadValue(where, f"providers.{name}.kind", kind, f"one of {', '.join(KINDS)}")
     base_url = str(content.get("base_url", BASE_URLS.get(kind, ""))).rstrip("/")
-    if kind != "sim" and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", base_url):
+    if kind != "sim" and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", base_url):
         raise ConfigBadValue(
-            where, f"providers.{name}.base_url", base_url, "an address with http:// or https://"
+            where,
+            f"providers.{name}.base_url",
+            base_url,
+            "http:// or https://, a host, and no password",
         )
     rest = {key: content[key] for key in content if key not in ("kind", "base_url", "models")}
     return Provider(name, kind, base_url, models=tuple(content.get("models", ())), **rest)

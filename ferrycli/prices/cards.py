@@ -6,7 +6,8 @@ the day), so a card is compiled again each minute that it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ferrycli.prices import catalogue as catalogue_prices
@@ -42,15 +43,24 @@ class Cards:
         kept = self._kept.get(key)
         if kept is not None and kept[0] == minute:
             return kept[1]
-        card = self._override(provider, model, at_us)
-        if card is None:
-            card = catalogue_prices.find_card(catalogue, model, at_us)
+        card = self._compiled(provider, catalogue, model, at_us)
         if len(self._kept) >= CARDS_KEPT_MAX:
             self._kept.clear()
         self._kept[key] = (minute, card)
         return card
 
-    def _override(self, provider: str, model: str, at_us: int) -> RateCard | None:
+    def _with_tiers(
+        self, catalogue: str, model: str, at_us: int, tiers: Mapping[str, tuple[Step, ...]]
+    ) -> RateCard | None:
+        """The catalogue's card, with the tiers for which the operator set a price."""
+        card = catalogue_prices.find_card(catalogue, model, at_us)
+        if card is None or not tiers:
+            return card
+        merged = {**dict(card.tiers), **tiers}
+        version = f"{card.version}, tiers by override"
+        return replace(card, tiers=tuple(merged.items()), version=version)
+
+    def _compiled(self, provider: str, catalogue: str, model: str, at_us: int) -> RateCard | None:
         matching = [
             one
             for one in self._overrides
@@ -59,9 +69,9 @@ class Cards:
             and fnmatchcase(model, one.model_glob)
         ]
         plain = next((one for one in matching if not one.tier), None)
-        if plain is None:
-            return None
         tiers = {one.tier: (Step(0, one.rate),) for one in reversed(matching) if one.tier}
+        if plain is None:
+            return self._with_tiers(catalogue, model, at_us, tiers)
         return RateCard(
             provider=provider,
             model=plain.model_glob,

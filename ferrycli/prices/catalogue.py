@@ -5,6 +5,7 @@ The one module that imports it: 0.3 s and 20 MB that only pricing needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -59,13 +60,19 @@ def catalogue_version() -> str:
 
 
 def provider_id(name: str, base_url: str) -> str:
-    """The catalogue's id of a provider, by its configured name or its address; "" for none."""
-    snapshot = get_snapshot()
-    for known in (name, None):
-        try:
-            return snapshot.find_provider(None, known, None if known else base_url).id
-        except LookupError:
-            continue
+    """The catalogue's id of a provider, by its configured name or its address; "" for none.
+
+    The whole name and the whole host count: a likeness to a known provider is no reason to bill
+    at its prices.
+    """
+    providers = get_snapshot().providers
+    for provider in providers:
+        if provider.id == name:
+            return provider.id
+    for provider in providers:
+        matched = re.match(provider.api_pattern, base_url)
+        if matched and (matched[0].endswith("/") or base_url[matched.end() :][:1] in ("", "/")):
+            return provider.id
     return ""
 
 

@@ -220,7 +220,6 @@ def test_a_provider_is_known_by_its_name_or_its_address(
     assert provider_id(name, base_url) == expected
 
 
-@pytest.mark.xfail(reason="a name that only resembles a provider's beats the address")
 @pytest.mark.parametrize(
     ("name", "base_url", "expected"),
     [

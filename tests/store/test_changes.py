@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -15,12 +16,19 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.errors import IdAmbiguous, NameTaken, NoSuchKey
+from ferrycli.rules.errors import (
+    DatabaseLocked,
+    DatabaseUnusable,
+    IdAmbiguous,
+    NameTaken,
+    NoSuchKey,
+)
 from ferrycli.rules.keys import is_well_formed
 from ferrycli.rules.pricing import Rate
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes, reads
 from ferrycli.store.changes import KeyEdit, KeyPlan
+from ferrycli.store.connect import open_writer
 from tests.store.kit import (
     NOON,
     PYTHON,
@@ -29,6 +37,7 @@ from tests.store.kit import (
     Clock,
     Ids,
     admit,
+    locking,
     looking,
     make_key,
     rows,
@@ -440,3 +449,20 @@ async def test_files_are_for_their_owner_alone(tmp_path: Path, clock: Clock, ids
     finally:
         os.umask(before)
     assert found == {"ferry.db": 0o600, "ferry.db-wal": 0o600, "ferry.db-shm": 0o600}
+
+
+def test_command_that_finds_the_file_locked_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "open_writer", functools.partial(open_writer, busy_ms=20))
+    with locking(path), pytest.raises(DatabaseLocked) as refused:
+        make_key(path)
+    assert refused.value.path == str(path)
+    assert rows(path, "SELECT * FROM keys") == []
+
+
+def test_command_that_finds_a_table_missing_says_so(path: Path) -> None:
+    by_hand(path, "DROP TABLE keys")
+    with pytest.raises(DatabaseUnusable) as refused:
+        make_key(path)
+    assert "keys" in refused.value.why

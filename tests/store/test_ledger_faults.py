@@ -548,6 +548,25 @@ async def test_heart_beats_where_the_thread_is_never_idle(
         assert found["heartbeat_at"] > NOON
 
 
+@staged
+async def test_heart_that_cannot_beat_beats_later(
+    path: Path, clock: Clock, ids: Ids, impatient: None, never_idle: None
+) -> None:
+    key = make_key(path)
+    async with running(path, clock) as running_ledger:
+        epoch = running_ledger.books.epoch
+        with locking(path):
+            clock.move(60)
+            verdict = await running_ledger.admit(admit(ids.make(), key.id, epoch))
+            assert isinstance(verdict, LedgerUnavailable)
+            # In order behind the beat that failed.
+            await running_ledger.refresh()
+        await hold(running_ledger, ids, key.id)
+        await running_ledger.refresh()
+        (found,) = rows(path, "SELECT heartbeat_at FROM instances")
+        assert found["heartbeat_at"] == clock.now_us
+
+
 @pytest.mark.parametrize("fault", ["newer", "foreign", "broken"])
 def test_start_says_what_is_wrong_with_the_file(
     path: Path, tmp_path: Path, clock: Clock, fault: str

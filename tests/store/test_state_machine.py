@@ -556,7 +556,7 @@ def test_any_order_of_events_keeps_the_books() -> None:
     run_state_machine_as_test(
         Money,
         settings=settings(
-            max_examples=2_000 if IS_SOAK else 300,
+            max_examples=2_000 if IS_SOAK else 200,
             stateful_step_count=200 if IS_SOAK else 100,
             deadline=None,
             suppress_health_check=list(HealthCheck),
