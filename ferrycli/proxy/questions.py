@@ -150,6 +150,10 @@ def opening(asked: Asked, ask: Ask) -> Opening:
         request_bytes=prints.request_bytes,
         last_message_bytes=prints.last_message_bytes,
         input_bound=input_bound(asked),
+        choices=facts.choices,
+        tier_asked=facts.tier,
+        input_ceiling_nanousd=ask.ceiling.input_nanousd if ask.ceiling else None,
+        output_rate_nanousd=ask.ceiling.output_rate if ask.ceiling else None,
         output_asked=facts.output_asked,
         expected_output=ask.expected_output_tokens,
     )

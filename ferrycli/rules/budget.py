@@ -95,6 +95,8 @@ class Admission:
     """Least free money of the matching budgets before this hold; None without a budget."""
     binding: str = ""
     """The id of the budget with the least free money."""
+    output_held: int | None = None
+    """Tokens per choice that the hold covers; None where no ceiling was held."""
 
 
 def judge(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
@@ -115,8 +117,9 @@ def judge(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
         return CallUnbounded(ask.target, tightest.terms.selector, ask.unbounded_field)
     size = _size(free, ask, ask.ceiling, may_clamp=_may_clamp(standings, ask, ask.ceiling))
     if size is not None:
-        hold, bound = size
-        return Admission(hold, bound, free, binding)
+        held, is_set = size
+        hold = ask.ceiling.at(held)
+        return Admission(hold, held if is_set else None, free, binding, held)
     return _refusal(standings, ask, ask.ceiling)
 
 
@@ -130,16 +133,17 @@ def _may_clamp(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> b
     )
 
 
-def _size(
-    free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool
-) -> tuple[int, int | None] | None:
-    """Hold and bound that fit into `free`, or None. Source: docs/money.md, section 5."""
+def _size(free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> tuple[int, bool] | None:
+    """The output bound that fits into `free`, and whether ferry must set it; None: none fits.
+
+    Source: docs/money.md, section 5.
+    """
     is_open = ask.output_asked is None or ask.output_asked > OPEN_ABOVE
     longest = _longest(ask)
     if longest is not None:
         whole = ceiling.at(longest)
         if whole * WHOLE_SHARE <= free or (whole <= free and not is_open):
-            return whole, None
+            return longest, False
     if not is_open and not may_clamp:
         return None
     affordable = ceiling.affords(free)
@@ -149,7 +153,7 @@ def _size(
         bound = min(max(ceiling.affords(free // OPEN_SHARE), 2 * e), 8 * e, affordable)
     if longest is not None:
         bound = min(bound, longest)
-    return None if bound < _floor(ask, longest) else (ceiling.at(bound), bound)
+    return None if bound < _floor(ask, longest) else (bound, True)
 
 
 def _longest(ask: Ask) -> int | None:

@@ -41,6 +41,8 @@ IDLE_TICK_S = 0.05
 can be older than the file, and with it how long a revoked key's streams live on."""
 HEARTBEAT_S = 5.0
 RETRY_S = 0.25
+STOP_TRIES_MAX = 40
+"""How often a stopping thread tries to write what the file has refused."""
 WAL_BYTES_MAX = 64 * 1024 * 1024
 WAL_LOOK_EVERY = 64
 """Batches between two looks at the size of the WAL, while the thread is never idle."""
@@ -208,11 +210,11 @@ class Ledger:
                 upkeep.after_batch()
                 continue
             self._tick(upkeep)
-        deadline = self._now_us() + 10_000_000
-        while self._unsettled and self._now_us() < deadline:
+        for _ in range(STOP_TRIES_MAX):
+            if not self._unsettled:
+                break
             self._process([])
-            if self._unsettled:
-                threading.Event().wait(RETRY_S)
+            threading.Event().wait(RETRY_S if self._unsettled else 0)
         with contextlib.suppress(sqlite3.Error):
             upkeep.finish()
 
@@ -222,12 +224,10 @@ class Ledger:
             self._process([])
         try:
             self._desk.refresh()
-            # A transaction of nothing finds out whether the file can be written again.
-            if self.is_failing and not self._unsettled:
-                self._guard.check()
-                self._desk.process([])
-                self.is_failing = False
-            upkeep.when_idle()
+            self._guard.check()
+            # After a failure a heartbeat finds out whether the file can be written again.
+            upkeep.when_idle(must_write=self.is_failing)
+            self.is_failing = bool(self._unsettled)
         except Exception:  # noqa: BLE001  # The outermost frame: it must not end.
             self._desk.forget()
             self.is_failing = True
@@ -363,15 +363,15 @@ class _Upkeep:
         except sqlite3.Error:
             self._desk.forget()
 
-    def when_idle(self) -> None:
+    def when_idle(self, *, must_write: bool) -> None:
         """Everything is written: now nobody waits for a checkpoint."""
         if self._is_dirty:
             self._checkpoint()
-        self._beat_if_due()
+        self._beat_if_due(must_write)
 
-    def _beat_if_due(self) -> None:
+    def _beat_if_due(self, is_due: bool = False) -> None:
         now_us = self._now_us()
-        if abs(now_us - self._beaten_at) >= HEARTBEAT_S * 1_000_000:
+        if is_due or abs(now_us - self._beaten_at) >= HEARTBEAT_S * 1_000_000:
             self._beat(now_us, None)
 
     def finish(self) -> None:

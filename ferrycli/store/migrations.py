@@ -77,7 +77,9 @@ CREATE TABLE calls (
     prefix_hash BIGINT NOT NULL DEFAULT 0, request_hash BIGINT NOT NULL DEFAULT 0,
     last_message_hash BIGINT NOT NULL DEFAULT 0, prefix_bytes BIGINT NOT NULL DEFAULT 0,
     request_bytes BIGINT NOT NULL DEFAULT 0, last_message_bytes BIGINT NOT NULL DEFAULT 0,
-    input_bound BIGINT NOT NULL DEFAULT 0, output_asked BIGINT, output_sent BIGINT,
+    input_bound BIGINT NOT NULL DEFAULT 0, choices BIGINT NOT NULL DEFAULT 1,
+    tier_asked TEXT NOT NULL DEFAULT '', input_ceiling_nanousd BIGINT,
+    output_rate_nanousd BIGINT, output_asked BIGINT, output_held BIGINT, output_sent BIGINT,
     expected_output BIGINT NOT NULL DEFAULT 0, free_nanousd BIGINT,
     budget_id TEXT NOT NULL DEFAULT '', windows TEXT NOT NULL DEFAULT '',
     rule TEXT NOT NULL DEFAULT '', epoch BIGINT NOT NULL DEFAULT 0,
@@ -239,7 +241,9 @@ def migrate(connection: sqlite3.Connection, path: Path, now_us: int) -> list[str
                 names.append(migration.name)
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # A full disk may have ended the transaction by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
     return names
 

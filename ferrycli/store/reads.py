@@ -233,10 +233,11 @@ def calls(
 ) -> Iterator[CallRow]:
     """Calls that began in the span, the latest first; one at a time, so that memory is bounded."""
     query = _select_calls() + (
-        " WHERE c.seq >= ? AND c.seq < ? ORDER BY c.seq DESC" + (" LIMIT ?" if limit else "")
+        " WHERE c.seq >= ? AND c.seq < ? ORDER BY c.seq DESC"
+        + (" LIMIT ?" if limit is not None else "")
     )
     bounds: list[int] = [seq_at(since_us), seq_at(until_us)]
-    for row in connection.execute(query, bounds + ([limit] if limit else [])):
+    for row in connection.execute(query, bounds + ([limit] if limit is not None else [])):
         yield CallRow(*row)
 
 
@@ -245,7 +246,9 @@ def call(connection: sqlite3.Connection, prefix: str) -> CallRow:
     bounds = prefix_range(prefix)
     if bounds is None:
         raise NoSuchCall(prefix)
-    wanted = "c_" + prefix.strip().removeprefix("c_").upper().translate(str.maketrans("ILO", "110"))
+    wanted = "c_" + prefix.strip().removeprefix("c_").upper().translate(
+        str.maketrans("ILOU", "110V")
+    )
     query = _select_calls() + " WHERE c.seq BETWEEN ? AND ? AND substr(c.id, 1, ?) = ? LIMIT 20"
     rows = connection.execute(query, (*bounds, len(wanted), wanted)).fetchall()
     if not rows:

@@ -43,6 +43,10 @@ class Opening:
     request_bytes: int = 0
     last_message_bytes: int = 0
     input_bound: int = 0
+    choices: int = 1
+    tier_asked: str = ""
+    input_ceiling_nanousd: int | None = None
+    output_rate_nanousd: int | None = None
     output_asked: int | None = None
     expected_output: int = 0
 
@@ -54,6 +58,7 @@ _DECIDED = (
     "admitted_at",
     "finished_at",
     "hold_nanousd",
+    "output_held",
     "output_sent",
     "free_nanousd",
     "budget_id",
@@ -86,6 +91,7 @@ class Decided:
     admitted_at: int
     finished_at: int | None
     hold_nanousd: int
+    output_held: int | None
     output_sent: int | None
     free_nanousd: int | None
     budget_id: str

@@ -218,7 +218,16 @@ class Call(SQLModel, table=True):
     request_bytes: int = _big()
     last_message_bytes: int = _big()
     input_bound: int = _big()
+    choices: int = _big(default=1)
+    tier_asked: str = ""
+    input_ceiling_nanousd: int | None = _big(default=None, nullable=True)
+    """The most that the input can cost, roundings included. None: it could not be stated."""
+    output_rate_nanousd: int | None = _big(default=None, nullable=True)
+    """Per million output tokens, all choices together. Under a budget the hold is
+    `input_ceiling + ceil(output_held × output_rate / 1,000,000)`."""
     output_asked: int | None = _big(default=None, nullable=True)
+    output_held: int | None = _big(default=None, nullable=True)
+    """The answer that the hold covers, in tokens per choice. None: no budget held anything."""
     output_sent: int | None = _big(default=None, nullable=True)
     """The bound that ferry put into the request, per choice."""
     expected_output: int = _big()

@@ -86,7 +86,7 @@ def test_a_ceiling_that_fits_is_held_and_the_request_goes_as_it_came(
     free: int, asked: int | None, output_max: int | None, held_for: int
 ) -> None:
     ask = replace(ASK, output_asked=asked, output_max=output_max)
-    assert judge((standing(free),), ask) == Admission(at(held_for), None, free, "b")
+    assert judge((standing(free),), ask) == Admission(at(held_for), None, free, "b", held_for)
 
 
 # Rule 2: an open answer is bounded ----------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_an_open_answer_is_bounded_between_2e_and_8e_by_what_is_free(
     ask = replace(ASK, output_asked=asked, output_max=output_max, expected_output_tokens=e)
     held_for = bound if bound is not None else asked
     assert held_for is not None
-    assert judge((standing(free),), ask) == Admission(at(held_for), bound, free, "b")
+    assert judge((standing(free),), ask) == Admission(at(held_for), bound, free, "b", held_for)
 
 
 FREE_OUTPUT = [
@@ -159,7 +159,8 @@ def test_an_answer_that_costs_nothing_is_bounded_by_what_its_input_takes(
     free: int, bound: int | None
 ) -> None:
     ask = replace(ASK, ceiling=Ceiling(INPUT, 0))
-    assert judge((standing(free),), ask) == Admission(INPUT, bound, free, "b")
+    held_for = 64_000 if bound is None else bound
+    assert judge((standing(free),), ask) == Admission(INPUT, bound, free, "b", held_for)
 
 
 # Rules 3 and 4: what does not fit -----------------------------------------------------------------
@@ -213,7 +214,9 @@ def test_a_budget_that_clamps_lowers_the_callers_limit_to_what_fits(
     free: int, asked: int, bound: int | None, hold: int
 ) -> None:
     window = standing(free, clamp="always")
-    assert judge((window,), replace(ASK, output_asked=asked)) == Admission(hold, bound, free, "b")
+    verdict = judge((window,), replace(ASK, output_asked=asked))
+    assert isinstance(verdict, Admission)
+    assert (verdict.hold_nanousd, verdict.output_bound, verdict.binding) == (hold, bound, "b")
 
 
 # Who is refused, and why --------------------------------------------------------------------------
@@ -293,7 +296,7 @@ def test_of_several_budgets_the_one_that_stands_in_the_way_is_named(
 
 def test_the_least_free_of_several_budgets_sizes_the_hold() -> None:
     matching = tuple(standing(free, id=id) for id, free in (("a", at(9_000)), ("b", at(E))))
-    assert judge(matching, ASK) == Admission(at(E), E, at(E), "b")
+    assert judge(matching, ASK) == Admission(at(E), E, at(E), "b", E)
 
 
 def test_a_call_of_a_clamping_budget_still_fits_into_every_other() -> None:
@@ -302,7 +305,7 @@ def test_a_call_of_a_clamping_budget_still_fits_into_every_other() -> None:
         standing(at(8_100), clamp="always", id="b"),
     )
     verdict = judge(matching, replace(ASK, output_asked=8_192))
-    assert verdict == Admission(at(8_000), 8_000, at(8_000), "a")
+    assert verdict == Admission(at(8_000), 8_000, at(8_000), "a", 8_000)
 
 
 def test_a_budget_that_does_not_clamp_is_not_clamped_by_another() -> None:

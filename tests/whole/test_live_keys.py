@@ -8,9 +8,10 @@ import openai
 import pytest
 
 from ferrycli.rules.attribution import Policy
+from ferrycli.rules.pricing import HOLD_LINES, ceil_cost
 from ferrycli.rules.windows import Allowance
-from ferrycli.store import changes
-from tests.whole.server import Server, settled_rows
+from ferrycli.store import changes, reads
+from tests.whole.server import INPUT_RATE, OUTPUT_RATE, Server, settled_rows
 from tests.whole.upstream import Upstream
 
 ASK: dict[str, Any] = {"model": "m-1", "messages": [{"role": "user", "content": "hi"}]}
@@ -100,3 +101,23 @@ def test_budget_bounds_an_open_answer_and_says_so(
         open_reply.headers["x-ferry-max-tokens"]
     )
     assert float(open_reply.headers["x-ferry-budget-remaining-usd"]) < 2
+
+
+def test_hold_can_be_recomputed_from_the_row(
+    server: Server, upstream: Upstream, capped_secret: str
+) -> None:
+    client = client_of(server, capped_secret)
+    client.chat.completions.create(**ASK, n=2)
+    client.chat.completions.create(**ASK, max_tokens=300)
+    settled_rows(server.database, 2)
+    with reads.opened(server.database) as connection:
+        found = connection.execute(
+            "SELECT hold_nanousd, input_ceiling_nanousd, output_rate_nanousd, output_held,"
+            " choices, input_bound FROM calls ORDER BY seq"
+        ).fetchall()
+    for hold, fixed, rate, held, choices, bound in found:
+        assert hold == fixed + ceil_cost(held, rate)
+        assert rate == OUTPUT_RATE * choices
+        assert fixed == ceil_cost(bound, INPUT_RATE) + HOLD_LINES + choices
+    assert [row["choices"] for row in found] == [2, 1]
+    assert found[1]["output_held"] == 300
