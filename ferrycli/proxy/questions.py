@@ -51,7 +51,15 @@ def _ask(asked: Asked) -> Ask:
     if card is not None and not facts.unbounded_field:
         # Providers of kind openai write to their caches by themselves, at a price of its own.
         limits = ceiling(
-            card, Bounds(bound, facts.choices, facts.tier, True, has_audio=facts.has_audio)
+            card,
+            Bounds(
+                bound,
+                facts.choices,
+                facts.tier,
+                writes_cache=True,
+                has_audio=facts.has_audio,
+                predicted_tokens_max=facts.predicted_bytes,
+            ),
         )
     return Ask(
         target=str(asked.target),

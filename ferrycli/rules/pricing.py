@@ -201,6 +201,8 @@ class Bounds:
     writes_cache: bool = False
     """The request, or its provider by itself, may write input to a cache."""
     has_audio: bool = False
+    predicted_tokens_max: int = 0
+    """A predicted answer's tokens: rejected ones are billed as output, beside the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,8 @@ class Ceiling:
     """The most that a call can cost, as a straight line over its output bound."""
 
     input_nanousd: int
-    """The whole input bound at the dearest rate, with `HOLD_LINES` for roundings."""
+    """What does not depend on the answer: the whole input bound at the dearest rate, a predicted
+    answer, and `HOLD_LINES` for roundings."""
     output_rate: int
     """Nano-dollars per million output tokens, all choices together."""
 
@@ -252,8 +255,9 @@ def ceiling(card: RateCard, bounds: Bounds) -> Ceiling | None:
     output_rate = _dearest(reached, ["output", "audio_out"] if bounds.has_audio else ["output"])
     if input_rate is None or output_rate is None:
         return None
+    predicted = ceil_cost(bounds.predicted_tokens_max * bounds.choices, output_rate)
     return Ceiling(
-        ceil_cost(bounds.input_tokens_max, input_rate) + HOLD_LINES + bounds.choices,
+        ceil_cost(bounds.input_tokens_max, input_rate) + predicted + HOLD_LINES + bounds.choices,
         output_rate * bounds.choices,
     )
 

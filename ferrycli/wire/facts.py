@@ -38,6 +38,8 @@ class Facts:
     """The most tokens that the input can be; None: as many as the model's context holds."""
     input_characters: int = 0
     has_audio: bool = False
+    predicted_bytes: int = 0
+    """The size of a predicted answer; it bounds the tokens of it that may be rejected."""
     unbounded_field: str = ""
     """The field that makes the cost of the call unbounded; empty where it is bounded."""
     metadata: Mapping[str, str] = field(default_factory=dict)

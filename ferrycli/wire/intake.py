@@ -66,6 +66,7 @@ class _Body(msgspec.Struct):
     messages: msgspec.Raw
     tools: msgspec.Raw = _ABSENT
     functions: msgspec.Raw = _ABSENT
+    prediction: msgspec.Raw = _ABSENT
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
@@ -121,6 +122,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         input_bound=_input_bound(parsed.model, len(body), scanned, raw_tools, len(messages)),
         input_characters=len(raw_messages) + len(raw_tools),
         has_audio=has_audio,
+        predicted_bytes=len(_present(parsed.prediction)),
         unbounded_field=_unbounded_field(body, found, tools),
         metadata=_metadata(parsed.metadata),
         fields={

@@ -421,3 +421,11 @@ def test_money_affords_any_answer_where_output_is_free() -> None:
 def test_an_override_holds_from_the_start_of_time_and_for_the_plain_tier() -> None:
     override = Override("r_1", "openai", "gpt-*", SONNET)
     assert (override.tier, override.from_us) == ("", 0)
+
+
+def test_a_predicted_answer_may_be_billed_beside_the_answer() -> None:
+    found = ceiling(card_of(ALL_RATES), Bounds(1_000, 2, predicted_tokens_max=300))
+    plain = ceiling(card_of(ALL_RATES), Bounds(1_000, 2))
+    assert found is not None
+    assert plain is not None
+    assert found.at(50) == plain.at(50) + mtok("10", 300 * 2)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import openai
+
 from ferrycli.rules.pricing import Rate
 from ferrycli.store import changes, reads
 from ferrycli.store.reads import CallRow
@@ -67,10 +69,22 @@ class Server:
         self.ready = json.loads(line)
         self.start_s = time.monotonic() - began
         self.port = int(self.ready["addr"].rpartition(":")[2])
+        self._clients: list[openai.OpenAI] = []
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def client(self, secret: str, base_url: str = "") -> openai.OpenAI:
+        """The SDK as an application has it, without retries; closed when the server stops."""
+        client = openai.OpenAI(base_url=base_url or self.base_url, api_key=secret, max_retries=0)
+        self._clients.append(client)
+        return client
+
+    def close_clients(self) -> None:
+        """End the connections of every SDK client."""
+        for client in self._clients:
+            client.close()
 
     def kill(self) -> None:
         """SIGKILL, and wait."""
@@ -81,6 +95,7 @@ class Server:
 
     def stop(self) -> tuple[int, str]:
         """SIGTERM; the exit code and what was said on stderr."""
+        self.close_clients()
         self.process.send_signal(signal.SIGTERM)
         _, said = self.process.communicate(timeout=60)
         return self.process.returncode, said

@@ -17,16 +17,12 @@ from tests.whole.upstream import Upstream
 ASK: dict[str, Any] = {"model": "m-1", "messages": [{"role": "user", "content": "hi"}]}
 
 
-def client_of(server: Server, secret: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
-
-
 def test_new_key_opens_at_once_and_a_revoked_one_closes_at_once(
     server: Server, upstream: Upstream
 ) -> None:
     for turn in range(5):
         new = changes.create_key(server.database, changes.KeyPlan(name=f"k{turn}"))
-        client = client_of(server, new.secret)
+        client = server.client(new.secret)
         client.chat.completions.create(**ASK)
         changes.revoke_key(server.database, new.name)
         with pytest.raises(openai.AuthenticationError) as caught:
@@ -38,7 +34,7 @@ def test_new_key_opens_at_once_and_a_revoked_one_closes_at_once(
 def test_changed_policy_models_and_budget_count_on_the_next_call(
     server: Server, upstream: Upstream, secret: str
 ) -> None:
-    client = client_of(server, secret)
+    client = server.client(secret)
     client.chat.completions.create(**ASK)
     policies = {"tenant": Policy.of("pin", "globex")}
     changes.edit_key(server.database, "acme-chat", changes.KeyEdit(policies=policies))
@@ -66,7 +62,7 @@ def test_changed_policy_models_and_budget_count_on_the_next_call(
 def test_new_price_counts_on_the_next_call(server: Server, secret: str) -> None:
     from ferrycli.rules.pricing import Rate
 
-    client = client_of(server, secret)
+    client = server.client(secret)
     client.chat.completions.create(**ASK)
     rate = Rate(input=1_000_000_000, output=0)
     changes.set_price(server.database, "up", "m-*", rate)
@@ -79,7 +75,7 @@ def test_new_price_counts_on_the_next_call(server: Server, secret: str) -> None:
 
 def test_required_dimension_that_is_missing_is_refused(server: Server) -> None:
     plan = changes.KeyPlan(name="strict", policies={"user": Policy.of("require")})
-    client = client_of(server, changes.create_key(server.database, plan).secret)
+    client = server.client(changes.create_key(server.database, plan).secret)
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(**ASK)
     assert caught.value.code == "missing_attribution"
@@ -89,7 +85,7 @@ def test_required_dimension_that_is_missing_is_refused(server: Server) -> None:
 def test_budget_bounds_an_open_answer_and_says_so(
     server: Server, upstream: Upstream, capped_secret: str
 ) -> None:
-    client = client_of(server, capped_secret)
+    client = server.client(capped_secret)
     big: dict[str, Any] = {**ASK, "messages": [{"role": "user", "content": "x" * 40_000}]}
     small = changes.KeyEdit(allowance=Allowance.parse("2/month"))
     changes.edit_key(server.database, "capped", small)
@@ -106,7 +102,7 @@ def test_budget_bounds_an_open_answer_and_says_so(
 def test_hold_can_be_recomputed_from_the_row(
     server: Server, upstream: Upstream, capped_secret: str
 ) -> None:
-    client = client_of(server, capped_secret)
+    client = server.client(capped_secret)
     client.chat.completions.create(**ASK, n=2)
     client.chat.completions.create(**ASK, max_tokens=300)
     settled_rows(server.database, 2)

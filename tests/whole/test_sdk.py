@@ -29,8 +29,8 @@ def ask(**more: Any) -> dict[str, Any]:
 def test_whole_reply_equals_the_upstreams_and_costs_what_it_says(
     server: Server, upstream: Upstream, secret: str
 ) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
-    direct = openai.OpenAI(base_url=upstream.base_url, api_key="x", max_retries=0)
+    client = server.client(secret)
+    direct = server.client("x", upstream.base_url)
     headers = {"X-Ferry-User": "ana", "X-Ferry-Thread": "t-1", "X-Ferry-Feature": "search"}
     reply = client.chat.completions.with_raw_response.create(**ask(), extra_headers=headers)
     wanted = direct.chat.completions.create(**ask(model="m-1"))
@@ -50,7 +50,7 @@ def test_whole_reply_equals_the_upstreams_and_costs_what_it_says(
 def test_stream_is_what_the_upstream_sent_where_the_client_asked_for_usage(
     server: Server, upstream: Upstream, secret: str
 ) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     with client.chat.completions.with_streaming_response.create(
         **ask(stream=True, stream_options={"include_usage": True})
     ) as reply:
@@ -63,7 +63,7 @@ def test_stream_is_what_the_upstream_sent_where_the_client_asked_for_usage(
 def test_stream_lacks_only_the_usage_chunk_that_ferry_asked_for(
     server: Server, upstream: Upstream, secret: str
 ) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     with client.chat.completions.with_streaming_response.create(**ask(stream=True)) as reply:
         got = b"".join(reply.iter_bytes())
     events = bytes(upstream.seen[0].sent).split(b"\n\n")
@@ -76,7 +76,7 @@ def test_stream_lacks_only_the_usage_chunk_that_ferry_asked_for(
 
 
 def test_sync_stream_through_the_sdks_own_parser(server: Server, secret: str) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     chunks = list(client.chat.completions.create(**ask(stream=True)))
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     assert text == "".join(f"wörd {n} " for n in range(6))
@@ -131,7 +131,7 @@ def test_path_prefix_attributes_for_clients_that_set_only_a_base_url(
     server: Server, secret: str
 ) -> None:
     base_url = server.base_url.replace("/v1", "/@thread=t9,user=bo,env=prod/v1")
-    client = openai.OpenAI(base_url=base_url, api_key=secret, max_retries=0)
+    client = server.client(secret, base_url)
     client.chat.completions.create(**ask())
     [row] = settled_rows(server.database, 1)
     assert (row.thread, row.user) == ("t9", "bo")
@@ -154,7 +154,7 @@ def test_failures_of_the_upstream_are_told_and_kept(
     state: str,
     outcome: str,
 ) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     with pytest.raises(error):
         client.chat.completions.create(**ask(metadata=wish))
     [row] = settled_rows(server.database, 1)
@@ -163,7 +163,7 @@ def test_failures_of_the_upstream_are_told_and_kept(
 
 
 def test_stream_that_the_upstream_cuts_is_an_estimate(server: Server, secret: str) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     with pytest.raises(Exception, match=r"(?i)incomplete|peer closed|connection"):
         list(client.chat.completions.create(**ask(stream=True, metadata={"answer": "cut"})))
     [row] = settled_rows(server.database, 1)
@@ -189,7 +189,7 @@ def test_refused_request_is_told_in_openais_shape_and_never_sent(
     error: type[openai.APIStatusError],
     code: str,
 ) -> None:
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     with pytest.raises(error) as caught:
         client.chat.completions.create(**ask(**more))
     assert caught.value.code == code
@@ -200,7 +200,7 @@ def test_refused_request_is_told_in_openais_shape_and_never_sent(
 
 def test_stranger_is_refused_and_leaves_no_row(server: Server, secret: str) -> None:
     for api_key in ("sk-foreign", secret[:-1] + ("0" if secret[-1] != "0" else "1"), "fk_demo"):
-        client = openai.OpenAI(base_url=server.base_url, api_key=api_key, max_retries=0)
+        client = server.client(api_key)
         with pytest.raises(openai.AuthenticationError) as caught:
             client.chat.completions.create(**ask())
         assert caught.value.code == "invalid_api_key"

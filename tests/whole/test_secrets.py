@@ -19,7 +19,7 @@ def test_no_key_and_no_text_is_in_the_files_or_on_stderr(
     config_path: Path, upstream: Upstream, secret: str
 ) -> None:
     server = Server(config_path)
-    client = openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0)
+    client = server.client(secret)
     ask: dict[str, Any] = {
         "model": "m-1",
         "messages": [{"role": "system", "content": PROMPT}, {"role": "user", "content": PROMPT}],
@@ -44,7 +44,7 @@ def test_no_key_and_no_text_is_in_the_files_or_on_stderr(
 
 
 def test_files_are_for_their_owner_alone(server: Server, config_path: Path, secret: str) -> None:
-    openai.OpenAI(base_url=server.base_url, api_key=secret).models.list()
+    server.client(secret).models.list()
     made = [path for path in config_path.parent.iterdir() if path.name.startswith("ferry.db")]
     assert len(made) >= 3
     assert {path.stat().st_mode & 0o777 for path in made} == {0o600}

@@ -142,10 +142,12 @@ class Upstream:
             await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
         gone.cancel()
+        # Before the client may ask again: two readers must not wait on one connection.
+        await asyncio.wait({gone})
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         seen.is_finished = True
-        return wish.get("answer") != "close" and not gone.done()
+        return wish.get("answer") != "close" and gone.cancelled()
 
 
 async def _closed(reader: asyncio.StreamReader) -> None:

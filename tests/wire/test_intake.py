@@ -583,3 +583,10 @@ def test_depth_near_the_most_is_read_or_refused(depth: int) -> None:
             read_chat(body, SALT)
         except NotJson:
             continue
+
+
+def test_a_prediction_is_measured_by_its_bytes() -> None:
+    prediction = {"type": "content", "content": "x" * 90}
+    assert facts(prediction=prediction).predicted_bytes == len(json.dumps(prediction))
+    assert facts(prediction=None).predicted_bytes == 0
+    assert facts().predicted_bytes == 0
