@@ -227,13 +227,12 @@ class _Draft:
         self._updates: list[tuple[object, ...]] = []
 
     def take(self, message: Message) -> Verdict | None:
-        match message:
-            case Admit():
-                return self._admit(message)
-            case Closing():
-                self._close(message)
-            case Deny():
-                self._insert_denied(message.opening, message.refusal)
+        if isinstance(message, Admit):
+            return self._admit(message)
+        if isinstance(message, Closing):
+            self._close(message)
+        else:
+            self._insert_denied(message.opening, message.refusal)
         return None
 
     def _admit(self, question: Admit) -> Verdict:

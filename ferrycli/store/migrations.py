@@ -242,7 +242,7 @@ def migrate(connection: sqlite3.Connection, path: Path, now_us: int) -> list[str
             connection.execute("COMMIT")
         except BaseException:
             # A full disk may have ended the transaction by itself.
-            if connection.in_transaction:
+            with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("ROLLBACK")
             raise
     return names
