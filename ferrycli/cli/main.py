@@ -75,6 +75,9 @@ def ferry(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line (default: the process's); its exit code. Never raises."""
+    # Closed by whoever started us: what would be said goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     terminal = Terminal()
     given = list(sys.argv[1:] if arguments is None else arguments)
     terminal.debug = "--debug" in given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.routing import Route, Router
 
@@ -54,10 +55,10 @@ class _Outermost:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
-        if path.startswith("/@"):
-            said, _, rest = path[2:].partition("/")
-            scope = {**scope, "path": f"/{rest}", "ferry.path": said}
+        raw: bytes = scope["raw_path"]
+        if raw.startswith(b"/@"):
+            said, _, rest = raw[2:].decode("latin-1").partition("/")
+            scope = {**scope, "path": f"/{unquote(rest)}", "ferry.path": said}
         try:
             await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # The outermost frame of a request.

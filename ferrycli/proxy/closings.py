@@ -5,12 +5,12 @@ Source: docs/money.md, sections 3, 4 and 8.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ferrycli.proxy.questions import Asked, estimated_usage
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.errors import UnpricedUsage
-from ferrycli.rules.pricing import Cost, price_call
+from ferrycli.rules.pricing import Cost, RateCard, price_call
 from ferrycli.rules.usage import Usage
 from ferrycli.store.rows import Closing
 from ferrycli.wire.facts import Reading
@@ -47,7 +47,8 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
             course.status,
             course.error_code,
         )
-    bill = _bill(asked, admission, reading)
+    is_final = course.outcome == "ok" or reading.is_complete
+    bill = _bill(asked, admission, reading, is_final=is_final)
     return Closing(
         seq=asked.id.seq,
         state="settled",
@@ -76,17 +77,21 @@ class Bill:
     source: str
 
 
-def _bill(asked: Asked, admission: Admission, reading: Reading) -> Bill:
-    if reading.provider_cost_nanousd is not None:
+def _bill(asked: Asked, admission: Admission, reading: Reading, *, is_final: bool) -> Bill:
+    """What the reply says that it cost; where it was not all there, an estimate.
+
+    Counts may come along with a stream, and grow: before its end they are a part of the bill.
+    """
+    if is_final and reading.provider_cost_nanousd is not None:
         cost = Cost((("provider", reading.provider_cost_nanousd),))
         return Bill(reading.usage or Usage(), cost, "provider")
     usage, source = reading.usage, "reported"
-    if usage is None:
-        usage, source = estimated_usage(asked, reading.characters), "estimated"
+    if usage is None or not is_final:
+        usage, source = _at_least(estimated_usage(asked, reading.characters), usage), "estimated"
     if asked.card is None:
         return Bill(usage, None, "unpriced")
     try:
-        priced = price_call(usage, asked.card, reading.tier or asked.facts.tier)
+        priced = _priced(usage, asked.card, reading.tier, asked.facts.tier)
     except UnpricedUsage:
         return Bill(usage, None, "unpriced")
     if source == "estimated" and admission.binding and priced.total > admission.hold_nanousd:
@@ -95,9 +100,27 @@ def _bill(asked: Asked, admission: Admission, reading: Reading) -> Bill:
     return Bill(usage, priced, source)
 
 
+def _at_least(estimate: Usage, reported: Usage | None) -> Usage:
+    """What was reported on the way, with no less output than was delivered."""
+    if reported is None:
+        return estimate
+    return replace(reported, output=max(reported.output, estimate.output))
+
+
+def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
+    """The cost in the tier that the reply names; where it names none, the dearer of two.
+
+    A provider that ignores the tier asked for bills the plain rate and does not say so.
+    """
+    if served:
+        return price_call(usage, card, served)
+    costs = (price_call(usage, card, ""), price_call(usage, card, asked))
+    return max(costs, key=lambda cost: cost.total)
+
+
 def reported_cost(asked: Asked, admission: Admission, reading: Reading) -> int | None:
     """The cost for a reply's header: nano-dollars, None where it is not known for sure."""
-    bill = _bill(asked, admission, reading)
+    bill = _bill(asked, admission, reading, is_final=True)
     if bill.source not in ("provider", "reported") or bill.cost is None:
         return None
     return bill.cost.total

@@ -114,7 +114,7 @@ class Delivery:
         """How a reply ended that its provider has ended."""
         if reading.error_code:
             self._course.outcome, self._course.error_code = "failed", reading.error_code
-        elif reading.is_complete or reading.finish_reason or reading.usage is not None:
+        elif reading.is_complete or reading.finish_reason:
             self._course.outcome = "ok"
         else:
             self._course.outcome = "cut"

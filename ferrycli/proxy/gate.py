@@ -104,8 +104,7 @@ class Gate:
         try:
             async with asyncio.timeout(BODY_TOTAL_S):
                 while True:
-                    async with asyncio.timeout(BODY_IDLE_S):
-                        message = await receive()
+                    message = await _next(receive)
                     if message["type"] == "http.disconnect":
                         raise ClientLeft
                     part = message.get("body", b"")
@@ -116,7 +115,17 @@ class Gate:
                     if not message.get("more_body", False):
                         return parts[0] if len(parts) == 1 else b"".join(parts)
         except TimeoutError:
-            raise BodyTooSlow(BODY_IDLE_S) from None
+            raise BodyTooSlow(BODY_TOTAL_S) from None
+
+
+async def _next(receive: Any) -> MutableMapping[str, Any]:
+    """The next part of a body. Raises `BodyTooSlow` where none comes."""
+    try:
+        async with asyncio.timeout(BODY_IDLE_S):
+            message: MutableMapping[str, Any] = await receive()
+            return message
+    except TimeoutError:
+        raise BodyTooSlow(BODY_IDLE_S) from None
 
 
 def is_local(scope: Scope) -> bool:

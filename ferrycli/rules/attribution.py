@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import MissingAttribution
@@ -113,7 +114,7 @@ class Carried:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case; only names of `HEADER_NAMES` and `TAGS_HEADER` are looked at."""
     path: str = ""
-    """The part after `/@` of a path prefix: `tenant=acme,feature=search`."""
+    """The part after `/@` of a path prefix, as it was sent: `tenant=a%2Cb,feature=search`."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The body's `metadata`, where it maps text to text."""
     body: Mapping[str, str] = field(default_factory=dict)
@@ -167,7 +168,9 @@ def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str]]:
         if value := carried.headers.get(header):
             every.append(Said(name.dimension, value, name.source))
     _spread(pairs(carried.headers.get(TAGS_HEADER, "")), "tag", every, tags)
-    _spread(pairs(carried.path), "path", every, tags)
+    # Parted first: a name may hold a comma that is written `%2C`.
+    path = [(unquote(name), unquote(value)) for name, value in pairs(carried.path)]
+    _spread(path, "path", every, tags)
     _spread(carried.metadata.items(), "metadata", every, tags)
     for field_name, name in BODY_NAMES.items():
         if value := carried.body.get(field_name):

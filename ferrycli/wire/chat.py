@@ -42,7 +42,7 @@ def outgoing(
     """The body for the provider: the caller's own, but for what ferry must set.
 
     Set are the model's name at the provider, the request for usage in a stream, and ferry's bound
-    on the answer (in the caller's field if it used one, else in `bound_field`).
+    on the answer (in the caller's fields if it used any, else in `bound_field`).
     """
     values: dict[str, bytes] = {}
     if model != facts.model:
@@ -50,7 +50,8 @@ def outgoing(
     if facts.is_stream and not facts.wants_usage:
         values["stream_options"] = _with_usage(body, facts)
     if output_bound is not None:
-        values[facts.output_field or bound_field] = str(output_bound).encode()
+        for field in facts.output_fields or (bound_field,):
+            values[field] = str(output_bound).encode()
     return spliced(body, facts.members, values) if values else body
 
 
@@ -318,7 +319,8 @@ class StreamReader:
             reply = _decode_reply(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A report that cannot be read takes back the one before: the last one counts.
-            gathered.usage = None if has_usage else gathered.usage
+            if has_usage:
+                gathered.usage = gathered.provider_cost = None
             return False
         self._is_first = False
         gathered.take(reply)

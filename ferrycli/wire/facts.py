@@ -30,8 +30,8 @@ class Facts:
     wants_usage: bool = False
     """Whether the client itself asked for usage in the stream."""
     output_asked: int | None = None
-    output_field: str = ""
-    """The field in which the client set its limit."""
+    output_fields: tuple[str, ...] = ()
+    """The fields in which the client set a limit; the largest counts."""
     choices: int = 1
     tier: str = ""
     input_bound: int | None = 0

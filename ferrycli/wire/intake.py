@@ -35,12 +35,19 @@ AUDIO_BYTES_PER_TOKEN = 64
 """Base64 characters per token of audio at the least: the smallest usual codec has 130."""
 
 # Parts that are no text: their bytes are no tokens, and each counts by a surcharge instead.
-_BASE64 = re.compile(rb'"(?:url|data)"\s*:\s*"(?:data:[^",]{1,200},)?[A-Za-z0-9+/=\\_-]{256,}"')
+_ENCODED_IMAGE = re.compile(
+    rb'"image_url"\s*:\s*(?:\{\s*(?:"detail"\s*:\s*"[a-z]+"\s*,\s*)?"url"\s*:\s*)?'
+    rb'"data:image/[a-z.+-]{1,40};base64,[A-Za-z0-9+/=\\]*"'
+)
+_ENCODED_AUDIO = re.compile(
+    rb'"input_audio"\s*:\s*\{\s*(?:"format"\s*:\s*"[a-z0-9]+"\s*,\s*)?'
+    rb'"data"\s*:\s*"[A-Za-z0-9+/=\\]*"'
+)
 _IMAGE = re.compile(rb'"type"\s*:\s*"(?:image_url|image|input_image)"')
 _AUDIO = re.compile(rb'"type"\s*:\s*"(?:input_audio|audio_url)"|"audio"\s*:\s*\{')
 """Speech, also that of an earlier answer, named by its id."""
 _ELSEWHERE = re.compile(
-    rb'"(?:file_id|file_data|file_url|document_url|audio_url|video_url|input_video)"\s*:'
+    rb'"(?:file_id|file_data|file_url|document_url|audio_url|video_url|input_video|video)"\s*:'
     rb'|"audio"\s*:\s*\{'
 )
 """Content that is not in the request, or whose pages or seconds cannot be counted."""
@@ -108,7 +115,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
     raw_tools = tools + functions
     messages = _messages(raw_messages)
     found = members(body, [raw for raw in (raw_messages, tools, functions) if raw])
-    asked, field = _output_asked(parsed)
+    asked, fields = _output_asked(parsed)
     scanned = _unescaped(raw_messages)
     has_audio = _AUDIO.search(scanned) is not None or "audio" in _strings(parsed.modalities)
     return Facts(
@@ -116,7 +123,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         is_stream=parsed.stream is True,
         wants_usage=_wants_usage(parsed),
         output_asked=asked,
-        output_field=field,
+        output_fields=fields,
         choices=_bounded("n", parsed.n, CHOICES_MAX) or 1,
         tier=safe(parsed.service_tier or "", 40),
         input_bound=_input_bound(parsed.model, len(body), scanned, raw_tools, len(messages)),
@@ -208,13 +215,14 @@ def _model(name: str) -> str:
     return name
 
 
-def _output_asked(parsed: _Body) -> tuple[int | None, str]:
-    """The caller's limit and its field; the newer name wins where both are there."""
-    for field in ("max_completion_tokens", "max_tokens"):
-        limit = _bounded(field, getattr(parsed, field), OUTPUT_ASKED_MAX)
-        if limit is not None:
-            return limit, field
-    return None, ""
+def _output_asked(parsed: _Body) -> tuple[int | None, tuple[str, ...]]:
+    """The caller's limit and its fields; the largest, because a provider may read any of them."""
+    limits = {
+        field: limit
+        for field in ("max_completion_tokens", "max_tokens")
+        if (limit := _bounded(field, getattr(parsed, field), OUTPUT_ASKED_MAX)) is not None
+    }
+    return max(limits.values(), default=None), tuple(limits)
 
 
 def _bounded(field: str, value: int | None, most: int) -> int | None:
@@ -257,9 +265,14 @@ def _input_bound(model: str, size: int, messages: bytes, tools: bytes, count: in
     for part, tokens in IMAGE_TOKENS_OF:
         if part in model:
             per_image = tokens
-    total += per_image * len(_IMAGE.findall(messages))
-    encoded = sum(len(part) for part in _BASE64.findall(messages))
-    return total - encoded + encoded // AUDIO_BYTES_PER_TOKEN
+    pictures, sounds = _ENCODED_IMAGE.findall(messages), _ENCODED_AUDIO.findall(messages)
+    total += per_image * max(len(_IMAGE.findall(messages)), len(pictures))
+    heard = sum(len(sound) for sound in sounds)
+    return total - sum(len(picture) for picture in pictures) - heard + _audio_tokens(heard)
+
+
+def _audio_tokens(encoded_bytes: int) -> int:
+    return -(-encoded_bytes // AUDIO_BYTES_PER_TOKEN)
 
 
 def _fingerprints(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ferrycli.proxy.closings import Course, closing
@@ -40,7 +42,31 @@ CASES = [
     (Course(is_dispatched=False), Reading(), "released", 0, "", True),
     (Course(True, 500), Reading(), "released", 0, "", True),
     (Course(True, 429), Reading(characters=40), "released", 0, "", True),
-    (Course(True, 400), Reading(usage=USAGE), "settled", COST, "reported", True),
+    (
+        Course(True, 400),
+        Reading(usage=USAGE, is_complete=True),
+        "settled",
+        COST,
+        "reported",
+        True,
+    ),
+    # Counts that came on the way are not the bill, and neither is a cost.
+    (
+        Course(True, 200, outcome="left"),
+        Reading(usage=Usage(input=100, output=1), characters=30, provider_cost_nanousd=7),
+        "settled",
+        100 * 3_000 + 10 * 15_000,
+        "estimated",
+        False,
+    ),
+    (
+        Course(True, 200, outcome="cut"),
+        Reading(usage=USAGE, characters=3),
+        "settled",
+        COST,
+        "estimated",
+        False,
+    ),
     (Course(True, 200, outcome="ok"), Reading(usage=USAGE), "settled", COST, "reported", True),
     (
         Course(True, 200, outcome="ok"),
@@ -108,3 +134,34 @@ def test_question_on_an_unpriced_target_says_so() -> None:
     told = question(asked(card=None))
     assert (told.ask.is_priced, told.ask.ceiling) == (False, None)
     assert told.opening.expected_nanousd is None
+
+
+FLEX = RateCard(
+    "up",
+    "m",
+    (Step(0, Rate(input=3_000_000_000, output=15_000_000_000)),),
+    (
+        ("flex", (Step(0, Rate(input=1_500_000_000, output=7_500_000_000)),)),
+        ("priority", (Step(0, Rate(input=6_000_000_000, output=30_000_000_000)),)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("tier_asked", "served", "cost"),
+    [
+        ("", "", COST),
+        ("flex", "flex", COST // 2),
+        # The reply names no tier: the provider may have ignored the one asked for.
+        ("flex", "", COST),
+        ("priority", "", COST * 2),
+        ("priority", "default", COST),
+        ("", "priority", COST * 2),
+    ],
+)
+def test_tier_in_the_reply_decides_and_silence_is_not_cheaper(
+    tier_asked: str, served: str, cost: int
+) -> None:
+    call = replace(asked(FLEX), facts=Facts("m", tier=tier_asked, input_characters=300))
+    course = Course(True, 200, outcome="ok", reading=Reading(usage=USAGE, tier=served))
+    assert closing(call, Admission(0), course, 9).cost_nanousd == cost

@@ -130,11 +130,11 @@ def test_body_goes_on_byte_for_byte_where_nothing_must_be_set(
 def test_path_prefix_attributes_for_clients_that_set_only_a_base_url(
     server: Server, secret: str
 ) -> None:
-    base_url = server.base_url.replace("/v1", "/@thread=t9,user=bo,env=prod/v1")
+    base_url = server.base_url.replace("/v1", "/@thread=t%2F9,user=bo%2Cann,env=prod/v1")
     client = server.client(secret, base_url)
     client.chat.completions.create(**ask())
     [row] = settled_rows(server.database, 1)
-    assert (row.thread, row.user) == ("t9", "bo")
+    assert (row.thread, row.user) == ("t/9", "bo,ann")
     assert '"env": "prod"' in row.tags
 
 

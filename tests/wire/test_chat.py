@@ -80,7 +80,7 @@ def test_usage_is_asked_for_in_every_stream(options: str, expected: bytes) -> No
         (',"max_tokens":null', ',"max_tokens":null,"max_completion_tokens":100'),
         (
             ',"max_tokens":7,"max_completion_tokens":9',
-            ',"max_tokens":7,"max_completion_tokens":100',
+            ',"max_tokens":100,"max_completion_tokens":100',
         ),
     ],
 )
@@ -598,3 +598,8 @@ def test_a_stream_says_the_same_wherever_it_is_cut(pieces: list[bytes]) -> None:
         readings.append(reader.reading())
     assert readings[0] == readings[1] == readings[2]
     assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_a_report_that_cannot_be_read_takes_back_the_cost_too() -> None:
+    reading = read(usage_event(cost=0.0), usage_event(prompt_tokens_details=5))
+    assert (reading.usage, reading.provider_cost_nanousd) == (None, None)

@@ -169,7 +169,7 @@ def test_a_model_that_is_only_strange_is_taken_as_a_name(name: str) -> None:
 def test_a_plain_request_is_read() -> None:
     got = facts()
     assert (got.model, got.is_stream, got.wants_usage) == ("m", False, False)
-    assert (got.output_asked, got.output_field, got.choices, got.tier) == (None, "", 1, "")
+    assert (got.output_asked, got.output_fields, got.choices, got.tier) == (None, (), 1, "")
     assert (got.has_audio, got.unbounded_field, got.metadata, got.fields) == (False, "", {}, {})
     assert [one.name for one in got.members] == ["model", "messages"]
 
@@ -179,13 +179,13 @@ READ: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"stream": None, "stream_options": None}, {"is_stream": False}),
     ({"stream": True, "stream_options": {"include_usage": True}}, {"wants_usage": True}),
     ({"stream": True, "stream_options": {"include_usage": False}}, {"wants_usage": False}),
-    ({"max_tokens": 1}, {"output_asked": 1, "output_field": "max_tokens"}),
+    ({"max_tokens": 1}, {"output_asked": 1, "output_fields": ("max_tokens",)}),
     ({"max_tokens": OUTPUT_ASKED_MAX}, {"output_asked": OUTPUT_ASKED_MAX}),
     (
         {"max_completion_tokens": 9, "max_tokens": 7},
-        {"output_asked": 9, "output_field": "max_completion_tokens"},
+        {"output_asked": 9, "output_fields": ("max_completion_tokens", "max_tokens")},
     ),
-    ({"max_tokens": None}, {"output_asked": None, "output_field": ""}),
+    ({"max_tokens": None}, {"output_asked": None, "output_fields": ()}),
     ({"n": CHOICES_MAX}, {"choices": CHOICES_MAX}),
     ({"n": None}, {"choices": 1}),
     ({"service_tier": "flex"}, {"tier": "flex"}),
@@ -590,3 +590,27 @@ def test_a_prediction_is_measured_by_its_bytes() -> None:
     assert facts(prediction=prediction).predicted_bytes == len(json.dumps(prediction))
     assert facts(prediction=None).predicted_bytes == 0
     assert facts().predicted_bytes == 0
+
+
+def test_the_larger_of_two_limits_counts() -> None:
+    """A provider may read either: the hold must cover both."""
+    assert facts(max_completion_tokens=1, max_tokens=9_000).output_asked == 9_000
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "x", "data": "A" * 300_000},
+        {"type": "image_url", "image_url": {"url": "data:text/plain;base64," + "A" * 300_000}},
+        {"type": "text", "text": "x", "url": "A" * 300_000},
+    ],
+)
+def test_only_pictures_and_sounds_are_left_out_of_the_bytes(part: dict[str, object]) -> None:
+    found = facts({"role": "user", "content": [part]}).input_bound
+    assert found is not None
+    assert found > 300_000
+
+
+def test_a_video_counts_as_the_whole_context() -> None:
+    part = {"type": "video", "video": ["https://a.example/1.png"]}
+    assert facts({"role": "user", "content": [part]}).input_bound is None
