@@ -30,7 +30,7 @@ from ferrycli.proxy.sim_upstream import SimUpstream
 from ferrycli.proxy.snapshot import Providers, SnapshotKeeper
 from ferrycli.proxy.upstream import Deadlines
 from ferrycli.rules.denials import NoCredential
-from ferrycli.rules.errors import AddressUnusable
+from ferrycli.rules.errors import AddressUnusable, LedgerUnavailable
 from ferrycli.settings import Provider, Settings, credential
 from ferrycli.sim.provider import Simulator
 from ferrycli.store.ids import IdMaker
@@ -41,6 +41,7 @@ BACKLOG = 2_048
 KEEPALIVE_S = 75
 LEDGER_PATIENCE_S = 30.0
 CUT_SECONDS_MAX = 5.0
+WATCH_S = 0.5
 _NOT_ENCRYPTED = (
     "it is not loopback and nothing would encrypt the keys; set `behind_proxy = true` in `[server]`"
     " where a proxy in front ends TLS"
@@ -136,10 +137,25 @@ async def _serve(
             prices=catalogue.catalogue_version(),
         )
         server.when_started = lambda: tell(ready)
+        watch = asyncio.create_task(_watch(ledger, report))
         await server.serve(sockets=[listening])
+        watch.cancel()
         await gateway.http.close()
     finally:
         ledger.stop(LEDGER_PATIENCE_S)
+        if ledger.calls_unwritten:
+            calls = f"{ledger.calls_unwritten} finished calls could not be written"
+            report(LedgerUnavailable(calls))
+
+
+async def _watch(ledger: Ledger, report: Callable[[Exception], None]) -> None:
+    """Tell the operator when the ledger cannot write: the clients are told by their replies."""
+    was_failing = False
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if ledger.is_failing and not was_failing:
+            report(LedgerUnavailable(ledger.trouble))
+        was_failing = ledger.is_failing
 
 
 def _gateway(

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import ferrycli
 from ferrycli.proxy.server import Ready, run
+from ferrycli.rules.errors import FerryError
 from ferrycli.rules.keys import DEMO_SECRET
+from ferrycli.rules.words import words
 from ferrycli.settings import Settings, default_config_path
 
 _LOOKED_AT = "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY,\n  OPENROUTER_API_KEY"
@@ -119,7 +121,12 @@ def _ready_line(ready: Ready) -> str:
 
 
 def _failure_line(error: Exception) -> str:
-    """A defect of our own: where it was raised, without any value that a request carried."""
+    """What the operator must know: trouble with the database, or a defect of our own.
+
+    Of a defect, where it was raised, without any value that a request carried.
+    """
+    if isinstance(error, FerryError):
+        return _line("error", error.code, {"why": words(error).sentence})
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-4:]))
     return _line("error", "request.failed", {"error": type(error).__name__, "at": where})

@@ -94,8 +94,8 @@ class Ledger:
         """Replaced whole by the thread; read by anyone."""
         self.recovered = 0
         """Calls of a dead server that were finished at start."""
-        self.is_failing = False
-        """Whether the last transaction failed: `/readyz` says so."""
+        self.is_failing, self.trouble = False, ""
+        """Whether the last transaction failed (`/readyz` says so), and why."""
         self.calls_unwritten = 0
         """Settlements that wait for the file."""
 
@@ -228,9 +228,9 @@ class Ledger:
             # After a failure a heartbeat finds out whether the file can be written again.
             upkeep.when_idle(must_write=self.is_failing)
             self.is_failing = bool(self._unsettled)
-        except Exception:  # noqa: BLE001  # The outermost frame: it must not end.
+        except Exception as error:  # noqa: BLE001  # The outermost frame: it must not end.
             self._desk.forget()
-            self.is_failing = True
+            self.is_failing, self.trouble = True, str(error)
         self.books = self._desk.books
 
     def _take(self) -> list[_Waiting | Message]:
@@ -297,7 +297,7 @@ class Ledger:
     def _refuse(self, messages: list[Message], error: Exception) -> list[Verdict | None]:
         """Only settlements must not be lost; a question is answered with the failure."""
         self._desk.forget()
-        self.is_failing = True
+        self.is_failing, self.trouble = True, str(error)
         # A call that was never admitted is closed too: kept, these would pile up in an outage.
         self._unsettled += [
             one

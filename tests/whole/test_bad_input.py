@@ -208,3 +208,19 @@ def test_config_that_is_wrong_is_named_with_its_place(
     path = tmp_path / "ferry.toml"
     path.write_text(text)
     refused(ferry("--config", str(path), "serve"), 2, *words)
+
+
+def test_database_that_is_taken_away_is_told_to_clients_and_to_the_operator(
+    config_path: Path, upstream: Upstream, secret: str
+) -> None:
+    server = Server(config_path)
+    server.database.unlink()
+    sent = request(secret, headers=b"connection: close\r\n")
+    status, error = exchange(server.port, sent)
+    assert (status, error["code"]) == (503, "ledger_unavailable")
+    assert server.process.stderr is not None
+    told = json.loads(server.process.stderr.readline())
+    assert told["event"] == "ledger_unavailable"
+    assert "deleted or replaced" in told["why"]
+    server.kill()
+    assert upstream.seen == []
