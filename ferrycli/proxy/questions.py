@@ -40,13 +40,14 @@ class Asked:
 
 def question(asked: Asked) -> Admit:
     """What the ledger must know to admit this call."""
-    ask = _ask(asked)
-    return Admit(opening(asked, ask), ask, selector_facts(asked), asked.epoch)
+    bound, expected = input_bound(asked), _expected(asked)
+    ask = _ask(asked, bound, expected)
+    row = opening(asked, ask, bound, expected)
+    return Admit(row, ask, selector_facts(asked), asked.epoch)
 
 
-def _ask(asked: Asked) -> Ask:
+def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
     facts, card = asked.facts, asked.card
-    bound = input_bound(asked)
     limits = None
     if card is not None and not facts.unbounded_field:
         # Providers of kind openai write to their caches by themselves, at a price of its own.
@@ -68,7 +69,7 @@ def _ask(asked: Asked) -> Ask:
         is_free=card is not None and card.is_free,
         output_asked=facts.output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
-        expected_nanousd=_expected(asked) or 0,
+        expected_nanousd=expected or 0,
         unbounded_field=facts.unbounded_field or _unbounded_field(card),
     )
 
@@ -124,8 +125,8 @@ def selector_facts(asked: Asked) -> dict[str, str]:
     }
 
 
-def opening(asked: Asked, ask: Ask) -> Opening:
-    """The call's row before it goes."""
+def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening:
+    """The call's row before it goes, with its input bound and its expected cost."""
     attribution, facts = asked.attribution, asked.facts
     prints = facts.fingerprints
     return Opening(
@@ -141,7 +142,7 @@ def opening(asked: Asked, ask: Ask) -> Opening:
         provider=asked.target.provider,
         model=asked.target.model,
         route=attribution.route,
-        expected_nanousd=_expected(asked),
+        expected_nanousd=expected,
         price_version=asked.card.version if asked.card else "",
         priority=attribution.priority,
         endpoint=asked.endpoint,
@@ -157,7 +158,7 @@ def opening(asked: Asked, ask: Ask) -> Opening:
         prefix_bytes=prints.prefix_bytes,
         request_bytes=prints.request_bytes,
         last_message_bytes=prints.last_message_bytes,
-        input_bound=input_bound(asked),
+        input_bound=bound,
         choices=facts.choices,
         tier_asked=facts.tier,
         input_ceiling_nanousd=ask.ceiling.input_nanousd if ask.ceiling else None,
