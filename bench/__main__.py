@@ -1,8 +1,25 @@
-"""`python -m bench`: every measurement, one after the other."""
+"""`python -m bench`: every measurement, one after the other, or the one that is named."""
 
 from __future__ import annotations
 
-from bench import ledger
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+MEASUREMENTS = ("ledger", "overhead", "report")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run what was asked for; what follows a measurement's name is its own to read."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("measurement", nargs="?", choices=MEASUREMENTS, help="none: all of them")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="of the measurement named")
+    asked = parser.parse_args(arguments)
+    names = MEASUREMENTS if asked.measurement is None else (asked.measurement,)
+    for name in names:
+        importlib.import_module(f"bench.{name}").main(asked.options)
+
 
 if __name__ == "__main__":
-    ledger.main()
+    main(sys.argv[1:])

@@ -6,10 +6,12 @@ run: the machine drifts, and only what ran beside each other may be compared.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sqlite3
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ferrycli.rules.budget import Ask
@@ -25,8 +27,9 @@ SECONDS = 3.0
 CALLERS = (1, 16, 64, 256)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure and print."""
+    argparse.ArgumentParser(prog="python -m bench ledger").parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "ferry.db"
         plan = changes.KeyPlan(name="k", allowance=Allowance.parse("1000000/month"))
