@@ -24,15 +24,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")
     help=explained(
         "List calls, the latest first.",
         "ferry calls list",
-        "ferry calls list --since today --limit 500",
+        "ferry calls list --where 'tenant=acme and cost>0.10'",
+        "ferry calls list --since today --where 'outcome!=ok' --limit 500",
         "ferry calls list --since 2026-11-16..2026-11-18 --json",
-        more="Spans: 90m 24h 7d 2w today yesterday this-week last-week mtd last-month 2026-11-16"
-        " 2026-W47 2026-11 A..B, in the time zone of the config.",
+        more="`ferry help periods` and `ferry help filters` show what --since and --where take.",
     ),
 )
 def list_calls(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="SPAN", help="Which calls.")] = "24h",
+    where: Annotated[
+        str | None, typer.Option(metavar="FILTER", help="Of these, only what it says.")
+    ] = None,
     limit: Annotated[
         int, typer.Option(metavar="N", min=1, max=10**9, help="At most so many.")
     ] = LIMIT_DEFAULT,
@@ -43,6 +46,7 @@ def list_calls(
 
     from ferrycli.report.calls import ROW_HEADING, call_fields, call_json, calls_table
     from ferrycli.rules.errors import NoDatabase
+    from ferrycli.rules.filters import parse_filter
     from ferrycli.rules.spans import parse_span
     from ferrycli.store import reads
 
@@ -50,12 +54,13 @@ def list_calls(
     settings = terminal.settings()
     now = now_us()
     span = parse_span(since, now, settings.zone)
+    wanted = None if where is None else parse_filter(where)
     try:
         with reads.opened(settings.database) as connection:
-            rows = reads.calls(connection, span.since_us, span.until_us, limit)
+            rows = reads.calls(connection, span.since_us, span.until_us, limit, wanted)
             first = next(rows, None)
             if first is None:
-                say_none(terminal, settings, span.label, reads.latest_call_at(connection))
+                say_none(terminal, settings, span.label, reads.latest_call_at(connection), where)
             elif as_json:
                 for row in chain([first], rows):
                     terminal.json(call_json(row))
@@ -102,19 +107,34 @@ def show_call(
     terminal.show(call_card(row, budget, settings.zone, terminal.width))
 
 
-def say_none(terminal: Terminal, settings: Settings, span: str, latest_us: int | None) -> None:
+def say_none(
+    terminal: Terminal,
+    settings: Settings,
+    span: str,
+    latest_us: int | None,
+    where: str | None = None,
+) -> None:
     """Say that the span holds no calls, and how to make one or where the latest is."""
     from ferrycli.report.times import local
+    from ferrycli.rules.phrases import ticked
 
+    if latest_us is not None and where is not None:
+        terminal.say(
+            f"no calls in {ticked(span)} where {ticked(where)}",
+            "",
+            "hint: look further back with `--since 7d`, or ask for less: `ferry help filters`",
+        )
+        return
     if latest_us is not None:
         terminal.say(
-            f"no calls in {span}; the latest began {local(latest_us, settings.zone)}"
+            f"no calls in {ticked(span)}; the latest began {local(latest_us, settings.zone)}"
             f" {settings.zone.key}",
             "",
             "hint: look further back, such as with `--since 7d`",
         )
         return
-    terminal.say("no calls yet", "", *first_call(settings))
+    where_to = "" if settings.database.exists() else f": no database at {ticked(settings.database)}"
+    terminal.say(f"no calls yet{where_to}", "", *first_call(settings))
 
 
 def first_call(settings: Settings) -> list[str]:

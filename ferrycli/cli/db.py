@@ -101,7 +101,7 @@ def _tell_status(terminal: Terminal, path: str, status: Status) -> None:
 @app.command(
     "check",
     help=explained(
-        "Check the file, its references, and that every budget's window equals its calls.",
+        "Check the file, its references, and that every window and every day equals its calls.",
         "ferry db check",
         "ferry db check --json",
         more="Reads one moment and changes nothing; a running server is not held up.",

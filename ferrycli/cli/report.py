@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferrycli.cli.terminal import now_us
-from ferrycli.cli.tree import explained, terminal_of
+from ferrycli.cli.terminal import Terminal, now_us
+from ferrycli.cli.tree import Misused, explained, terminal_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from ferrycli.report.budget_use import BudgetUse
+    from ferrycli.report.spending import Asked, Found, Spending
+    from ferrycli.rules.spans import Span
+    from ferrycli.store.reads import Connection
+
+ROWS_MAX_DEFAULT = 20
 
 HELP = explained(
-    "Show who spent what, in a table with shares.",
+    "Show who spent what, beside what it was before.",
     "ferry report",
     "ferry report --by tenant,feature --since 7d",
-    "ferry report --by model --since 2026-11 --json",
+    "ferry report --by model --where 'tenant=acme and cost>0.01'",
+    "ferry report --by user --since 2026-11 --top 50 --csv",
     more="Dimensions: tenant user assistant thread feature provider model route key outcome."
-    " Without --since: the last closed week, or this week so far where that is empty.",
+    " Without --since: the last closed week, or this week so far where that is empty."
+    " `ferry help periods` and `ferry help filters` show what --since and --where take.",
     codes=(6,),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the report is given."""
+
+    top: int | None = None
+    as_json: bool = False
+    as_csv: bool = False
+    has_next: bool = True
+    """Whether commands that go on from here are named."""
 
 
 def report(
@@ -26,49 +50,123 @@ def report(
         str, typer.Option(metavar="DIM[,DIM]", help="What to sum by, in this order.")
     ] = "tenant",
     since: Annotated[str | None, typer.Option(metavar="SPAN", help="Which calls.")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="FILTER", help="Of these, only what it says.")
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help=f"So many rows, then the others in one; 0: all. A terminal: {ROWS_MAX_DEFAULT}.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, with a heading.")] = False,
 ) -> None:
     """Show who spent what."""
+    if as_json and as_csv:
+        raise Misused("`--json` and `--csv` are two forms", "choose one of them")
+    form = Form(top, as_json, as_csv)
+    show(terminal_of(context), by=by, since=since, where=where, form=form)
+
+
+def show(
+    terminal: Terminal,
+    *,
+    by: str,
+    since: str | None = None,
+    where: str | None = None,
+    form: Form | None = None,
+) -> None:
+    """Answer the question in the form that is wanted."""
     from ferrycli.cli.calls import say_none
-    from ferrycli.report import spending as sheet
+    from ferrycli.report import spending as sheets
     from ferrycli.rules.errors import NoDatabase
-    from ferrycli.rules.spans import parse_span
+    from ferrycli.rules.filters import parse_filter
+    from ferrycli.rules.spans import before, parse_span, slots
     from ferrycli.store import reads
 
-    terminal = terminal_of(context)
+    form = form or Form()
     settings = terminal.settings()
-    names = sheet.dimensions(by)
-    now = now_us()
-    spans = [parse_span(one, now, settings.zone) for one in _spans(since)]
-    span, latest_us = spans[0], None
-    rows: list[reads.Sum] = []
-    try:
-        with reads.opened(settings.database) as connection:
-            for span in spans:
-                if rows := reads.sums(connection, names, span.since_us, span.until_us):
-                    break
-            if not rows:
-                latest_us = reads.latest_call_at(connection)
-    except NoDatabase:
-        say_none(terminal, settings, span.label, None)
-        return
-    spending = sheet.Spending.of(names, span, rows)
-    if as_json:
-        terminal.json(sheet.spending_json(spending))
-    elif not rows:
-        say_none(terminal, settings, span.label, latest_us)
-    elif not terminal.shows_tables:
-        terminal.say(sheet.span_words(span, now, settings.zone))
-        terminal.rows(sheet.spending_heading(spending), sheet.spending_fields(spending))
-    else:
+    zone, now = settings.zone, now_us()
+    names = sheets.dimensions(by)
+    expression = None if where is None else parse_filter(where)
+    # What was asked for; or the last closed week, then this one.
+    spans = [parse_span(one, now, zone) for one in (_USUAL if since is None else [since])]
+
+    def asked(span: Span) -> Asked:
+        compared = before(span, now, zone)
         is_fallback = span is not spans[0]
-        terminal.show(
-            sheet.spending_table(
-                spending, now, settings.zone, terminal.width, is_fallback=is_fallback
-            )
+        return sheets.Asked(
+            names, span, compared, slots(span, zone), where or "", is_fallback, expression
         )
 
+    latest_us: int | None = None
+    has_database = True
+    question, found = asked(spans[0]), sheets.Found((), ())
+    try:
+        with reads.opened(settings.database) as connection:
+            for question in map(asked, spans):
+                if (found := _found(connection, question, now)).now:
+                    break
+            else:
+                latest_us = reads.latest_call_at(connection)
+    except NoDatabase:
+        has_database = False
+    sheet = sheets.spending(question, found)
+    is_object = form.as_json or form.as_csv
+    if not has_database or not (is_object or sheet.rows):
+        say_none(terminal, settings, question.span.label, latest_us, where)
+    if is_object or sheet.rows:
+        _give(terminal, sheet, form, now, zone)
 
-def _spans(since: str | None) -> list[str]:
-    """The spans to try, in order: what was asked for, or the last closed week, then this one."""
-    return ["last-week", "this-week"] if since is None else [since]
+
+def _give(terminal: Terminal, sheet: Spending, form: Form, now: int, zone: tzinfo) -> None:
+    """The sheet in the form that is wanted; a terminal gets the table, a pipe rows of tabs."""
+    from ferrycli.report import spending as sheets
+    from ferrycli.report.spending_table import span_words, spending_table
+
+    rows_max = form.top or 0
+    if form.as_json:
+        terminal.json(sheets.spending_json(sheet, rows_max))
+    elif form.as_csv:
+        for line in sheets.spending_csv(sheet, rows_max):
+            terminal.write(line)
+    elif terminal.shows_tables:
+        rows_max = ROWS_MAX_DEFAULT if form.top is None else form.top
+        ferry = terminal.typed if form.has_next else ""
+        terminal.show(
+            spending_table(sheet, now, zone, terminal.width, rows_max=rows_max, ferry=ferry)
+        )
+    else:
+        terminal.say(span_words(sheet.span, now, zone))
+        terminal.rows(sheets.spending_heading(sheet), sheets.spending_fields(sheet, rows_max))
+
+
+_USUAL = ("last-week", "this-week")
+
+
+def _found(connection: Connection, asked: Asked, now: int) -> Found:
+    """The sums of the span and of the one before it, and the budgets of the rows."""
+    from ferrycli.report.budget_use import uses, windows_wanted
+    from ferrycli.report.spending import Found
+    from ferrycli.store import reads
+    from ferrycli.store.sums import Question, sums
+
+    span, past = asked.span, asked.compared
+    rows = sums(
+        connection,
+        Question(asked.by, span.since_us, span.until_us, asked.expression, asked.slots.edges),
+    )
+    if not rows:
+        return Found((), ())
+    earlier = sums(connection, Question(asked.by, past.since_us, past.until_us, asked.expression))
+    budgets = reads.budgets(connection)
+    starts = windows_wanted(budgets, min(span.until_us, now) - 1)
+    spent = reads.windows_spent(connection, starts)
+    keys = reads.keys(connection)
+    found: dict[tuple[str, ...], BudgetUse] = {}
+    for depth in range(1, len(asked.by) + 1):
+        found |= uses(asked.by[:depth], keys, budgets, starts, spent)
+    return Found(rows, earlier, found)

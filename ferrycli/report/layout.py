@@ -45,6 +45,13 @@ class Cell:
 
     text: str
     style: str = ""
+    indent: int = 0
+    """Cells before the text; white space of its own is not kept."""
+
+    @property
+    def width(self) -> int:
+        """Cells that it takes whole."""
+        return self.indent + cell_len(self.text)
 
 
 Row = Sequence[Cell]
@@ -68,7 +75,7 @@ def table(
     foot = [_clean(cell) for cell in total] if total else None
     every = [*body, *([foot] if foot else [])]
     widths = [
-        max([cell_len(column.heading), *(cell_len(row[at].text) for row in every)])
+        max([cell_len(column.heading), *(row[at].width for row in every)])
         for at, column in enumerate(columns)
     ]
     kept = _fit(columns, widths, width - len(MARGIN))
@@ -99,7 +106,7 @@ def folded(line: Text, width: int) -> list[Text]:
 
 
 def _clean(cell: Cell) -> Cell:
-    return Cell(safe(cell.text, TEXT_LENGTH_MAX), cell.style)
+    return Cell(safe(cell.text, TEXT_LENGTH_MAX), cell.style, cell.indent)
 
 
 def _fit(columns: Sequence[Column], widths: list[int], room: int) -> list[int]:
@@ -134,7 +141,9 @@ def _fit(columns: Sequence[Column], widths: list[int], room: int) -> list[int]:
 def _line(columns: Sequence[Column], row: Row, widths: Sequence[int], kept: Sequence[int]) -> Text:
     line = Text(MARGIN, no_wrap=True, end="")
     for place, at in enumerate(kept):
-        text = row[at].text if columns[at].is_number else middle_cut(row[at].text, widths[at])
+        text = row[at].text
+        if not columns[at].is_number:
+            text = " " * row[at].indent + middle_cut(text, widths[at] - row[at].indent)
         room = " " * (widths[at] - cell_len(text))
         if columns[at].is_number:
             line.append(room)
@@ -171,6 +180,24 @@ def bar(part: int, whole: int, width: int) -> str:
     eighths = part * width * 8 // whole
     full, rest = divmod(min(max(eighths, 1 if part > 0 else 0), width * 8), 8)
     return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def gauge(part: int, whole: int, width: int) -> str:
+    """A bar as `bar` draws it, with `·` for what is left: it is full where all is used."""
+    drawn_part = bar(part, whole, width)
+    return drawn_part + "·" * (width - len(drawn_part))
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def spark(amounts: Sequence[int]) -> str:
+    """A line of one block an amount, as high as it is beside the largest; nothing is the lowest."""
+    largest = max(amounts, default=0)
+    if largest <= 0:
+        return SPARKS[0] * len(amounts)
+    # Rounded up, so that only what is nothing, or next to it, lies on the ground.
+    return "".join(SPARKS[max(-(-max(one, 0) * 8 // largest) - 1, 0)] for one in amounts)
 
 
 def percent(part: int, whole: int) -> str:

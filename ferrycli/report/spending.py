@@ -1,34 +1,44 @@
-"""Who spent what: sums by dimension as JSON, rows of tabs, and a table with shares.
+"""Who spent what, as values: rows by dimension with what they are compared with, and their total.
 
-The total is the sum of the rows, to the nano-dollar. The empty value of a dimension is shown as
-`(none)` and counted; unpriced calls are named and never counted as 0 in silence.
+The total is the sum of the rows, to the nano-dollar, whatever is shown of them. The empty value of
+a dimension is a row like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import time, tzinfo
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from rich.cells import cell_len
-from rich.text import Text
-
-from ferrycli.report.layout import MARGIN, Cell, Column, Row, bar, drawn, percent, table
+from ferrycli.report.budget_use import BudgetUse
 from ferrycli.report.times import iso
-from ferrycli.rules.attribution import DIMENSIONS
 from ferrycli.rules.errors import BadField
-from ferrycli.rules.money import NANO_PER_USD, usd, usd_exact
-from ferrycli.rules.spans import Span
-from ferrycli.rules.windows import from_us
-from ferrycli.store.reads import GROUPS, Sum
+from ferrycli.rules.filters import ALIASES, Expression
+from ferrycli.rules.money import usd_exact
+from ferrycli.rules.spans import Slots, Span
+from ferrycli.store.sums import FIGURES, GROUPS, Sum, added
 
 SCHEMA = "ferry.report/1"
-BAR_WIDTH = 10
-NONE = "(none)"
 
-COUNTS = tuple(field.name for field in fields(Sum) if field.name != "by")
-"""Every figure of a sum, in its order."""
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row: what it came to, and what it is seen beside."""
+
+    sum: Sum
+    before_nanousd: int
+    """Cost in the span compared with."""
+    use: BudgetUse | None = None
+    """The budget that bounds just these calls; None where there is none."""
+    merged: int = 0
+    """Rows that this one stands for; 0 where it is one of its own."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A value for each dimension grouped by; none for a total and for `others`."""
+        return self.sum.by
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,189 +47,175 @@ class Spending:
 
     by: tuple[str, ...]
     span: Span
-    rows: tuple[Sum, ...]
-    total: Sum
+    compared: Span
+    slots: Slots
+    rows: tuple[Line, ...]
+    """Every row, whatever is shown."""
+    total: Line
+    uses: Mapping[tuple[str, ...], BudgetUse] = field(default_factory=dict)
+    """Budgets by the first names of rows, or all of them: of sums as well as of single rows."""
+    gone: tuple[tuple[tuple[str, ...], int], ...] = ()
+    """What cost something in the span compared with and is no row of this one: names and cost."""
+    where: str = ""
+    """The filter as it was written."""
+    is_fallback: bool = False
+    """The span was taken because the last closed week holds no calls."""
 
-    @classmethod
-    def of(cls, by: Sequence[str], span: Span, rows: Sequence[Sum]) -> Spending:
-        """The spending that `rows` hold."""
-        ordered = sorted(rows, key=lambda row: (-row.cost_nanousd, -row.calls, row.by))
-        total = Sum((), *(sum(getattr(row, name) for row in rows) for name in COUNTS))
-        return cls(tuple(by), span, tuple(ordered), total)
+    def top(self, rows_max: int) -> tuple[Line, ...]:
+        """The dearest rows, and one for all others where there are more."""
+        if rows_max <= 0 or len(self.rows) <= rows_max:
+            return self.rows
+        return (*self.rows[:rows_max], merged(self.rows[rows_max:]))
+
+
+def merged(lines: Sequence[Line]) -> Line:
+    """Several lines as one, without names or a budget."""
+    total = added((), [line.sum for line in lines])
+    return Line(total, sum(line.before_nanousd for line in lines), merged=len(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the report was asked for."""
+
+    by: tuple[str, ...]
+    span: Span
+    compared: Span
+    slots: Slots
+    where: str = ""
+    is_fallback: bool = False
+    expression: Expression | None = None
+    """What `where` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the database answered."""
+
+    now: Sequence[Sum]
+    before: Sequence[Sum]
+    uses: Mapping[tuple[str, ...], BudgetUse] = field(default_factory=dict)
+    """Budgets by the first names of rows, or all of them."""
+
+
+def spending(asked: Asked, found: Found) -> Spending:
+    """The rows that were found, the dearest first, each beside what it came to before."""
+    earlier = {row.by: row.cost_nanousd for row in found.before}
+    ordered = sorted(found.now, key=lambda row: (-row.cost_nanousd, -row.calls, row.by))
+    rows = [Line(row, earlier.get(row.by, 0), found.uses.get(row.by)) for row in ordered]
+    here = {row.by for row in ordered}
+    return Spending(
+        by=asked.by,
+        span=asked.span,
+        compared=asked.compared,
+        slots=asked.slots,
+        rows=tuple(rows),
+        total=Line(added((), found.now), sum(earlier.values())),
+        uses=found.uses,
+        gone=tuple((by, cost) for by, cost in earlier.items() if cost and by not in here),
+        where=asked.where,
+        is_fallback=asked.is_fallback,
+    )
 
 
 def dimensions(text: str) -> tuple[str, ...]:
     """`tenant,feature` as names of `GROUPS`. Raises `BadField` with the nearest."""
-    names = [name.strip().lower() for name in text.split(",")]
+    named = [name.strip().lower() for name in text.split(",")]
+    names = [ALIASES.get(name, name) for name in named]
     for name in names:
         if name not in GROUPS:
             raise BadField("dimension", name, tuple(GROUPS))
     return tuple(dict.fromkeys(names))
 
 
-def spending_json(spending: Spending) -> dict[str, Any]:
-    """The object `ferry.report/1`; `until` is not inside the span."""
+# For programs -------------------------------------------------------------------------------
+
+
+def spending_json(sheet: Spending, rows_max: int = 0) -> dict[str, Any]:
+    """The object `ferry.report/1`; `until` is not inside the span.
+
+    `others` stands for the rows beyond `rows_max`, and is null where there are none; `gone` for
+    what cost something before and is no row now: with it, earlier costs add up to their total too.
+    Each row's `slots_nanousd` is its cost in the parts of the span that `slots` names.
+    """
+    shown = sheet.top(rows_max)
+    others = next((line for line in shown if line.merged), None)
     return {
         "schema": SCHEMA,
-        "since": iso(spending.span.since_us),
-        "until": iso(spending.span.until_us),
-        "by": list(spending.by),
+        "since": iso(sheet.span.since_us),
+        "until": iso(sheet.span.until_us),
+        "by": list(sheet.by),
+        "where": sheet.where,
+        "compared": {"since": iso(sheet.compared.since_us), "until": iso(sheet.compared.until_us)},
+        "slots": {
+            "unit": sheet.slots.unit,
+            "edges": [iso(edge) for edge in sheet.slots.edges],
+        },
         "rows": [
-            dict(zip(spending.by, row.by, strict=True)) | _figures(row) for row in spending.rows
+            dict(zip(sheet.by, line.names, strict=True))
+            | _figures(line)
+            | {"budget": line.use and line.use.json()}
+            for line in shown
+            if not line.merged
         ],
-        "total": _figures(spending.total),
+        "others": others and {"rows": others.merged} | _figures(others),
+        "gone": {
+            "rows": len(sheet.gone),
+            "previous_cost_nanousd": sum(cost for _, cost in sheet.gone),
+        },
+        "total": _figures(sheet.total),
     }
 
 
-def _figures(row: Sum) -> dict[str, int]:
-    return {name: getattr(row, name) for name in COUNTS}
+def _figures(line: Line) -> dict[str, Any]:
+    figures: dict[str, Any] = {name: getattr(line.sum, name) for name in FIGURES}
+    return figures | {
+        "previous_cost_nanousd": line.before_nanousd,
+        "slots_nanousd": list(line.sum.slots),
+    }
 
 
-def spending_fields(spending: Spending) -> Iterator[list[str | int]]:
-    """Rows for programs under `spending_heading`; costs in dollars with all their places."""
-    for row in spending.rows:
-        figures = _figures(row)
-        figures.pop("cost_nanousd")
-        yield [*row.by, usd_exact(row.cost_nanousd), *figures.values()]
+_AMOUNTS = tuple(name for name in FIGURES if name.endswith("_nanousd"))
+_COUNTS = tuple(name for name in FIGURES if not name.endswith("_nanousd"))
 
 
-def spending_heading(spending: Spending) -> list[str]:
-    """What the fields of a row are."""
-    return [*spending.by, "cost_usd", *(name for name in COUNTS if name != "cost_nanousd")]
+def spending_heading(sheet: Spending) -> list[str]:
+    """What the fields of a row are: names, dollars, counts."""
+    dollars = [name.replace("_nanousd", "_usd") for name in _AMOUNTS]
+    return [*sheet.by, dollars[0], "previous_cost_usd", *dollars[1:], *_COUNTS]
 
 
-def spending_table(
-    spending: Spending, now_us: int, zone: tzinfo, width: int, *, is_fallback: bool = False
-) -> list[Text]:
-    """Headline, rows with shares, the total, and what has to be known to read them.
+def spending_fields(sheet: Spending, rows_max: int = 0) -> Iterator[list[str | int]]:
+    """Rows for programs under `spending_heading`; dollars with all their places.
 
-    `is_fallback`: the span was taken because the last closed week holds no calls.
+    Rows beyond `rows_max` are one, named `(N others)`.
     """
-    places = _places(spending)
-    largest = max((row.cost_nanousd for row in spending.rows), default=0)
-    columns = [Column(name.upper(), width_min=10) for name in spending.by]
-    columns += [
-        Column("USD", is_number=True),
-        Column("SHARE", leaves=5),
-        Column("", is_number=True),
-        Column("CALLS", is_number=True, leaves=6),
-        Column("INPUT", is_number=True, leaves=7),
-        Column("CACHED", is_number=True, leaves=9),
-        Column("OUTPUT", is_number=True, leaves=8),
-    ]
-    rows = [_cells(row, row.by, spending.total, largest, places) for row in spending.rows]
-    depth = len(spending.by)
-    names = ["total", *[""] * (depth - 1)]
-    total = [
-        Cell(cell.text, "bold")
-        for cell in _cells(spending.total, names, spending.total, 0, places, is_total=True)
-    ]
-    lines = table(columns, rows, width, total)
-    across = max(cell_len(line.plain) for line in lines)
-    title = f"Spend by {', '.join(spending.by)}"
-    words = span_words(spending.span, now_us, zone)
-    head = _headline(title, f"last week is empty · {words}" if is_fallback else words, across)
-    return [Text(""), *head, Text(""), *lines, Text(""), *_notes(spending), Text("")]
+    for line in sheet.top(rows_max):
+        names = line.names
+        if line.merged:
+            names = (f"({line.merged} others)", *[""] * (len(sheet.by) - 1))
+        amounts = [usd_exact(getattr(line.sum, name)) for name in _AMOUNTS]
+        counts = [getattr(line.sum, name) for name in _COUNTS]
+        yield [*names, amounts[0], usd_exact(line.before_nanousd), *amounts[1:], *counts]
 
 
-def _cells(
-    row: Sum, names: Sequence[str], total: Sum, largest: int, places: int, *, is_total: bool = False
-) -> Row:
-    blocks = "" if is_total else bar(row.cost_nanousd, largest, BAR_WIDTH)
-    return [
-        *(Cell(name or ("" if is_total else NONE), "" if name else "dim") for name in names),
-        Cell(_cost(row, places)),
-        Cell(blocks, "cyan"),
-        Cell(percent(row.cost_nanousd, total.cost_nanousd) or "–"),
-        Cell(f"{row.calls:,}"),
-        Cell(tokens(row.input_tokens)),
-        Cell(percent(row.cache_read_tokens, row.input_tokens) or "–"),
-        Cell(tokens(row.output_tokens)),
-    ]
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def tokens(count: int) -> str:
-    """`950`, `147.1k`, `13.6M`: three or four digits that tell the size."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= size:
-            return f"{count * 10 // size / 10:,.1f}{unit}"
-    return str(count)
+def spending_csv(sheet: Spending, rows_max: int = 0) -> Iterator[str]:
+    """The same rows as lines of CSV, without line ends.
+
+    A name that a spreadsheet would take for a formula stands behind `'`: names come from strangers.
+    """
+    depth = len(sheet.by)
+    yield _csv_line(spending_heading(sheet))
+    for fields in spending_fields(sheet, rows_max):
+        names = [str(name) for name in fields[:depth]]
+        behind = [f"'{name}" if name.startswith(_FORMULA_SIGNS) else name for name in names]
+        yield _csv_line([*behind, *fields[depth:]])
 
 
-def _places(spending: Spending) -> int:
-    """Decimal places for all amounts of the table: cents, and more where all of it is small."""
-    if spending.total.cost_nanousd >= NANO_PER_USD:
-        return 2
-    return 4 if spending.total.cost_nanousd >= NANO_PER_USD // 100 else 6
-
-
-def _cost(row: Sum, places: int) -> str:
-    """A cost; `≥` where some of its calls have no price, `unpriced` where all have none."""
-    if not row.unpriced_calls:
-        return _money(row.cost_nanousd, places)
-    if row.cost_nanousd == 0:
-        return "unpriced"
-    return f"≥{_money(row.cost_nanousd, places)}"
-
-
-def _money(amount_nanousd: int, places: int) -> str:
-    unit = 10 ** (9 - places)
-    if 0 < amount_nanousd < unit:
-        return f"<{usd_exact(unit)}"
-    whole, part = divmod((amount_nanousd + unit // 2) // unit, 10**places)
-    return f"{whole:,}.{part:0{places}d}"
-
-
-def _headline(title: str, span: str, across: int) -> list[Text]:
-    """Title and span on one line as wide as the table, or on two."""
-    gap = across - cell_len(MARGIN + title + span)
-    if gap >= len(MARGIN):
-        return [Text.assemble(MARGIN, (title, "bold"), " " * gap, (span, "dim"))]
-    return [Text.assemble(MARGIN, (title, "bold")), Text.assemble(MARGIN, (span, "dim"))]
-
-
-def span_words(span: Span, now_us: int, zone: tzinfo) -> str:
-    """`last week · Mon 16 Nov – Sun 22 Nov 2026 · Europe/Berlin`; `so far` while it runs."""
-    label = span.label.replace("-week", " week").replace("-month", " month")
-    label = "this month" if label == "mtd" else label
-    is_running = span.since_us < now_us < span.until_us
-    first, end = from_us(span.since_us, zone), from_us(span.until_us, zone)
-    if first.time() == end.time() == time():
-        last = from_us((now_us if is_running else span.until_us) - 1, zone)
-        days = f"{last:%a %d %b %Y}"
-        if first.date() != last.date():
-            year = f" {first:%Y}" if first.year != last.year else ""
-            days = f"{first:%a %d %b}{year} – {days}"
-    else:
-        days = f"{first:%d %b %H:%M} – {end:%d %b %Y %H:%M}"
-    return f"{label}{' so far' if is_running else ''} · {days} · {zone}"
-
-
-def _notes(spending: Spending) -> Iterator[Text]:
-    total = spending.total
-    for at, name in enumerate(spending.by):
-        if name in DIMENSIONS:
-            missing = [row for row in spending.rows if not row.by[at]]
-            if calls := sum(row.calls for row in missing):
-                cost = usd(sum(row.cost_nanousd for row in missing))
-                header = f"X-Ferry-{name.capitalize()}"
-                yield _note(f"{_calls(calls)} without a {name}, {cost}; clients may send {header}")
-    if total.unpriced_calls:
-        yield _note(
-            f"{_calls(total.unpriced_calls)} unpriced, in no amount above; see `ferry prices set`",
-            "! ",
-            "yellow",
-        )
-    if total.estimated_calls:
-        yield _note(f"{_calls(total.estimated_calls)} estimated: no usage was reported", "≈ ")
-    if total.denied_calls:
-        yield _note(f"{_calls(total.denied_calls)} refused, at no cost")
-    yield _note("All amounts in USD.", style="dim")
-
-
-def _note(text: str, sign: str = "  ", style: str = "") -> Text:
-    return Text.assemble("  ", (sign, style), drawn(text, style))
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'' if count == 1 else 's'}"
+def _csv_line(fields: Sequence[str | int]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()

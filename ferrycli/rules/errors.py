@@ -1,7 +1,7 @@
 """Everything that ferry refuses or fails at, as classes that carry fields and no prose.
 
     FerryError
-    ├── bad input      BadAmount BadUsage BadSpan BadBudget BadPolicy NameTaken ...
+    ├── bad input      BadAmount BadUsage BadSpan BadFilter BadPolicy NameTaken ...
     ├── not there      NoSuchKey NoSuchCall NoSuchRate ...
     ├── out of reach   DatabaseLocked DatabaseNewer LedgerUnavailable ...
     └── denials        in `rules/denials.py`: what callers of the gateway are told
@@ -77,6 +77,25 @@ class UnpricedUsage(BadInput):
 @dataclass(eq=False)
 class BadSpan(BadInput):
     text: str
+
+
+@dataclass(eq=False)
+class SpanToCome(BadInput):
+    text: str
+    since_us: int
+
+
+@dataclass(eq=False)
+class BadFilter(BadInput):
+    """A `--where` that cannot be read, and the place in it."""
+
+    text: str
+    at: int
+    """Characters before the place."""
+    why: str
+    name: str = ""
+    """A name that does not exist, and those that do."""
+    known: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -186,6 +205,12 @@ class DatabaseLocked(OutOfReach):
 
 @dataclass(eq=False)
 class DatabaseNewer(OutOfReach):
+    path: str
+    migration: str
+
+
+@dataclass(eq=False)
+class DatabaseOlder(OutOfReach):
     path: str
     migration: str
 

@@ -6,6 +6,7 @@ terminal or into a reply as it is.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -19,6 +20,7 @@ from ferrycli.rules.windows import from_us
 
 VALUE_LENGTH_MAX = 80
 LISTED_MAX = 12
+PICTURE_WIDTH = 72
 NEAREST_CUTOFFS = (0.75, 0.5)
 """Names much alike are offered alone; where there are none, those somewhat alike."""
 
@@ -38,6 +40,8 @@ class Words:
     """Lower case, no full stop."""
     hint: str = ""
     """What mends it; empty where nothing that can be named does."""
+    picture: tuple[str, ...] = ()
+    """Lines that show the place, for a terminal; they line up as they are."""
 
 
 _Writer = TypeVar("_Writer", bound=Callable[[Any], Words])
@@ -102,6 +106,36 @@ def choice(name: str, known: Iterable[str]) -> str:
     if near := nearest(name, every):
         return f"did you mean {listed(near)}?"
     return f"it is one of {listed(every)}" if every else ""
+
+
+def pointed(text: str, at: int) -> tuple[str, str]:
+    """The part of `text` around its character `at`, and a caret below that character."""
+    letters = [_visible(letter) for letter in text]
+    cells = [_cells(letter) for letter in letters]
+    first, last = 0, len(text)
+    before, beyond = sum(cells[:at]), sum(cells) - PICTURE_WIDTH
+    while beyond > 0:
+        if before > PICTURE_WIDTH * 2 // 3 or last <= at + 1:
+            beyond -= cells[first]
+            before -= cells[first]
+            first += 1
+        else:
+            last -= 1
+            beyond -= cells[last]
+    lead, tail = "…" if first else "", "…" if last < len(text) else ""
+    return f"{lead}{''.join(letters[first:last])}{tail}", " " * (before + len(lead)) + "^"
+
+
+def _visible(letter: str) -> str:
+    """A letter that takes its place and does nothing else; `?` for one that would."""
+    return letter if letter == " " or safe(letter, 1) == letter else "?"
+
+
+def _cells(letter: str) -> int:
+    """Cells of a terminal that a letter takes; an accent of its own stands on the one before."""
+    if unicodedata.category(letter) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def moment(at_us: int) -> str:

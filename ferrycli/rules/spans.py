@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from datetime import date, time, timedelta, tzinfo
+from itertools import pairwise
 
-from ferrycli.rules.errors import BadSpan
+from ferrycli.rules.errors import BadSpan, SpanToCome
 from ferrycli.rules.windows import (
     MICROSECONDS,
     day_start,
@@ -19,6 +20,13 @@ from ferrycli.rules.windows import (
 )
 
 _UNITS_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+HOUR_US = 3_600 * MICROSECONDS
+HOURS_MAX = 26
+"""Spans of so many hours are drawn by the hour: a day, even where the clock goes back."""
+SLOTS_MAX = 31
+
+NAMED = ("today", "yesterday", "this-week", "last-week", "mtd", "last-month")
+"""Spans with a name, as help and completion offer them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,29 @@ class Span:
     since_us: int
     until_us: int
     label: str
+    period: str = ""
+    """`day`, `week` or `month` where it is one of the calendar; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """A span in parts, for a line drawn over time."""
+
+    unit: str
+    """`hour`, `day`, `week` or `month`; empty where the span is too long to be drawn."""
+    edges: tuple[int, ...]
+    """Where each part begins, and the end of the last: UTC microseconds."""
 
 
 def parse_span(text: str, now_us: int, zone: tzinfo) -> Span:
-    """The span that `text` means at `now_us`. Raises `BadSpan`."""
+    """The span that `text` means at `now_us`. Raises `BadSpan`, or `SpanToCome`."""
+    span = _span(text, now_us, zone)
+    if span.since_us > now_us:
+        raise SpanToCome(text, span.since_us)
+    return span
+
+
+def _span(text: str, now_us: int, zone: tzinfo) -> Span:
     plain = text.strip().lower()
     if not plain.isascii():
         raise BadSpan(text)
@@ -39,7 +66,7 @@ def parse_span(text: str, now_us: int, zone: tzinfo) -> Span:
         first, _, last = plain.partition("..")
         if not first or not last or ".." in last:
             raise BadSpan(text)
-        start, end = parse_span(first, now_us, zone), parse_span(last, now_us, zone)
+        start, end = _span(first, now_us, zone), _span(last, now_us, zone)
         if start.since_us >= end.until_us:
             raise BadSpan(text)
         return Span(start.since_us, end.until_us, plain)
@@ -49,6 +76,73 @@ def parse_span(text: str, now_us: int, zone: tzinfo) -> Span:
             raise BadSpan(text)
         return Span(now_us - seconds * MICROSECONDS, now_us, f"last {plain}")
     return _named(plain, text, from_us(now_us, zone).date(), zone)
+
+
+def before(span: Span, now_us: int, zone: tzinfo) -> Span:
+    """The span that `span` is compared with: as long, and just before it.
+
+    A week is compared with the week before, a month with the month before; one that still runs,
+    with the part of it that had passed by then. Whole days are compared with as many whole days.
+    """
+    first = from_us(span.since_us, zone).date()
+    if span.period:
+        since_us = day_start(first_day(span.period, first - timedelta(days=1)), zone)
+        label = {"week": f"W{from_us(since_us, zone):%V}", "month": f"{from_us(since_us, zone):%b}"}
+        passed_us = now_us - span.since_us
+        is_running = span.since_us <= now_us < span.until_us
+        until_us = min(since_us + passed_us, span.since_us) if is_running else span.since_us
+        return Span(since_us, until_us, label.get(span.period, f"{from_us(since_us, zone):%a}"))
+    edges = from_us(span.since_us, zone), from_us(span.until_us, zone)
+    if edges[0].time() == edges[1].time() == time():
+        days = edges[1].date() - edges[0].date()
+        try:
+            since_us = day_start(first - days, zone)
+        except OverflowError:
+            since_us = 0
+    else:
+        since_us = span.since_us * 2 - span.until_us
+    return Span(max(since_us, 0), span.since_us, "before")
+
+
+def slots(span: Span, zone: tzinfo) -> Slots:
+    """The span by hours, days, weeks or months: the smallest of which there are not too many."""
+    length_us = span.until_us - span.since_us
+    if length_us <= HOURS_MAX * HOUR_US:
+        hours = range(span.since_us, span.until_us, HOUR_US)
+        return Slots("hour", (*hours, span.until_us))
+    for unit in ("day", "week", "month"):
+        edges = _edges(unit, span, zone)
+        if edges is not None:
+            return Slots(unit, edges)
+    return Slots("", (span.since_us, span.until_us))
+
+
+def _edges(unit: str, span: Span, zone: tzinfo) -> tuple[int, ...] | None:
+    """Where the calendar's units begin within the span; None for too many of them."""
+    edges = [span.since_us]
+    first = first_day(unit, from_us(span.since_us, zone).date())
+    while len(edges) <= SLOTS_MAX:
+        try:
+            first = next_first_day(unit, first)
+            at_us = day_start(first, zone)
+        except OverflowError:
+            at_us = span.until_us
+        if at_us >= span.until_us:
+            return (*edges, span.until_us)
+        edges.append(at_us)
+    return None
+
+
+def days(since_us: int, until_us: int, zone: tzinfo) -> list[tuple[int, int]]:
+    """Start and end of every day of `zone` that lies whole between the two, in UTC microseconds."""
+    first = from_us(since_us, zone).date()
+    starts = [day_start(first, zone)]
+    while starts[-1] < until_us:
+        first += timedelta(days=1)
+        starts.append(day_start(first, zone))
+    return [
+        (start, end) for start, end in pairwise(starts) if since_us <= start and end <= until_us
+    ]
 
 
 def parse_deadline(text: str, now_us: int, zone: tzinfo) -> int:
@@ -76,7 +170,6 @@ def parse_day(text: str, zone: tzinfo) -> int:
 
 def _named(plain: str, text: str, today: date, zone: tzinfo) -> Span:
     week, month = first_day("week", today), first_day("month", today)
-    before = first_day("month", month - timedelta(days=1))
     named = {
         "today": (today, "day"),
         "yesterday": (today - timedelta(days=1), "day"),
@@ -84,14 +177,14 @@ def _named(plain: str, text: str, today: date, zone: tzinfo) -> Span:
         "last-week": (week - timedelta(days=7), "week"),
         "mtd": (month, "month"),
         "this-month": (month, "month"),
-        "last-month": (before, "month"),
+        "last-month": (first_day("month", month - timedelta(days=1)), "month"),
     }
     first, period = named.get(plain) or _written(plain, text)
     try:
         end = day_start(next_first_day(period, first), zone)
     except OverflowError:
         raise BadSpan(text) from None
-    return Span(day_start(first, zone), end, plain)
+    return Span(day_start(first, zone), end, plain, period)
 
 
 def _written(plain: str, text: str) -> tuple[date, str]:

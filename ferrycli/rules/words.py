@@ -9,7 +9,18 @@ from __future__ import annotations
 from ferrycli.rules import errors
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.money import AMOUNT_USD_MAX
-from ferrycli.rules.phrases import Words, Writers, argument, choice, listed, nearest, plain, ticked
+from ferrycli.rules.phrases import (
+    Words,
+    Writers,
+    argument,
+    choice,
+    listed,
+    moment,
+    nearest,
+    plain,
+    pointed,
+    ticked,
+)
 from ferrycli.rules.refusals import REFUSALS
 from ferrycli.rules.usage import COUNT_MAX
 
@@ -54,10 +65,26 @@ def _unpriced_usage(error: errors.UnpricedUsage) -> Words:
 @WRITERS.of(errors.BadSpan)
 def _bad_span(error: errors.BadSpan) -> Words:
     hint = (
-        "write `90m`, `24h`, `7d`, `2w`, `today`, `yesterday`, `this-week`, `last-week`, `mtd`,"
-        " `last-month`, `2026-11-16`, `2026-W47`, `2026-11`, or two of them as `A..B`"
+        "write `24h`, `7d`, `today`, `last-week`, `mtd`, `2026-11-16`, `2026-W47` or `A..B`;"
+        " `ferry help periods` shows all"
     )
     return Words(f"{ticked(error.text)} is no span of time", hint)
+
+
+@WRITERS.of(errors.SpanToCome)
+def _span_to_come(error: errors.SpanToCome) -> Words:
+    sentence = f"{ticked(error.text)} has not begun: it starts {moment(error.since_us)}"
+    return Words(sentence, "name a span that has, such as `this-week` or `7d`")
+
+
+@WRITERS.of(errors.BadFilter)
+def _bad_filter(error: errors.BadFilter) -> Words:
+    sentence, hint = plain(error.why), "`ferry help filters` shows the language"
+    if error.known:
+        sentence += f" {ticked(error.name)}"
+        hint = f"{choice(error.name, error.known)} {hint}"
+    place = pointed(error.text, error.at)
+    return Words(f"the filter cannot be read: {sentence}", hint, place)
 
 
 @WRITERS.of(errors.BadBudget)
@@ -185,6 +212,12 @@ def _database_locked(error: errors.DatabaseLocked) -> Words:
 def _database_newer(error: errors.DatabaseNewer) -> Words:
     sentence = f"{ticked(error.path)} was written by a newer ferry ({ticked(error.migration)})"
     return Words(sentence, f"update ferry, or {OTHER_DATABASE}")
+
+
+@WRITERS.of(errors.DatabaseOlder)
+def _database_older(error: errors.DatabaseOlder) -> Words:
+    sentence = f"{ticked(error.path)} was written by an older ferry (no {ticked(error.migration)})"
+    return Words(sentence, "start `ferry serve` once: it keeps a copy and brings it up to date")
 
 
 @WRITERS.of(errors.DatabaseUnusable)

@@ -108,6 +108,7 @@ class Desk:
         self._periods: dict[str, tuple[int, int | None, Terms]] = {}
         self._zones: dict[str, tzinfo] = {}
         self.books = Books()
+        self.calls_admitted = 0
         self.last_used: dict[str, int] = {}
         """Key id to UTC microseconds, since it was last written."""
 
@@ -163,6 +164,7 @@ class Desk:
             self._windows.clear()
         self._windows.update(draft.windows)
         self._open.update(draft.opened)
+        self.calls_admitted += len(draft.opened)
         for seq in draft.closed:
             self._open.pop(seq, None)
         self.last_used.update(draft.used)

@@ -129,16 +129,17 @@ def changing(path: Path) -> Iterator[Session]:
         engine.dispose()
 
 
-def create_key(path: Path, plan: KeyPlan) -> NewKey:
-    """Make a key and its budget. Raises `NameTaken`."""
-    ids = make_ids()
+def create_key(path: Path, plan: KeyPlan, ids: IdMaker | None = None) -> NewKey:
+    """Make a key and its budget, now or on the clock of `ids`. Raises `NameTaken`."""
+    ids = ids or make_ids()
     secret = compose(secrets.randbits(SECRET_BITS))
+    id = ids.make()
     with changing(path) as session:
         name = safe(plan.name) or _free_name(session, plan.policies)
         if session.exec(select(Key).where(Key.name == name)).first() is not None:
             raise NameTaken("key", name)
         key = Key(
-            id=ids.make().text("key"),
+            id=id.text("key"),
             name=name,
             secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
             prefix=PREFIX,
@@ -147,7 +148,7 @@ def create_key(path: Path, plan: KeyPlan) -> NewKey:
             owner=safe(plan.owner),
             policies=_policies_json(plan.policies),
             models=json.dumps(plan.models),
-            created_at=now_us(),
+            created_at=id.at_us,
             expires_at=plan.expires_at,
         )
         session.add(key)
@@ -252,16 +253,17 @@ def _policies_json(policies: Mapping[str, Policy]) -> str:
 
 
 def _key_budget(ids: IdMaker, key: Key, allowance: Allowance, zone: str) -> Budget:
+    id = ids.make()
     return Budget(
-        id=ids.make().text("b"),
+        id=id.text("b"),
         selector=f"key={key.name}",
         subject=json.dumps([["key", key.id]]),
         key_id=key.id,
         limit_nanousd=allowance.limit_nanousd,
         period=allowance.period,
         zone=zone,
-        counts_from=now_us(),
-        created_at=now_us(),
+        counts_from=id.at_us,
+        created_at=id.at_us,
     )
 
 

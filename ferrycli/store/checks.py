@@ -1,4 +1,4 @@
-"""Whether a database holds what it should: the file itself, its references, and its windows.
+"""Whether a database holds what it should: the file, its references, its windows and its days.
 
 All checks read one moment of the database, through a read-only connection, and change nothing.
 Invariants I1 and I2 are recomputed from the rows. Source: docs/money.md, section 4.
@@ -9,6 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from ferrycli.rules.windows import from_us
+from ferrycli.store import daily, sums
+from ferrycli.store.ids import seq_at
 
 FAULTS_MAX = 100
 """A damaged file may break a check once for every row: so many are told."""
@@ -43,7 +47,9 @@ def run(connection: sqlite3.Connection) -> list[Check]:
     try:
         file = _file(connection)
         # Sums over pages that are torn would tell nothing, or fail.
-        return [file] if file.faults else [file, _references(connection), _windows(connection)]
+        if file.faults:
+            return [file]
+        return [file, _references(connection), _windows(connection), _days(connection)]
     finally:
         connection.execute("ROLLBACK")
 
@@ -121,6 +127,28 @@ def _differences(
     for what, amount, wanted in zip(_AMOUNTS, is_now, should_be, strict=True):
         if amount != wanted:
             yield Fault(name, what, amount, wanted)
+
+
+def _days(connection: sqlite3.Connection) -> Check:
+    """Each summary of a day is what its rows come to."""
+    days = connection.execute("SELECT start_at, end_at FROM summed_days").fetchall()
+    recomputed = daily.day_sums_sql(is_corrected=sums.has_corrections(connection))
+    recorded = (
+        f"SELECT {', '.join(daily.DAY_COLUMNS)} FROM daily WHERE start_at = ? AND end_at = ?"
+    )
+    faults: list[Fault] = []
+    for start_us, end_us in map(tuple, days):
+        rows = (start_us, end_us, seq_at(start_us), seq_at(end_us))
+        summary = (start_us, end_us)
+        for query, values in (
+            (f"{recomputed} EXCEPT {recorded}", (*rows, *summary)),
+            (f"{recorded} EXCEPT {recomputed}", (*summary, *rows)),
+        ):
+            if connection.execute(f"SELECT EXISTS ({query})", values).fetchone()[0]:
+                day = from_us(start_us).strftime("%Y-%m-%d %H:%M UTC")
+                faults.append(Fault(f"day {day}", "its summary is not what its calls come to"))
+                break
+    return Check("days", "summaries of days equal their calls", len(days), _some(faults))
 
 
 def _some(faults: list[Fault]) -> tuple[Fault, ...]:

@@ -92,8 +92,8 @@ class Ledger:
         self._guard: FileGuard
         self.books = Books()
         """Replaced whole by the thread; read by anyone."""
-        self.recovered = 0
-        """Calls of a dead server that were finished at start."""
+        self.recovered, self.calls_admitted = 0, 0
+        """Calls of a dead server that were finished at start; and calls that were let go since."""
         self.is_failing, self.trouble = False, ""
         """Whether the last transaction failed (`/readyz` says so), and why."""
         self.calls_unwritten = 0
@@ -261,7 +261,7 @@ class Ledger:
         asked = iter(v for v, m in zip(verdicts, messages, strict=True) if isinstance(m, Admit))
         waiting = [item for item in batch if isinstance(item, _Waiting)]
         answers = [next(asked) if isinstance(w.message, Admit) else self._read() for w in waiting]
-        self.books = self._desk.books
+        self.books, self.calls_admitted = self._desk.books, self._desk.calls_admitted
         self.calls_unwritten = len(self._unsettled)
         self._answer(waiting, answers)
 

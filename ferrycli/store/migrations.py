@@ -188,7 +188,51 @@ def _first(connection: sqlite3.Connection, dialect: str) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("0001_first", _first),)
+_DAILY_TABLES = """
+CREATE TABLE daily (
+    start_at BIGINT NOT NULL, end_at BIGINT NOT NULL, tenant TEXT NOT NULL,
+    feature TEXT NOT NULL, assistant TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+    route TEXT NOT NULL, key_id TEXT NOT NULL, outcome TEXT NOT NULL,
+    calls BIGINT NOT NULL DEFAULT 0, input_tokens BIGINT NOT NULL DEFAULT 0,
+    cache_read_tokens BIGINT NOT NULL DEFAULT 0, cache_write_tokens BIGINT NOT NULL DEFAULT 0,
+    output_tokens BIGINT NOT NULL DEFAULT 0, cost_nanousd BIGINT NOT NULL DEFAULT 0,
+    cost_input_nanousd BIGINT NOT NULL DEFAULT 0,
+    cost_cache_read_nanousd BIGINT NOT NULL DEFAULT 0,
+    cost_cache_write_nanousd BIGINT NOT NULL DEFAULT 0,
+    cost_output_nanousd BIGINT NOT NULL DEFAULT 0, cost_other_nanousd BIGINT NOT NULL DEFAULT 0,
+    unpriced_calls BIGINT NOT NULL DEFAULT 0, estimated_calls BIGINT NOT NULL DEFAULT 0,
+    failed_calls BIGINT NOT NULL DEFAULT 0, denied_calls BIGINT NOT NULL DEFAULT 0,
+    open_calls BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (
+        start_at, end_at, tenant, feature, assistant, provider, model, route, key_id, outcome
+    )
+){tail};
+CREATE TABLE summed_days (
+    start_at BIGINT NOT NULL, end_at BIGINT NOT NULL, summed_at BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (start_at, end_at)
+)
+"""
+
+_TABLE_TAIL = {"sqlite": " WITHOUT ROWID", "postgresql": ""}
+
+_UNSUM = """CREATE TRIGGER corrections_unsum AFTER INSERT ON corrections BEGIN
+    DELETE FROM summed_days WHERE start_at <= (NEW.call_seq >> 21) * 1000
+        AND end_at > (NEW.call_seq >> 21) * 1000;
+END"""
+"""The summary of a day whose call was corrected is no longer true. A row key holds milliseconds
+above its 21 lowest bits, and days begin on whole ones."""
+
+
+def _daily(connection: sqlite3.Connection, dialect: str) -> None:
+    for statement in _DAILY_TABLES.replace("{tail}", _TABLE_TAIL[dialect]).split(";"):
+        connection.execute(statement)
+    connection.execute(_UNSUM)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("0001_first", _first),
+    Migration("0002_daily", _daily),
+)
 
 
 def applied(connection: sqlite3.Connection) -> list[str]:

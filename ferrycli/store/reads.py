@@ -1,55 +1,36 @@
-"""Reads for people: calls, keys, prices and sums, through a read-only connection.
+"""Reads for people: calls, keys, prices and budgets, through a read-only connection.
 
 Uses the database driver alone, because importing the table classes costs half a second. Rows are
-given as plain dataclasses; amounts in nano-dollars, times in UTC microseconds. Effective cost
-(cost and corrections, never below 0) is what every sum counts.
+given as plain dataclasses; amounts in nano-dollars, times in UTC microseconds. A call's cost is
+effective: cost and corrections, never below 0.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ferrycli.rules.errors import (
+    DatabaseOlder,
     DatabaseUnusable,
     IdAmbiguous,
     NoDatabase,
     NoSuchCall,
     NoSuchKey,
 )
+from ferrycli.rules.filters import Expression, Value
 from ferrycli.rules.pricing import Override
 from ferrycli.store import books, migrations
 from ferrycli.store.connect import open_reader
 from ferrycli.store.ids import prefix_range, seq_at
 from ferrycli.store.rows import quoted
+from ferrycli.store.where import CORRECTED_COST, CORRECTIONS, where_sql
 
-GROUPS = {
-    "tenant": "c.tenant",
-    "user": 'c."user"',
-    "assistant": "c.assistant",
-    "thread": "c.thread",
-    "feature": "c.feature",
-    "provider": "c.provider",
-    "model": "c.model",
-    "route": "c.route",
-    "key": "coalesce(k.name, c.key_id)",
-    "outcome": "c.outcome",
-}
-"""What sums can be grouped by, and the SQL of each."""
-
-_EFFECTIVE = (
-    "CASE WHEN c.cost_nanousd IS NULL AND d.delta IS NULL THEN NULL"
-    " ELSE max(0, coalesce(c.cost_nanousd, 0) + coalesce(d.delta, 0)) END"
-)
-"""Cost and corrections, never below 0; NULL where neither says anything."""
-_FROM = (
-    " FROM calls c LEFT JOIN keys k ON k.id = c.key_id"
-    " LEFT JOIN (SELECT call_seq, sum(delta_nanousd) AS delta FROM corrections"
-    " GROUP BY call_seq) d ON d.call_seq = c.seq"
-)
+Connection = sqlite3.Connection
+"""What reads are asked through, for rooms that may not name the driver."""
 
 CALL_COLUMNS = (
     "seq", "id", "state", "outcome", "started_at", "admitted_at", "first_byte_at",
@@ -65,6 +46,13 @@ CALL_COLUMNS = (
     "free_nanousd", "budget_id", "input_bound",
 )  # fmt: skip
 """Columns of `calls` that `CallRow` carries as they are."""
+
+
+_SELECT_CALLS = (
+    "SELECT " + ", ".join(f'c."{name}"' for name in CALL_COLUMNS) + ","
+    f" coalesce(k.name, c.key_id), {CORRECTED_COST}"
+    f" FROM calls c LEFT JOIN keys k ON k.id = c.key_id{CORRECTIONS}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,31 +185,19 @@ class BudgetRow:
     doubt_nanousd: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Totals of the calls that share one value of each dimension grouped by."""
-
-    by: tuple[str, ...]
-    calls: int
-    input_tokens: int
-    cache_read_tokens: int
-    output_tokens: int
-    cost_nanousd: int
-    unpriced_calls: int
-    denied_calls: int
-    estimated_calls: int
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection to a database of this version; closed at the end.
 
-    Raises `NoDatabase`, `DatabaseUnusable` or `DatabaseNewer`.
+    Raises `NoDatabase`, `DatabaseUnusable`, `DatabaseNewer` or `DatabaseOlder`.
     """
     with closing(open_reader(path)) as connection:
+        pending = migrations.check(connection, path)
         # A file that was made and not filled holds nothing yet, as if it were not there.
-        if len(migrations.check(connection, path)) == len(migrations.MIGRATIONS):
+        if len(pending) == len(migrations.MIGRATIONS):
             raise NoDatabase(str(path))
+        if pending:
+            raise DatabaseOlder(str(path), pending[0].name)
         try:
             yield connection
         except sqlite3.Error as error:
@@ -229,15 +205,24 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def calls(
-    connection: sqlite3.Connection, since_us: int, until_us: int, limit: int | None = None
+    connection: sqlite3.Connection,
+    since_us: int,
+    until_us: int,
+    limit: int | None = None,
+    where: Expression | None = None,
 ) -> Iterator[CallRow]:
     """Calls that began in the span, the latest first; one at a time, so that memory is bounded."""
-    query = _select_calls() + (
-        " WHERE c.seq >= ? AND c.seq < ? ORDER BY c.seq DESC"
-        + (" LIMIT ?" if limit is not None else "")
-    )
-    bounds: list[int] = [seq_at(since_us), seq_at(until_us)]
-    for row in connection.execute(query, bounds + ([limit] if limit is not None else [])):
+    query = f"{_SELECT_CALLS} WHERE c.seq >= ? AND c.seq < ?"
+    values: list[Value] = [seq_at(since_us), seq_at(until_us)]
+    if where is not None:
+        condition, bound = where_sql(where, CORRECTED_COST)
+        query += f" AND {condition}"
+        values += bound
+    query += " ORDER BY c.seq DESC"
+    if limit is not None:
+        query += " LIMIT ?"
+        values.append(limit)
+    for row in connection.execute(query, values):
         yield CallRow(*row)
 
 
@@ -249,45 +234,13 @@ def call(connection: sqlite3.Connection, prefix: str) -> CallRow:
     wanted = "c_" + prefix.strip().removeprefix("c_").upper().translate(
         str.maketrans("ILOU", "110V")
     )
-    query = _select_calls() + " WHERE c.seq BETWEEN ? AND ? AND substr(c.id, 1, ?) = ? LIMIT 20"
+    query = f"{_SELECT_CALLS} WHERE c.seq BETWEEN ? AND ? AND substr(c.id, 1, ?) = ? LIMIT 20"
     rows = connection.execute(query, (*bounds, len(wanted), wanted)).fetchall()
     if not rows:
         raise NoSuchCall(prefix)
     if len(rows) > 1:
         raise IdAmbiguous("call", prefix, len(rows))
     return CallRow(*rows[0])
-
-
-def _select_calls() -> str:
-    columns = ", ".join(f'c."{name}"' for name in CALL_COLUMNS)
-    return f"SELECT {columns}, coalesce(k.name, c.key_id), {_EFFECTIVE}{_FROM}"
-
-
-def sums(
-    connection: sqlite3.Connection, by: Sequence[str], since_us: int, until_us: int
-) -> list[Sum]:
-    """Totals of the calls that began in the span, one row per combination of `by`.
-
-    The dearest first. `by` holds names of `GROUPS`; empty gives one row for everything. Calls in
-    flight count as calls and cost nothing yet.
-    """
-    groups = [GROUPS[name] for name in by]
-    listed = "".join(f"{group}, " for group in groups)
-    query = (
-        f"SELECT {listed}count(*),"
-        " sum(c.n_input + c.n_cache_read + c.n_cache_write_5m + c.n_cache_write_30m"
-        " + c.n_cache_write_1h + c.n_cache_write_12h + c.n_audio_in + c.n_image_in),"
-        " sum(c.n_cache_read), sum(c.n_output + c.n_audio_out),"
-        f" coalesce(sum({_EFFECTIVE}), 0) AS cost,"
-        " sum(c.cost_source = 'unpriced' AND d.delta IS NULL), sum(c.state = 'denied'),"
-        " sum(c.cost_source = 'estimated')"
-        f"{_FROM} WHERE c.seq >= ? AND c.seq < ?"
-        + (f" GROUP BY {', '.join(groups)}" if groups else "")
-        + " ORDER BY cost DESC"
-    )
-    rows = connection.execute(query, (seq_at(since_us), seq_at(until_us)))
-    depth = len(groups)
-    return [Sum(tuple(row[:depth]), *(value or 0 for value in tuple(row)[depth:])) for row in rows]
 
 
 def keys(connection: sqlite3.Connection) -> list[KeyRow]:
@@ -321,6 +274,13 @@ def budgets(connection: sqlite3.Connection) -> list[BudgetRow]:
         " WHERE b.removed_at IS NULL ORDER BY b.created_at, b.id"
     )
     return [BudgetRow(*row) for row in connection.execute(query)]
+
+
+def windows_spent(connection: sqlite3.Connection, starts: Mapping[str, int]) -> dict[str, int]:
+    """What the windows of budgets that began at `starts` have spent, by the budget's id."""
+    query = "SELECT spent_nanousd FROM windows WHERE budget_id = ? AND subject = '' AND start = ?"
+    found = {one: connection.execute(query, (one, at)).fetchone() for one, at in starts.items()}
+    return {one: row[0] for one, row in found.items() if row is not None}
 
 
 def overrides(connection: sqlite3.Connection) -> list[Override]:

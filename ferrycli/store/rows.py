@@ -178,8 +178,36 @@ _closing_values = attrgetter(*_CLOSING)
 _usage_values = attrgetter(*_USAGE)
 
 
+_ADMITTED = tuple(name for name in _DECIDED if name not in _CLOSING)
+_KEPT = tuple(name for name in _OPENING if name != "model")
+_FINISHED = (*_KEPT, *_ADMITTED, *_CLOSING, *_COMPUTED, "model")
+INSERT_FINISHED = (
+    f"INSERT INTO calls ({quoted(_FINISHED)}) VALUES ({', '.join('?' * len(_FINISHED))})"
+)
+"""A call that is written once, when it is over: what the two statements above make together."""
+_kept_values = attrgetter(*_KEPT)
+_admitted_values = attrgetter(*_ADMITTED)
+
+
+def finished_values(
+    opening: Opening, decided: Decided, closing: Closing, doubt_nanousd: int
+) -> tuple[Any, ...]:
+    """The parameters of `INSERT_FINISHED`."""
+    return (
+        *_kept_values(opening),
+        *_admitted_values(decided),
+        *_closed_values(closing, doubt_nanousd),
+        closing.model or opening.model,
+    )
+
+
 def close_values(closing: Closing, doubt_nanousd: int) -> tuple[Any, ...]:
     """The parameters of `CLOSE_CALL`."""
+    return (*_closed_values(closing, doubt_nanousd), closing.model, closing.model, closing.seq)
+
+
+def _closed_values(closing: Closing, doubt_nanousd: int) -> tuple[Any, ...]:
+    """What `_CLOSING` and `_COMPUTED` name."""
     cost = closing.cost or Cost()
     return (
         *_closing_values(closing),
@@ -187,7 +215,4 @@ def close_values(closing: Closing, doubt_nanousd: int) -> tuple[Any, ...]:
         doubt_nanousd,
         *_usage_values(closing.usage),
         *(cost.of(*buckets) for buckets in _PARTS.values()),
-        closing.model,
-        closing.model,
-        closing.seq,
     )

@@ -293,6 +293,56 @@ class Correction(SQLModel, table=True):
     created_at: int = _big()
 
 
+class Daily(SQLModel, table=True):
+    """Sums of one day that has ended, by the dimensions of few values.
+
+    Made behind the calls and only ever from them, so it may be thrown away. The figures are those
+    of `store/sums.py`.
+    """
+
+    __tablename__ = "daily"
+
+    start_at: int = _big(key=True)
+    """A day is the time between two local midnights: of which zone, its bounds say."""
+    end_at: int = _big(key=True)
+    tenant: str = Field(primary_key=True)
+    feature: str = Field(primary_key=True)
+    assistant: str = Field(primary_key=True)
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    route: str = Field(primary_key=True)
+    key_id: str = Field(primary_key=True)
+    outcome: str = Field(primary_key=True)
+    calls: int = _big()
+    input_tokens: int = _big()
+    cache_read_tokens: int = _big()
+    cache_write_tokens: int = _big()
+    output_tokens: int = _big()
+    cost_nanousd: int = _big()
+    """Effective: corrections included."""
+    cost_input_nanousd: int = _big()
+    cost_cache_read_nanousd: int = _big()
+    cost_cache_write_nanousd: int = _big()
+    cost_output_nanousd: int = _big()
+    cost_other_nanousd: int = _big()
+    unpriced_calls: int = _big()
+    estimated_calls: int = _big()
+    failed_calls: int = _big()
+    denied_calls: int = _big()
+    open_calls: int = _big()
+    """Always 0: a day with a call in flight is not summed yet."""
+
+
+class SummedDay(SQLModel, table=True):
+    """A day of which `daily` holds everything; a correction of one of its calls removes it."""
+
+    __tablename__ = "summed_days"
+
+    start_at: int = _big(key=True)
+    end_at: int = _big(key=True)
+    summed_at: int = _big()
+
+
 class Instance(SQLModel, table=True):
     """A server that used this database, and when it was last seen alive."""
 

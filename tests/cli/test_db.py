@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.cli.driver import Ferry
+from ferrycli.store import daily
+from ferrycli.store.connect import open_writer
+from tests.cli.driver import Ferry, moment
 
 CORRECTION = (
     "INSERT INTO corrections (id, call_seq, delta_nanousd)"
@@ -39,7 +42,12 @@ def test_a_sound_database_passes(filled: Ferry) -> None:
     said = filled("db", "check", "--json")
     assert said.code == 0
     assert said.json["is_sound"] is True
-    assert [check["name"] for check in said.json["checks"]] == ["file", "references", "windows"]
+    assert [check["name"] for check in said.json["checks"]] == [
+        "file",
+        "references",
+        "windows",
+        "days",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +86,28 @@ def test_what_does_not_hold_is_named_and_exits_5(filled: Ferry, damage: str, tol
     assert told in said.out
     assert "✗" in said.out
     assert filled("db", "check", "--json").json["is_sound"] is False
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE daily SET cost_nanousd = cost_nanousd + 1 WHERE tenant = 'globex'",
+        "DELETE FROM daily WHERE tenant = 'globex'",
+        "INSERT INTO daily (start_at, end_at, tenant, feature, assistant, provider, model, route,"
+        " key_id, outcome, calls) SELECT start_at, end_at, 'x', '', '', '', '', '', '', 'ok', 1"
+        " FROM summed_days LIMIT 1",
+    ],
+)
+def test_a_day_whose_summary_is_not_its_calls_is_named(filled: Ferry, damage: str) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    with closing(open_writer(filled.database)) as connection:
+        for day in list(daily.unsummed(connection, zone, moment("2026-11-23T09:00:00+00:00"))):
+            assert daily.sum_day(connection, *day, 0)
+    assert filled("db", "check").code == 0
+    run(filled, damage)
+    said = filled("db", "check")
+    assert said.code == 5
+    assert "UTC: its summary is not what its calls come to" in said.out
 
 
 def test_a_correction_never_takes_a_call_below_nothing(filled: Ferry) -> None:

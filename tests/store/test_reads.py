@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.errors import (
+    DatabaseOlder,
     DatabaseUnusable,
     IdAmbiguous,
     NoDatabase,
     NoSuchCall,
 )
-from ferrycli.store import changes, reads
+from ferrycli.store import changes, migrations, reads, sums
+from ferrycli.store.sums import Question
 from ferrycli.store.connect import open_reader
 from tests.store.kit import (
     DAY_US,
@@ -72,9 +74,9 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def total(path: Path) -> reads.Sum:
+def total(path: Path) -> sums.Sum:
     with reading(path) as connection:
-        (found,) = reads.sums(connection, [], *EVER)
+        (found,) = sums.sums(connection, Question((), *EVER))
     return found
 
 
@@ -152,7 +154,7 @@ def by_hand(rows: list[dict[str, Any]]) -> tuple[int, ...]:
     )
 
 
-def figures(one: reads.Sum) -> tuple[int, ...]:
+def figures(one: sums.Sum) -> tuple[int, ...]:
     return (
         one.calls,
         one.input_tokens,
@@ -181,13 +183,13 @@ def test_sums_by_every_dimension_and_pair_are_those_of_the_rows(
             return str(names.get(row["key_id"], row["key_id"]))
         return str(row[dimension])
 
-    singles = [(name,) for name in reads.GROUPS]
-    for by in [*singles, *itertools.permutations(reads.GROUPS, 2)]:
+    singles = [(name,) for name in sums.GROUPS]
+    for by in [*singles, *itertools.permutations(sums.GROUPS, 2)]:
         wanted: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for row in many:
             wanted.setdefault(tuple(value(row, name) for name in by), []).append(row)
         with reading(path) as connection:
-            found = reads.sums(connection, by, *EVER)
+            found = sums.sums(connection, Question(tuple(by), *EVER))
         assert {one.by: figures(one) for one in found} == {
             group: by_hand(rows) for group, rows in wanted.items()
         }, by
@@ -199,7 +201,7 @@ def test_spans_that_meet_count_every_call_once(path: Path, many: list[dict[str, 
     edges = sorted({0, many[0]["started_at"], many[57]["started_at"], NOON + DAY_US, 1 << 60})
     with reading(path) as connection:
         parts = [
-            reads.sums(connection, [], since, until)[0]
+            sums.sums(connection, Question((), since, until))[0]
             for since, until in itertools.pairwise(edges)
         ]
         for (since, until), part in zip(itertools.pairwise(edges), parts, strict=True):
@@ -212,7 +214,7 @@ def test_spans_that_meet_count_every_call_once(path: Path, many: list[dict[str, 
 def test_nothing_sums_to_zeros(path: Path) -> None:
     assert figures(total(path)) == (0,) * 8
     with reading(path) as connection:
-        assert reads.sums(connection, ["tenant"], *EVER) == []
+        assert sums.sums(connection, Question(("tenant",), *EVER)) == []
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ def test_tokens_of_a_call_are_whole(path: Path, ids: Ids) -> None:
     write(path, ids, **{name: 1 << place for place, name in enumerate(COUNTS)}, n_reasoning=64)
     with reading(path) as connection:
         (found,) = reads.calls(connection, *EVER)
-        (summed,) = reads.sums(connection, [], *EVER)
+        (summed,) = sums.sums(connection, Question((), *EVER))
     value = {name: 1 << place for place, name in enumerate(COUNTS)}
     assert found.input_tokens == summed.input_tokens == sum(value[name] for name in INPUT)
     assert found.output_tokens == summed.output_tokens == value["n_output"] + value["n_audio_out"]
@@ -387,7 +389,7 @@ async def test_status_is_what_the_file_holds(path: Path, clock: Clock, ids: Ids)
     assert (found.calls, found.calls_open, found.keys) == (2, 1, 1)
     assert (found.first_call_at, found.last_call_at) == (first.at_us, last.at_us)
     assert (found.instance, found.heartbeat_at) == ("host 4711", NOON)
-    assert found.migrations == ("0001_first",)
+    assert found.migrations == tuple(one.name for one in migrations.MIGRATIONS)
     assert found.page_bytes > 0
 
 
@@ -460,3 +462,11 @@ async def test_reader_sees_calls_while_the_server_writes_them(
                 await ledger.admit(admit(ids.make(), key.id, ledger.books.epoch))
                 assert reads.status(connection).calls == number
                 clock.move(SECOND_US / 1_000_000)
+
+
+def test_a_file_of_an_older_ferry_is_told_and_not_changed(path: Path) -> None:
+    with looking(path) as connection:
+        connection.execute("DELETE FROM migrations WHERE name <> '0001_first'")
+    with pytest.raises(DatabaseOlder) as told, reads.opened(path):
+        pass
+    assert told.value.migration == "0002_daily"

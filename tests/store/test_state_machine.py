@@ -37,7 +37,7 @@ from ferrycli.rules.denials import (
     NoSuchPath,
 )
 from ferrycli.rules.pricing import Ceiling, Cost
-from ferrycli.store import migrations, reads, recovery
+from ferrycli.store import migrations, reads, recovery, sums
 from ferrycli.store.batch import Admit, Deny, Desk, Message, Stale
 from ferrycli.store.connect import open_writer
 from ferrycli.store.ids import IdMaker, NewId
@@ -544,7 +544,7 @@ class Money(RuleBasedStateMachine):
         with reads.opened(self.path) as connection:
             total = sum(cost or 0 for _, cost, _ in self.books.finished.values())
             for name in ("tenant", "feature", "key", "outcome"):
-                found = reads.sums(connection, [name], 0, 1 << 60)
+                found = sums.sums(connection, sums.Question((name,), 0, 1 << 60))
                 assert sum(one.cost_nanousd for one in found) == total
                 assert sum(one.calls for one in found) == len(self.books.finished) + len(
                     self.books.flights

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 
 from ferrycli.rules.pricing import Rate
 from ferrycli.rules.usage import BUCKETS
-from ferrycli.store import reads, rows, tables
+from ferrycli.store import daily, reads, rows, sums, tables
 from tests.store.kit import looking
 
 CLASSES = {
@@ -155,8 +155,12 @@ def test_every_bucket_has_a_column_in_calls_and_in_rates(path: Path) -> None:
 
 def test_every_group_of_sums_is_a_column(path: Path) -> None:
     with reads.opened(path) as connection:
-        for name in reads.GROUPS:
-            assert reads.sums(connection, [name], 0, 1 << 60) == []
+        for name in sums.GROUPS:
+            assert sums.sums(connection, sums.Question((name,), 0, 1 << 60)) == []
+
+
+def test_the_summary_of_a_day_holds_every_figure_and_no_other_column(path: Path) -> None:
+    assert column_names(path, "daily") == set(daily.DAY_COLUMNS)
 
 
 @pytest.mark.parametrize(
