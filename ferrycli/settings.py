@@ -25,6 +25,7 @@ from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, ConfigUnread
 
 KINDS = ("openai", "compatible", "sim")
 CREDENTIAL_CMD_SECONDS_MAX = 20
+_NOT_TEXT = "it is not plain text of one line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,43 +86,37 @@ class Provider:
 
     @property
     def key_origin(self) -> str:
-        """Where the credential comes from: `env OPENAI_API_KEY`; `none` where none is named."""
+        """Where the credential comes from: `env OPENAI_API_KEY`; `none` where none is named.
+
+        Of a command only the program: an argument may be the secret itself.
+        """
         if self.api_key_env:
             return f"env {self.api_key_env}"
         if self.api_key_file:
             return f"file {self.api_key_file}"
-        return f"command {self.api_key_cmd}" if self.api_key_cmd else "none"
+        program, *rest = self.api_key_cmd.split() or [""]
+        return f"command {program}{' …' if rest else ''}" if program else "none"
+
+
+def _compatible(name: str, variable: str, catalogue: str, base_url: str) -> Provider:
+    return Provider(name, "compatible", base_url, variable, catalogue=catalogue)
 
 
 WELL_KNOWN: tuple[Provider, ...] = (
     Provider("openai", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    Provider(
-        "anthropic",
-        "compatible",
-        "https://api.anthropic.com/v1",
-        "ANTHROPIC_API_KEY",
-        catalogue="anthropic",
-    ),
-    Provider(
+    _compatible("anthropic", "ANTHROPIC_API_KEY", "anthropic", "https://api.anthropic.com/v1"),
+    _compatible(
         "gemini",
-        "compatible",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
         "GEMINI_API_KEY",
-        catalogue="google",
+        "google",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
     ),
-    Provider(
-        "openrouter",
-        "compatible",
-        "https://openrouter.ai/api/v1",
-        "OPENROUTER_API_KEY",
-        catalogue="openrouter",
-    ),
-    Provider(
+    _compatible("openrouter", "OPENROUTER_API_KEY", "openrouter", "https://openrouter.ai/api/v1"),
+    _compatible(
         "bedrock",
-        "compatible",
-        "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
         "AWS_BEARER_TOKEN_BEDROCK",
-        catalogue="aws",
+        "aws",
+        "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
     ),
 )
 """Providers that exist as soon as their variable does, each at its OpenAI-compatible address."""
@@ -170,9 +165,7 @@ def load(
 
     Raises `ConfigUnreadable`, `ConfigUnknownKey` or `ConfigBadValue`.
     """
-    path = config or _path_in(environment, "FERRY_CONFIG")
-    if path is None and (usual := default_config_path()).exists():
-        path = usual
+    path = config_path(environment, config)
     written = _read(path) if path is not None else {}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -184,14 +177,17 @@ def load(
     return Settings(values, origins, providers, provider_origins, path, database, dict(environment))
 
 
+def config_path(environment: Mapping[str, str], named: Path | None = None) -> Path | None:
+    """The file that is read: `named`, FERRY_CONFIG's or the usual one; None where that is not."""
+    if named is not None or environment.get("FERRY_CONFIG"):
+        return named or Path(environment["FERRY_CONFIG"])
+    usual = default_config_path()
+    return usual if usual.exists() else None
+
+
 def default_config_path() -> Path:
     """Where the file is looked for: in the user's config directory."""
     return user_config_path("ferry") / "ferry.toml"
-
-
-def _path_in(environment: Mapping[str, str], variable: str) -> Path | None:
-    text = environment.get(variable, "")
-    return Path(text) if text else None
 
 
 def _database(values: Mapping[str, Any], origins: Mapping[str, str], path: Path | None) -> Path:
@@ -354,8 +350,11 @@ def credential(provider: Provider, environment: Mapping[str, str]) -> str:
         why = "the file is empty"
         try:
             key = Path(provider.api_key_file).expanduser().read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise NoCredential(provider.name, origin, str(error).partition(": ")[0]) from None
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise NoCredential(provider.name, origin, why) from None
+        except UnicodeDecodeError:
+            raise NoCredential(provider.name, origin, _NOT_TEXT) from None
     elif provider.api_key_cmd:
         key, why = _printed(provider), "the command printed nothing"
     else:
@@ -363,8 +362,19 @@ def credential(provider: Provider, environment: Mapping[str, str]) -> str:
     if not key:
         raise NoCredential(provider.name, origin, why)
     if not key.isascii() or not key.isprintable():
-        raise NoCredential(provider.name, origin, "it is not plain text of one line")
+        raise NoCredential(provider.name, origin, _NOT_TEXT)
     return key
+
+
+def credentials(settings: Settings) -> dict[str, str | NoCredential]:
+    """Each provider's key, or why there is none: a call to it is told, the others go on."""
+    found: dict[str, str | NoCredential] = {}
+    for provider in settings.providers:
+        try:
+            found[provider.name] = credential(provider, settings.environment)
+        except NoCredential as error:
+            found[provider.name] = error
+    return found
 
 
 def _printed(provider: Provider) -> str:

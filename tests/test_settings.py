@@ -539,7 +539,7 @@ def test_a_missing_credential_says_where_it_was_looked_for(tmp_path: Path) -> No
     assert refused({"K": ""}, api_key_env="K").why == "the variable is not set"
     gone = tmp_path / "gone"
     error = refused(api_key_file=str(gone))
-    assert (error.origin, "No such file" in error.why) == (f"file {gone}", True)
+    assert (error.origin, "no such file" in error.why) == (f"file {gone}", True)
     (tmp_path / "empty").write_text(" \n")
     assert refused(api_key_file=str(tmp_path / "empty")).why == "the file is empty"
     assert refused(api_key_file=str(tmp_path)).why
@@ -581,9 +581,18 @@ def test_a_command_that_fails_is_no_credential(command: str) -> None:
     with pytest.raises(NoCredential) as caught:
         key_of(api_key_cmd=command)
     assert caught.value.why.startswith("it failed (")
-    # What it printed is not told; the command itself is what the operator wrote.
-    assert SECRET not in caught.value.why
+    # Neither what it printed is told, nor what it was given.
+    assert SECRET not in caught.value.why + caught.value.origin
     assert caught.value.__cause__ is None
+
+
+def test_of_a_command_only_the_program_is_told() -> None:
+    def origin(command: str) -> str:
+        return Provider("x", "compatible", api_key_cmd=command).key_origin
+
+    assert origin(f"echo {SECRET}") == "command echo …"
+    assert origin("whoami") == "command whoami"
+    assert origin(" ") == "none"
 
 
 def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import ferrycli
-from ferrycli.cli import calls, db, demo, keys, prices, report, serve
+from ferrycli.cli import calls, config, db, demo, keys, prices, report, serve, topics
 from ferrycli.cli.terminal import COLORS, Terminal
 from ferrycli.cli.tree import CONTEXT, show_help_alone, terminal_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ferrycli.rules.errors import FerryError
 
 GLOBAL_WITH_VALUE = ("--config", "--db", "--color")
-GLOBAL_FLAGS = ("--debug",)
+GLOBAL_FLAGS = ("--debug", "--ascii")
 
 app = typer.Typer(
     help=ferrycli.__doc__,
@@ -35,7 +35,9 @@ app.add_typer(calls.app, name="calls")
 app.command("report", help=report.HELP)(report.report)
 app.command("demo", help=demo.HELP)(demo.demo)
 app.add_typer(prices.app, name="prices")
+app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
+app.add_typer(topics.app, name="help")
 
 
 def _show_version(is_asked: bool) -> None:
@@ -56,6 +58,9 @@ def ferry(
     color: Annotated[
         str, typer.Option(metavar="auto|always|never", help="Colours; `always`: also in a pipe.")
     ] = "auto",
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", help="Draw with plain characters alone.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
     _version: Annotated[
         bool,
@@ -64,7 +69,8 @@ def ferry(
 ) -> None:
     """Options that every command takes, before or after its name."""
     terminal = terminal_of(context)
-    terminal.config, terminal.database, terminal.debug = config, db, debug
+    terminal.config, terminal.database = config, db
+    terminal.ascii, terminal.debug = ascii_only, debug
     if color not in COLORS:
         from ferrycli.rules.errors import BadField
 
@@ -140,7 +146,7 @@ def _tell_ferry(terminal: Terminal, error: FerryError) -> int:
     from ferrycli.rules.words import words
 
     said = words(error)
-    _print_error(terminal, said.sentence, said.hint)
+    _print_error(terminal, said.sentence, said.hint, said.picture)
     return error.exit_code
 
 
@@ -155,14 +161,17 @@ def _tell_usage(terminal: Terminal, error: typer.TyperException) -> int:
     return error.exit_code
 
 
-def _print_error(terminal: Terminal, sentence: str, hint: str) -> None:
+def _print_error(
+    terminal: Terminal, sentence: str, hint: str, picture: Sequence[str] = ()
+) -> None:
     sys.stdout.flush()
+    shown = ["", *(f"  {line}" for line in picture)] if picture else []
     if not terminal.is_coloured(sys.stderr):
-        terminal.say(f"error: {sentence}", *(["", f"hint: {hint}"] if hint else []))
+        terminal.say(f"error: {sentence}", *shown, *(["", f"hint: {hint}"] if hint else []))
         return
     from rich.text import Text
 
-    lines = [Text.assemble(("error:", "bold red"), " ", sentence)]
+    lines = [Text.assemble(("error:", "bold red"), " ", sentence), *(Text(one) for one in shown)]
     if hint:
         lines += [Text(""), Text.assemble(("hint:", "bold cyan"), " ", hint)]
     terminal.say(*lines)

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -27,26 +27,11 @@ WIDTH_MAX = 160
 """A table wider than this is harder to read, not easier."""
 
 ASCII = str.maketrans(
-    {
-        "─": "-",
-        "│": "|",
-        "→": "->",
-        "≈": "~",
-        "≥": ">=",
-        "…": "...",
-        "–": "-",
-        "·": ".",
-        "×": "x",
-        "✓": "ok",
-        "✗": "x",
-        "▲": "^",
-        "▼": "v",
-        "●": "*",
-        "█": "#",
-        **dict.fromkeys("▏▎▍▌▋▊▉", "#"),
-    }
-)
-"""What a terminal that is not UTF-8 is given for each sign of ours."""
+    "─│≈≥…–·×✓✗▲▼●▁▂▃▄▅▆▇█▏▎▍▌▋▊▉",
+    "-|~>~-.x+x^v*_.:-=+*########",
+) | {ord("→"): "->"}
+"""What stands for each sign of ours where it cannot be drawn; one cell for one, so that columns
+stay where they are, except for the arrow, which stands in sentences."""
 
 
 def now_us() -> int:
@@ -69,6 +54,10 @@ class Terminal:
     database: str | None = None
     color: str = "auto"
     debug: bool = False
+    ascii: bool = False
+    """Whether signs of ours are drawn in ASCII, whatever the stream can carry."""
+    began_s: float = field(default_factory=time.monotonic)
+    """When the command began, in seconds of the monotonic clock."""
     _console: Console | None = None
 
     def settings(self, **flags: str) -> Settings:
@@ -78,8 +67,21 @@ class Terminal:
         given = {f"server.{name}": value for name, value in flags.items() if value}
         if self.database is not None:
             given["server.database"] = _path("--db", self.database)
-        config = None if self.config is None else Path(_path("--config", self.config)).expanduser()
-        return settings.load(settings.system(), config=config, flags=given)
+        return settings.load(settings.system(), config=self.config_named, flags=given)
+
+    @property
+    def config_named(self) -> Path | None:
+        """The file that `--config` names. Raises `ConfigBadValue`."""
+        return None if self.config is None else Path(_path("--config", self.config)).expanduser()
+
+    @property
+    def typed(self) -> str:
+        """How this program is called again for the same database and config."""
+        import shlex
+
+        flags = (("--config", self.config), ("--db", self.database))
+        given = [f"{flag} {shlex.quote(value)}" for flag, value in flags if value]
+        return " ".join(["ferry", *given])
 
     @property
     def shows_tables(self) -> bool:
@@ -110,7 +112,7 @@ class Terminal:
 
     def write(self, text: str = "") -> None:
         """One line of data, as it is."""
-        sys.stdout.write(_fitting(f"{text}\n", sys.stdout))
+        sys.stdout.write(self._fitting(f"{text}\n", sys.stdout))
 
     def rows(self, heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Rows of tabs under a heading, for programs; None is the empty text.
@@ -152,8 +154,16 @@ class Terminal:
         is_coloured = self.is_coloured(stream)
         for line in lines:
             drawn = str(line) if isinstance(line, str) or not is_coloured else self._ansi(line)
-            stream.write(_fitting(f"{drawn}\n", stream))
+            stream.write(self._fitting(f"{drawn}\n", stream))
         stream.flush()
+
+    def _fitting(self, text: str, stream: TextIO) -> str:
+        """`text` in what the stream can carry: names keep their letters where that is possible."""
+        encoding = (stream.encoding or "utf-8").lower().replace("-", "").replace("_", "")
+        if encoding.startswith("utf"):
+            return text.translate(ASCII) if self.ascii else text
+        kept = text.translate(ASCII)
+        return kept.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
 
     def _ansi(self, line: Text) -> str:
         from rich.console import Console
@@ -182,12 +192,3 @@ def _path(flag: str, text: str) -> str:
     if not text:
         raise ConfigBadValue(f"flag {flag}", flag, text, "a path")
     return text
-
-
-def _fitting(text: str, stream: TextIO) -> str:
-    """`text` in what the stream can carry: names keep their letters where that is possible."""
-    encoding = (stream.encoding or "utf-8").lower().replace("-", "").replace("_", "")
-    if encoding.startswith("utf"):
-        return text
-    kept = text.translate(ASCII)
-    return kept.encode(stream.encoding, "backslashreplace").decode(stream.encoding)

@@ -15,8 +15,10 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
 
 import uvicorn
 
@@ -31,8 +33,10 @@ from ferrycli.proxy.snapshot import Providers, SnapshotKeeper
 from ferrycli.proxy.upstream import Deadlines
 from ferrycli.rules.denials import NoCredential
 from ferrycli.rules.errors import AddressUnusable, LedgerUnavailable
-from ferrycli.settings import Provider, Settings, credential
+from ferrycli.settings import Provider, Settings, credentials
 from ferrycli.sim.provider import Simulator
+from ferrycli.store.books import Books
+from ferrycli.store.daily import DayKeeper
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.ledger import Ledger, ServerFacts
 from ferrycli.store.lock import ServerLock
@@ -41,6 +45,8 @@ BACKLOG = 2_048
 KEEPALIVE_S = 75
 LEDGER_PATIENCE_S = 30.0
 CUT_SECONDS_MAX = 5.0
+DAY_SECONDS_MAX = 10.0
+"""How long a stopping server waits for the day that is being summed."""
 WATCH_S = 0.5
 _NOT_ENCRYPTED = (
     "it is not loopback and nothing would encrypt the keys; set `behind_proxy = true` in `[server]`"
@@ -57,9 +63,37 @@ class Ready:
     providers: tuple[tuple[Provider, str], ...]
     """Each with what is wrong with its credential; "" where nothing is."""
     is_demo: bool
-    keys: int
+    books: Books
+    """Keys and prices as they stood at the start."""
     recovered: int
+    """Calls of a server that died, finished now."""
     prices: str
+    """The price catalogue's name and version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server that has stopped can say of its life."""
+
+    calls: int
+    """Calls that were admitted."""
+    calls_cut: int
+    """Those that had to be ended: the grace was over, or nobody wanted to wait."""
+    up_s: float
+    """Seconds in which calls were answered."""
+
+
+class Teller(Protocol):
+    """Who is told of a server's life, each at its moment. What is told must not raise."""
+
+    def ready(self, ready: Ready) -> None:
+        """Calls are answered: once, and before anything else."""
+
+    def stopping(self, running: int) -> None:
+        """A signal came; `running` calls get the grace to finish."""
+
+    def trouble(self, error: Exception) -> None:
+        """A defect of our own that ended a request, or a file that cannot be written."""
 
 
 def now_us() -> int:
@@ -67,12 +101,8 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def run(
-    settings: Settings, tell: Callable[[Ready], None], report: Callable[[Exception], None]
-) -> None:
-    """Serve until a signal; `tell` is called once, when calls are answered.
-
-    `report` is told of defects of our own that ended a request.
+def run(settings: Settings, teller: Teller) -> Served:
+    """Serve until a signal; `teller` hears of it meanwhile.
 
     Raises `AddressUnusable`, `ServerRunning` or what opening the database raises.
     """
@@ -80,41 +110,45 @@ def run(
         settings.database, f"pid {os.getpid()} on {settings.values['server.listen']}"
     )
     try:
-        listening = _listen(settings)
+        listening = listen(settings)
         try:
             config = uvicorn.Config(app="", log_config=None)
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(_serve(settings, listening, tell, report))
+                return runner.run(_serve(settings, listening, teller))
         finally:
             listening.close()
     finally:
         lock.release()
 
 
-def _listen(settings: Settings) -> socket.socket:
-    listen = str(settings.values["server.listen"])
-    if not settings.values["server.behind_proxy"] and not _is_loopback(settings.host):
-        raise AddressUnusable(listen, _NOT_ENCRYPTED)
+def check_encrypted(settings: Settings) -> None:
+    """Raise `AddressUnusable` where keys would travel in plain text between machines."""
+    if not settings.values["server.behind_proxy"] and not is_loopback(settings.host):
+        raise AddressUnusable(str(settings.values["server.listen"]), _NOT_ENCRYPTED)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket that takes connections at the address. Raises `AddressUnusable`."""
+    check_encrypted(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise AddressUnusable(listen, (error.strerror or str(error)).lower()) from None
+        address = str(settings.values["server.listen"])
+        # Without the address, which `socket` repeats in brackets.
+        why = (error.strerror or str(error)).partition(" (while ")[0].lower()
+        raise AddressUnusable(address, why) from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-async def _serve(
-    settings: Settings,
-    listening: socket.socket,
-    tell: Callable[[Ready], None],
-    report: Callable[[Exception], None],
-) -> None:
+async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -> Served:
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     ids = IdMaker(now_us, secrets.randbits)
@@ -124,37 +158,40 @@ async def _serve(
     ledger = Ledger(settings.database, facts, now_us)
     ledger.start(asyncio.get_running_loop())
     try:
-        credentials = _credentials(settings)
+        found = credentials(settings)
         state = {"stopping": False}
-        gateway = _gateway(settings, ledger, ids, credentials, state)
-        server = _Server(_uvicorn_config(settings, gateway, report), state)
+        gateway = _gateway(settings, ledger, ids, found, state)
         ready = Ready(
             address=address,
-            providers=tuple((one, _trouble(credentials[one.name])) for one in settings.providers),
+            providers=tuple((one, _trouble(found[one.name])) for one in settings.providers),
             is_demo=gateway.snapshot().providers.are_simulated,
-            keys=sum(key.revoked_at is None for key in ledger.books.keys.values()),
+            books=ledger.books,
             recovered=ledger.recovered,
             prices=catalogue.catalogue_version(),
         )
-        server.when_started = lambda: tell(ready)
-        watch = asyncio.create_task(_watch(ledger, report))
+        server = _Server(_uvicorn_config(settings, gateway, teller), state, teller, ready)
+        watch = asyncio.create_task(_watch(ledger, teller))
+        days = DayKeeper(settings.database, settings.zone, now_us)
+        days.start()
         await server.serve(sockets=[listening])
         watch.cancel()
         await gateway.http.close()
+        days.stop(DAY_SECONDS_MAX)
+        return Served(ledger.calls_admitted, server.calls_cut, time.monotonic() - server.ready_at_s)
     finally:
         ledger.stop(LEDGER_PATIENCE_S)
         if ledger.calls_unwritten:
             calls = f"{ledger.calls_unwritten} finished calls could not be written"
-            report(LedgerUnavailable(calls))
+            teller.trouble(LedgerUnavailable(calls))
 
 
-async def _watch(ledger: Ledger, report: Callable[[Exception], None]) -> None:
+async def _watch(ledger: Ledger, teller: Teller) -> None:
     """Tell the operator when the ledger cannot write: the clients are told by their replies."""
     was_failing = False
     while True:
         await asyncio.sleep(WATCH_S)
         if ledger.is_failing and not was_failing:
-            report(LedgerUnavailable(ledger.trouble))
+            teller.trouble(LedgerUnavailable(ledger.trouble))
         was_failing = ledger.is_failing
 
 
@@ -162,7 +199,7 @@ def _gateway(
     settings: Settings,
     ledger: Ledger,
     ids: IdMaker,
-    credentials: dict[str, str | NoCredential],
+    found: dict[str, str | NoCredential],
     state: dict[str, bool],
 ) -> Gateway:
     values = settings.values
@@ -178,7 +215,7 @@ def _gateway(
             values["server.body_mb_max"] << 20,
             behind_proxy=values["server.behind_proxy"],
         ),
-        http=HttpUpstream(deadlines, credentials, values["upstream.connections_max"]),
+        http=HttpUpstream(deadlines, found, values["upstream.connections_max"]),
         sim=SimUpstream(Simulator(), now_us),
         ids=ids,
         now_us=now_us,
@@ -188,29 +225,16 @@ def _gateway(
     )
 
 
-def _credentials(settings: Settings) -> dict[str, str | NoCredential]:
-    """Each provider's key, or why there is none: a call to it is told, the others go on."""
-    found: dict[str, str | NoCredential] = {}
-    for provider in settings.providers:
-        try:
-            found[provider.name] = credential(provider, settings.environment)
-        except NoCredential as error:
-            found[provider.name] = error
-    return found
-
-
 def _trouble(found: str | NoCredential) -> str:
     return found.why if isinstance(found, NoCredential) else ""
 
 
-def _uvicorn_config(
-    settings: Settings, gateway: Gateway, report: Callable[[Exception], None]
-) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, gateway: Gateway, teller: Teller) -> uvicorn.Config:
     # What uvicorn would log is either told by the card or is a client's ordinary leaving.
     logging.getLogger("uvicorn").disabled = True
     logging.getLogger("uvicorn.error").disabled = True
     return uvicorn.Config(
-        make_app(gateway, report),
+        make_app(gateway, teller.trouble),
         lifespan="off",
         ws="none",
         log_config=None,
@@ -225,24 +249,42 @@ def _uvicorn_config(
 class _Server(uvicorn.Server):
     """uvicorn, with signals that end in exit code 0 and a word when it is up."""
 
-    def __init__(self, config: uvicorn.Config, state: dict[str, bool]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, state: dict[str, bool], teller: Teller, ready: Ready
+    ) -> None:
         super().__init__(config)
         self._state = state
-        self.when_started: Callable[[], None] = lambda: None
+        self._teller = teller
+        self._ready = ready
+        self.ready_at_s = time.monotonic()
+        self.calls_cut = 0
 
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
         await super().startup(sockets=list(sockets or ()))
-        self.when_started()
+        self.ready_at_s = time.monotonic()
+        self._teller.ready(self._ready)
 
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
         self._state["stopping"] = True
+        self._teller.stopping(len(self.server_state.tasks))
         await super().shutdown(sockets=list(sockets or ()))
         # Past the grace, running calls are told to end; each settles on its way out.
+        if tasks := self._cut():
+            await asyncio.wait(tasks, timeout=CUT_SECONDS_MAX)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal asks to stop; a second Ctrl-C does not wait for running calls."""
+        super().handle_exit(sig, frame)
+        if self.force_exit:
+            self._cut()
+
+    def _cut(self) -> list[asyncio.Task[None]]:
+        """Tell every running call to end; these."""
         tasks = list(self.server_state.tasks)
+        self.calls_cut = max(self.calls_cut, len(tasks))
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CUT_SECONDS_MAX)
+        return tasks
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -34,8 +34,15 @@ LIGHT = {
     "calls list, json": ["calls", "list", "--since", "2026-11-16..2026-11-23", "--json"],
     "calls show": ["calls", "show", "c_01M83PPH00E0"],
     "report": ["report", "--since", "2026-11-16..2026-11-23"],
+    "report, filtered": ["report", "--where", "tenant=acme and cost>0.10", "--csv"],
+    "calls list, filtered": ["calls", "list", "--where", "model~gpt", "--since", "4w"],
+    "help filters": ["help", "filters"],
     "report, drawn": ["--color", "always", "report", "--since", "2026-11-16..2026-11-23"],
     "prices list": ["prices", "list"],
+    "config show": ["config", "show"],
+    "config show, drawn": ["--color", "always", "config", "show"],
+    "config check": ["config", "check"],
+    "config path": ["config", "path"],
     "db path": ["db", "path"],
     "db status": ["db", "status"],
     "db check": ["db", "check"],
@@ -63,7 +70,9 @@ def test_a_command_that_reads_loads_nothing_heavy(filled_path: Path, name: str) 
     assert names & HEAVY == set()
 
 
-@pytest.mark.parametrize("name", ["help", "version", "group", "db path"])
+@pytest.mark.parametrize(
+    "name", ["help", "help filters", "version", "group", "config path", "db path"]
+)
 def test_help_and_paths_load_no_rich_and_no_database(filled_path: Path, name: str) -> None:
     _, names = loaded(filled_path, LIGHT[name])
     assert names & {"rich", "sqlite3"} == set()

@@ -30,7 +30,8 @@ def test_an_example_can_be_typed(example: str) -> None:
     ["serve", "report", "db path", "db status", "db check"]
     + [f"keys {verb}" for verb in ("create", "list", "show", "set", "revoke")]
     + [f"calls {verb}" for verb in ("list", "show")]
-    + [f"prices {verb}" for verb in ("set", "list", "show")],
+    + [f"prices {verb}" for verb in ("set", "list", "show")]
+    + [f"config {verb}" for verb in ("show", "check", "path")],
 )
 def test_every_command_has_its_section_and_an_example(command: str) -> None:
     section = reference().split(f"\n## ferry {command}\n")[1].split("\n## ")[0]

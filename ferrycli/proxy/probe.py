@@ -1,0 +1,125 @@
+"""Asks a provider for its models with the key that calls would carry, and says what came back.
+
+The one place besides `http_upstream.py` where a credential is attached; as there, only to the
+address that it is configured for, and redirects are not followed. Nothing of a reply but its
+status is read or told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from ferrycli.settings import Provider
+
+PROBE_SECONDS_MAX = 5.0
+PROBES_AT_ONCE_MAX = 32
+
+_PATHS = {"openrouter": "/key"}
+"""Where another path than `/models` asks for the key: OpenRouter lists models to anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What one provider answered, or why it did not."""
+
+    status: int | None
+    """The HTTP status; None where none came."""
+    took_ms: int
+    """Until the head of the reply."""
+    path: str
+    """What was asked for, below the base URL."""
+    why: str = ""
+    """Why no status came, in words without addresses or contents."""
+
+
+def probe(providers: Sequence[Provider], keys: Mapping[str, str]) -> dict[str, Probed]:
+    """Ask all of `providers` at once, 5 s at most; by name.
+
+    `keys`: by provider name, "" for a provider that wants none.
+    """
+    return asyncio.run(_probe_all(providers, keys))
+
+
+async def _probe_all(providers: Sequence[Provider], keys: Mapping[str, str]) -> dict[str, Probed]:
+    turns = asyncio.Semaphore(PROBES_AT_ONCE_MAX)
+    # As `http_upstream.py`: a proxy that the environment names is used by both.
+    async with httpx.AsyncClient(follow_redirects=False, timeout=httpx.Timeout(None)) as client:
+
+        async def one(provider: Provider) -> Probed:
+            async with turns:
+                return await _probe(client, provider, keys[provider.name])
+
+        found = await asyncio.gather(*map(one, providers))
+    return {provider.name: each for provider, each in zip(providers, found, strict=True)}
+
+
+async def _probe(client: httpx.AsyncClient, provider: Provider, key: str) -> Probed:
+    path = _PATHS.get(provider.catalogue, "/models")
+    began_s = time.monotonic()
+
+    def probed(status: int | None, why: str = "") -> Probed:
+        return Probed(status, round((time.monotonic() - began_s) * 1000), path, why)
+
+    try:
+        request = client.build_request(
+            "GET", provider.base_url + path, headers=_headers(provider, key)
+        )
+        async with asyncio.timeout(PROBE_SECONDS_MAX):
+            response = await client.send(request, stream=True)
+            await response.aclose()
+    except TimeoutError:
+        return probed(None, f"no answer within {PROBE_SECONDS_MAX:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return probed(None, _why(error))
+    return probed(response.status_code)
+
+
+def _headers(provider: Provider, key: str) -> dict[str, str]:
+    headers = {"accept": "application/json"}
+    if key:
+        headers["authorization"] = f"Bearer {key}"
+    if key and provider.catalogue == "anthropic":
+        # Its list of models is not part of what it offers to OpenAI's SDK.
+        headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    return headers
+
+
+def _why(error: BaseException) -> str:
+    """The cause at the bottom, in a few words."""
+    for cause in reversed(_causes(error)):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS there"
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return {
+        "ConnectError": "it could not be connected",
+        "RemoteProtocolError": "it does not speak HTTP there",
+        "ReadError": "the connection broke",
+        "ProxyError": "the proxy refused",
+    }.get(type(error).__name__, type(error).__name__)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """`error` and what led to it; of several at once (one for each address) the first."""
+    causes = [error]
+    while True:
+        last = causes[-1]
+        if isinstance(last, BaseExceptionGroup):
+            cause: BaseException | None = last.exceptions[0]
+        else:
+            cause = last.__cause__ or last.__context__
+        if cause is None or cause in causes:
+            return causes
+        causes.append(cause)

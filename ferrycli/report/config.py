@@ -1,0 +1,166 @@
+"""The settings as they are shown: every option with its value and where that comes from.
+
+Pure. Of a provider's key only where it comes from; never the key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from ferrycli.report.layout import Cell, Column, Row, drawn, folded, table
+
+SCHEMA = "ferry.config/1"
+
+OPTION_COLUMNS = (
+    Column("OPTION"),
+    Column("VALUE", width_min=14),
+    Column("FROM", width_min=12),
+)
+PROVIDER_COLUMNS = (
+    Column("PROVIDER", width_min=10),
+    Column("KIND", leaves=5),
+    Column("BASE URL", width_min=14),
+    Column("KEY FROM", width_min=14),
+    Column("FROM", leaves=6, width_min=4),
+)
+
+ROW_HEADING = ("name", "value", "origin")
+"""What a row of tabs holds; a provider's keys are rows as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionFacts:
+    """One option: `server.listen`, its value in JSON's own types, and its origin."""
+
+    name: str
+    value: Any
+    origin: str
+    """`default`, `file PATH`, `env NAME` or `flag --db`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """One provider as configured."""
+
+    name: str
+    kind: str
+    base_url: str
+    key_from: str
+    models: tuple[str, ...]
+    catalogue: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFacts:
+    """Everything that the operator wrote."""
+
+    path: str | None
+    """Of the file; None where none is there."""
+    looked_for: str
+    """Where the file is looked for."""
+    database: str
+    """The path that `server.database` comes to."""
+    options: tuple[OptionFacts, ...]
+    providers: tuple[ProviderFacts, ...]
+
+
+def config_json(facts: ConfigFacts) -> dict[str, Any]:
+    """The object `ferry.config/1`."""
+    return {
+        "schema": SCHEMA,
+        "path": facts.path,
+        "database": facts.database,
+        "options": [
+            {"name": one.name, "value": one.value, "origin": one.origin} for one in facts.options
+        ],
+        "providers": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "base_url": one.base_url,
+                "key_from": one.key_from,
+                "models": list(one.models),
+                "catalogue": one.catalogue,
+                "origin": one.origin,
+            }
+            for one in facts.providers
+        ],
+    }
+
+
+def config_rows(facts: ConfigFacts) -> list[Sequence[Any]]:
+    """Rows of `ROW_HEADING`: options, the database's path, each key of each provider."""
+    rows: list[Sequence[Any]] = [
+        (one.name, value_words(one.value), one.origin) for one in facts.options
+    ]
+    rows.append(("database", facts.database, ""))
+    for one in facts.providers:
+        told = {
+            "kind": one.kind,
+            "base_url": one.base_url,
+            "key_from": one.key_from,
+            "models": value_words(list(one.models)),
+            "catalogue": one.catalogue,
+        }
+        rows += [(f"providers.{one.name}.{key}", said, one.origin) for key, said in told.items()]
+    return rows
+
+
+def config_table(facts: ConfigFacts, width: int) -> list[Text]:
+    """The file, the database, a table of options and one of providers.
+
+    What is not the default stands out.
+    """
+    where = facts.path or f"none; it would be {facts.looked_for}"
+    lines = [Text(""), *_path("config", where, width), *_path("database", facts.database, width)]
+    options = [_option_cells(one) for one in facts.options]
+    lines += [Text(""), *table(OPTION_COLUMNS, options, width), Text("")]
+    if facts.providers:
+        providers = [_provider_cells(one) for one in facts.providers]
+        lines += [*table(PROVIDER_COLUMNS, providers, width), Text("")]
+    else:
+        said = "  No provider: the simulated one answers. A variable such as OPENAI_API_KEY makes"
+        lines += [*folded(Text(f"{said} one, or a table `[providers.NAME]`."), width), Text("")]
+    return lines
+
+
+def _path(label: str, path: str, width: int) -> list[Text]:
+    """A labelled path, whole: it is there to be copied."""
+    return folded(Text.assemble("  ", (f"{label:<10}", "dim"), drawn(path)), width)
+
+
+def _option_cells(one: OptionFacts) -> Row:
+    style = "dim" if one.origin == "default" else ""
+    return [
+        Cell(one.name, style),
+        Cell(value_words(one.value) or "none", style or "bold"),
+        Cell(_short(one.origin), style),
+    ]
+
+
+def _provider_cells(one: ProviderFacts) -> Row:
+    return [
+        Cell(one.name, "bold"),
+        Cell(one.kind),
+        Cell(one.base_url or "in process"),
+        Cell("–" if one.kind == "sim" else one.key_from.replace("none", "no key")),
+        Cell(_short(one.origin)),
+    ]
+
+
+def _short(origin: str) -> str:
+    """The file is named above the table; here it is just the file."""
+    return "file" if origin.startswith("file ") else origin
+
+
+def value_words(value: Any) -> str:
+    """A value as it is written in the environment: text as it is, lists with commas."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return value if isinstance(value, str) else json.dumps(value)
