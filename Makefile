@@ -23,7 +23,7 @@ serve: $(VENV)/.serve ## Install what is needed and run the gateway (ARGS=... ar
 	@mkdir -p -m 700 .ferry
 	@$(BIN)/ferry serve $(ARGS)
 
-demo: $(VENV)/.serve ## Make simulated calls on a scratch database, and show the report
+demo: $(VENV)/.serve ## Show four weeks of made-up traffic and live calls (ARGS=--once: a report)
 	@$(BIN)/ferry demo $(ARGS)
 
 test: $(VENV)/.test ## Lint, types, the whole test suite, and the branches of the money modules

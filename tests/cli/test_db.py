@@ -18,6 +18,13 @@ CORRECTION = (
 )
 
 
+INVENTED = (
+    "INSERT INTO daily (start_at, end_at, tenant, feature, assistant, provider, model, route,"
+    " key_id, outcome, calls) SELECT start_at, end_at, 'x', '', '', '', '', '', '', 'ok', 1"
+    " FROM summed_days LIMIT 1"
+)
+
+
 def run(ferry: Ferry, *statements: str) -> None:
     """Damage the database past its triggers."""
     with closing(sqlite3.connect(ferry.database)) as connection:
@@ -93,9 +100,7 @@ def test_what_does_not_hold_is_named_and_exits_5(filled: Ferry, damage: str, tol
     [
         "UPDATE daily SET cost_nanousd = cost_nanousd + 1 WHERE tenant = 'globex'",
         "DELETE FROM daily WHERE tenant = 'globex'",
-        "INSERT INTO daily (start_at, end_at, tenant, feature, assistant, provider, model, route,"
-        " key_id, outcome, calls) SELECT start_at, end_at, 'x', '', '', '', '', '', '', 'ok', 1"
-        " FROM summed_days LIMIT 1",
+        INVENTED,
     ],
 )
 def test_a_day_whose_summary_is_not_its_calls_is_named(filled: Ferry, damage: str) -> None:
