@@ -133,9 +133,7 @@ def _days(connection: sqlite3.Connection) -> Check:
     """Each summary of a day is what its rows come to."""
     days = connection.execute("SELECT start_at, end_at FROM summed_days").fetchall()
     recomputed = daily.day_sums_sql(is_corrected=sums.has_corrections(connection))
-    recorded = (
-        f"SELECT {', '.join(daily.DAY_COLUMNS)} FROM daily WHERE start_at = ? AND end_at = ?"
-    )
+    recorded = f"SELECT {', '.join(daily.DAY_COLUMNS)} FROM daily WHERE start_at = ? AND end_at = ?"
     faults: list[Fault] = []
     for start_us, end_us in map(tuple, days):
         rows = (start_us, end_us, seq_at(start_us), seq_at(end_us))

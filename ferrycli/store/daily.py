@@ -91,7 +91,7 @@ def sum_day(connection: sqlite3.Connection, start_us: int, end_us: int, now_us: 
         rows = connection.execute(query, (start_us, end_us, *bounds)).fetchall()
     finally:
         connection.execute("ROLLBACK")
-    _write(connection, "DELETE FROM daily WHERE start_at = ? AND end_at = ?", [(start_us, end_us)])
+    _clear(connection, start_us, end_us)
     for some in _batches(rows):
         _write(connection, _INSERT, some)
     connection.execute("BEGIN IMMEDIATE")
@@ -109,6 +109,25 @@ def sum_day(connection: sqlite3.Connection, start_us: int, end_us: int, now_us: 
     finally:
         connection.execute("COMMIT")
     return is_whole
+
+
+def _clear(connection: sqlite3.Connection, start_us: int, end_us: int) -> None:
+    """Remove what there is of a day's summary, some rows at a time; it counts no more."""
+    names = ", ".join(_DIMENSIONS)
+    rows = (
+        f"DELETE FROM daily WHERE start_at = ? AND end_at = ? AND ({names}) IN (SELECT {names}"
+        f" FROM daily WHERE start_at = ? AND end_at = ? LIMIT {ROWS_IN_TRANSACTION})"
+    )
+    day = (start_us, end_us)
+    removed = 1
+    while removed > 0:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Each time: another process may have made the day whole between two of these.
+            connection.execute("DELETE FROM summed_days WHERE start_at = ? AND end_at = ?", day)
+            removed = connection.execute(rows, day * 2).rowcount
+        finally:
+            connection.execute("COMMIT")
 
 
 def _corrections(connection: sqlite3.Connection, bounds: tuple[int, int]) -> int:

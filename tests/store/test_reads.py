@@ -20,8 +20,8 @@ from ferrycli.rules.errors import (
     NoSuchCall,
 )
 from ferrycli.store import changes, migrations, reads, sums
-from ferrycli.store.sums import Question
 from ferrycli.store.connect import open_reader
+from ferrycli.store.sums import Question
 from tests.store.kit import (
     DAY_US,
     NOON,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ferrycli.rules.filters import (
@@ -34,13 +34,14 @@ from ferrycli.rules.filters import (
 from ferrycli.store import changes, reads, sums
 from ferrycli.store.where import (
     CORRECTED_COST,
+    CORRECTIONS,
     COST,
     DAILY_FIELDS,
     is_daily,
     where_sql,
 )
 from tests.rules.expressions import NAMES, comparisons, expressions
-from tests.store.kit import NOON, SECOND_US, Clock, Ids, looking
+from tests.store.kit import NOON, Clock, Ids, looking
 
 EVER = (0, 1 << 60)
 
@@ -66,13 +67,17 @@ BUCKETS = (
 ).split()
 
 
+Seen = Callable[[str], Value | None]
+
+
 @dataclass(frozen=True)
 class Made:
-    """A row as it was written, and what it costs with corrections."""
+    """A row as it was written, and as a predicate asks for it: as billed, and with corrections."""
 
-    columns: dict[str, Any]
-    corrected: int | None
-    key: str
+    id: str
+    seq: int
+    billed: Seen
+    corrected: Seen
 
 
 @dataclass(frozen=True)
@@ -117,21 +122,24 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         changes.create_key(path, changes.KeyPlan(name=name)).id for name in ("web", "a'b", "日本語")
     ]
     chance = random.Random(20261124)
-    ids = Ids(Clock())
+    clock = Clock()
+    ids = Ids(clock)
     made = []
     with looking(path) as connection:
         names = dict(connection.execute("SELECT id, name FROM keys").fetchall())
         for number in range(300):
+            clock.move(1)
             new = ids.make()
-            row = {"seq": new.seq, "id": new.text("c")} | columns(chance, keys)
+            row: dict[str, Any] = {"seq": new.seq, "id": new.text("c")} | columns(chance, keys)
             insert(connection, "calls", row)
             deltas = chance.choice([[], [], [], [5], [-(10**9)], [7, -3], [0]])
             for place, delta in enumerate(deltas):
                 correction = {"id": f"{number}.{place}", "call_seq": new.seq}
                 insert(connection, "corrections", correction | {"delta_nanousd": delta})
-            cost = row["cost_nanousd"]
+            row["key"] = names.get(row["key_id"], row["key_id"])
+            cost: int | None = row["cost_nanousd"]
             corrected = max(0, (cost or 0) + sum(deltas)) if deltas else cost
-            made.append(Made(row, corrected, names.get(row["key_id"], row["key_id"])))
+            made.append(Made(row["id"], new.seq, seen(row, cost), seen(row, corrected)))
     with reads.opened(path) as connection:
         yield Filled(connection, tuple(made))
 
@@ -142,56 +150,44 @@ def insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> N
     connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
 
 
-def seen(made: Made, cost: int | None) -> Callable[[str], Value | None]:
+def seen(row: dict[str, Any], cost: int | None) -> Seen:
     """The row as a predicate asks for it, where it costs `cost`."""
-    row = made.columns
 
     def took(end: int | None) -> int | None:
         return None if end is None else (max(0, end - row["started_at"]) + 500) // 1000
 
-    def value(field: str) -> Value | None:
-        if field.startswith(TAG):
-            held: dict[str, str] = json.loads(row["tags"] or "{}")
-            return held.get(field.removeprefix(TAG), "")
-        numbers: dict[str, int | None] = {
-            "cost": cost,
-            "input": sum(row[name] for name in BUCKETS),
-            "cached": row["n_cache_read"],
-            "output": row["n_output"] + row["n_audio_out"],
-            "reasoning": row["n_reasoning"],
-            "status": row["status"],
-            "attempts": row["attempts"],
-            "latency": took(row["finished_at"]),
-            "first_byte": took(row["first_byte_at"]),
-            "stream": row["is_stream"],
-            "unpriced": int(row["cost_source"] == "unpriced" and cost is None),
-            "estimated": int(row["cost_source"] == "estimated"),
-            "denied": int(row["state"] == "denied"),
-            "open": int(row["state"] == "held"),
-        }
-        if field in numbers:
-            return numbers[field]
-        text = made.key if field == "key" else row[TEXTS[field]]
-        return str(text)
-
-    return value
+    values: dict[str, Value | None] = {field: row[name] for field, name in TEXTS.items()}
+    values |= {f"{TAG}{name}": value for name, value in json.loads(row["tags"] or "{}").items()}
+    values |= {
+        "cost": cost,
+        "input": sum(row[name] for name in BUCKETS),
+        "cached": row["n_cache_read"],
+        "output": row["n_output"] + row["n_audio_out"],
+        "reasoning": row["n_reasoning"],
+        "status": row["status"],
+        "attempts": row["attempts"],
+        "latency": took(row["finished_at"]),
+        "first_byte": took(row["first_byte_at"]),
+        "stream": row["is_stream"],
+        "unpriced": int(row["cost_source"] == "unpriced" and cost is None),
+        "estimated": int(row["cost_source"] == "estimated"),
+        "denied": int(row["state"] == "denied"),
+        "open": int(row["state"] == "held"),
+    }
+    assert set(FIELDS) <= set(values)
+    return lambda field: values.get(field, "") if field.startswith(TAG) else values[field]
 
 
 def asked(filled: Filled, expression: Expression) -> None:
     """The same rows from the database and from the predicate, with corrections and without."""
     holds = predicate(expression)
-    found = {one.id for one in reads.calls(filled.connection, *EVER, where=expression)}
-    assert found == {
-        one.columns["id"] for one in filled.rows if holds(seen(one, one.corrected))
-    }, "corrected"
-    condition, values = where_sql(expression, COST)
-    query = f"SELECT c.id, {condition} FROM calls c WHERE {condition}"
-    plain = {tuple(row) for row in filled.connection.execute(query, [*values, *values])}
-    assert plain == {
-        (one.columns["id"], 1)
-        for one in filled.rows
-        if holds(seen(one, one.columns["cost_nanousd"]))
-    }, "as billed"
+    for cost, joined in ((COST, ""), (CORRECTED_COST, CORRECTIONS)):
+        condition, values = where_sql(expression, cost)
+        query = f"SELECT c.id, {condition} FROM calls c{joined} WHERE {condition}"
+        found = sorted(map(tuple, filled.connection.execute(query, [*values, *values])))
+        assert found == [
+            (one.id, 1) for one in filled.rows if holds(one.corrected if joined else one.billed)
+        ]
 
 
 TEXT_VALUES = st.sampled_from(POOL) | st.sampled_from(POOL).map(lambda text: text[:2]) | NAMES
@@ -206,7 +202,7 @@ TREES = expressions(comparisons(FIELD_NAMES, TEXT_VALUES, NUMBERS))
 
 
 @settings(
-    max_examples=400,
+    max_examples=250,
     deadline=None,
     database=None,
     derandomize=True,
@@ -215,12 +211,29 @@ TREES = expressions(comparisons(FIELD_NAMES, TEXT_VALUES, NUMBERS))
 @given(expression=TREES)
 def test_database_and_predicate_agree(filled: Filled, expression: Expression) -> None:
     asked(filled, expression)
+    listed = [one.id for one in reads.calls(filled.connection, *EVER, where=expression)]
+    holds = predicate(expression)
+    assert listed == [one.id for one in reversed(filled.rows) if holds(one.corrected)]
 
 
 def test_each_comparison_of_each_field_agrees(filled: Filled) -> None:
     """Every operator against values that rows have, and that lie between them."""
     values: dict[str, tuple[Value, ...]] = {
-        "text": (*POOL, "web", "key_gone", "reported", "c_"),
+        "text": (
+            "",
+            "a",
+            "ACME",
+            "É",
+            "日",
+            "%",
+            "_",
+            "'",
+            "\\",
+            "1",
+            "web",
+            "key_gone",
+            "reported",
+        ),
         "count": (0, 1, 2, 200, 999, 1_000, 2**63 - 1),
         "money": (0, 1, 5, 224, 225, 230, 10**9, 10**18 + 5),
         "duration": (0, 1, 2, 1_500, 1_501, 2_000),
@@ -229,16 +242,14 @@ def test_each_comparison_of_each_field_agrees(filled: Filled) -> None:
     for field in (*FIELDS, f"{TAG}plan", f"{TAG}none"):
         kind = "text" if field.startswith(TAG) else FIELDS[field].kind
         for operator in OPERATORS[kind]:
-            for value in values[kind] if kind != "text" else values[kind][:: 1 + len(field) % 3]:
-                one = Comparison(field, operator, value)
-                asked(filled, one)
-                asked(filled, Not(one))
+            for value in values[kind]:
+                asked(filled, Comparison(field, operator, value))
 
 
 def test_a_comparison_and_its_contrary_part_the_rows(filled: Filled) -> None:
     """Two-valued: also where a cost, an end or a first byte is not known."""
-    everything = {one.columns["id"] for one in filled.rows}
-    for text in ("cost>0", "cost=0", "latency<=1s", "first_byte!=2", "tag:plan~a", "key!~w"):
+    everything = {one.id for one in filled.rows}
+    for text in ("cost>0", "cost=0", "latency<=1s", "first_byte!=0", "tag:plan~a", "key!~w"):
         one = parse_filter(text)
         parts = [
             {call.id for call in reads.calls(filled.connection, *EVER, where=where)}
@@ -316,10 +327,10 @@ def test_calls_are_limited_after_they_were_filtered(filled: Filled) -> None:
     every = [call.id for call in reads.calls(filled.connection, *EVER, where=one)]
     assert len(every) > 5
     assert [call.id for call in reads.calls(filled.connection, *EVER, 3, one)] == every[:3]
-    begun = [one.columns for one in filled.rows]
-    middle = int(begun[150]["seq"] >> 21) * 1000
+    middle = (filled.rows[150].seq >> 21) * 1000
     late = [call.id for call in reads.calls(filled.connection, middle, 1 << 60, where=one)]
-    assert late == [id for id in every if id in {row["id"] for row in begun[150:]}]
+    assert late == [id for id in every if id in {row.id for row in filled.rows[150:]}]
+    assert 0 < len(late) < len(every)
 
 
 def test_every_part_has_its_own_values(filled: Filled) -> None:
@@ -329,8 +340,3 @@ def test_every_part_has_its_own_values(filled: Filled) -> None:
     ))  # fmt: skip
     assert where_sql(tree, COST)[1] == ["plan", "a", 1, "c"]
     asked(filled, tree)
-
-
-def test_depth_of_the_trees_is_within_what_can_be_written() -> None:
-    assert SECOND_US
-    assume(True)
