@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +17,7 @@ from zoneinfo import ZoneInfo
 
 from platformdirs import user_config_path, user_data_path
 
-from ferrycli.rules.denials import NoCredential
-from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, ConfigUnreadable
+from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, ConfigUnreadable, NoCredential
 
 KINDS = ("openai", "compatible", "sim")
 CREDENTIAL_CMD_SECONDS_MAX = 20
@@ -207,6 +203,8 @@ def _database(values: Mapping[str, Any], origins: Mapping[str, str], path: Path 
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         with path.open("rb") as file:
             written = tomllib.load(file)
@@ -378,6 +376,9 @@ def credentials(settings: Settings) -> dict[str, str | NoCredential]:
 
 
 def _printed(provider: Provider) -> str:
+    import shlex
+    import subprocess
+
     try:
         done = subprocess.run(
             shlex.split(provider.api_key_cmd),

@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 
 from ferrycli import settings
-from ferrycli.rules.denials import NoCredential
-from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, ConfigUnreadable, FerryError
+from ferrycli.rules.errors import (
+    ConfigBadValue,
+    ConfigUnknownKey,
+    ConfigUnreadable,
+    FerryError,
+    NoCredential,
+)
 from ferrycli.rules.words import words
 from ferrycli.settings import OPTIONS, WELL_KNOWN, Option, Provider, Settings, credential, load
 

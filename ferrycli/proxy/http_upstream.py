@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 
 from ferrycli.proxy.upstream import Attempt, Deadlines
-from ferrycli.rules.denials import NoCredential, UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.errors import NoCredential
 from ferrycli.settings import Provider
 from ferrycli.wire.headers import Headers
 

@@ -31,8 +31,7 @@ from ferrycli.proxy.http_upstream import HttpUpstream
 from ferrycli.proxy.sim_upstream import SimUpstream
 from ferrycli.proxy.snapshot import Providers, SnapshotKeeper
 from ferrycli.proxy.upstream import Deadlines
-from ferrycli.rules.denials import NoCredential
-from ferrycli.rules.errors import AddressUnusable, LedgerUnavailable
+from ferrycli.rules.errors import AddressUnusable, LedgerUnavailable, NoCredential
 from ferrycli.settings import Provider, Settings, credentials
 from ferrycli.sim.provider import Simulator
 from ferrycli.store.books import Books

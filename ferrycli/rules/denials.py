@@ -19,14 +19,14 @@ class Refusal(FerryError):
     kind = "invalid_request_error"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NoKey(Refusal):
     status = 401
     code = "invalid_api_key"
     kind = "authentication_error"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadKey(Refusal):
     status = 401
     code = "invalid_api_key"
@@ -37,7 +37,7 @@ class BadKey(Refusal):
     """`unknown`, `typo`, `revoked`, `expired`, `role` or `demo`."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class TwoKeys(Refusal):
     status = 401
     code = "invalid_api_key"
@@ -45,7 +45,7 @@ class TwoKeys(Refusal):
     headers: tuple[str, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ModelNotAllowed(Refusal):
     status = 403
     code = "model_not_allowed"
@@ -53,7 +53,7 @@ class ModelNotAllowed(Refusal):
     allowed: tuple[str, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ModelNotFound(Refusal):
     status = 404
     code = "model_not_found"
@@ -63,21 +63,21 @@ class ModelNotFound(Refusal):
     """Providers that all serve it, where the bare name is ambiguous."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class MissingAttribution(Refusal):
     code = "missing_attribution"
     dimension: str
     header: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ModelUnpriced(Refusal):
     code = "model_unpriced"
     target: str
     budget: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class CallUnbounded(Refusal):
     code = "call_unbounded"
     target: str
@@ -86,7 +86,7 @@ class CallUnbounded(Refusal):
     """The request field that would bound it."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BudgetRefusal(Refusal):
     """What a budget's refusal tells: amounts in nano-dollars, times in UTC microseconds."""
 
@@ -104,27 +104,27 @@ class BudgetRefusal(Refusal):
     resets_at_us: int | None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BudgetSpent(BudgetRefusal):
     code = "insufficient_quota"
     kind = "insufficient_quota"
     may_retry = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BudgetBusy(BudgetRefusal):
     code = "budget_busy"
     kind = "rate_limit_error"
     retry_after_s = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NotJson(Refusal):
     code = "invalid_json"
     why: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadParameter(Refusal):
     code = "invalid_parameter"
     field: str
@@ -132,42 +132,42 @@ class BadParameter(Refusal):
     wanted: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BodyTooLarge(Refusal):
     status = 413
     code = "request_too_large"
     bytes_max: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class HeadersTooLarge(Refusal):
     status = 431
     code = "headers_too_large"
     what: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class PathTooLong(Refusal):
     status = 414
     code = "path_too_long"
     bytes_max: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class CompressedBody(Refusal):
     status = 415
     code = "unsupported_encoding"
     encoding: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BodyTooSlow(Refusal):
     status = 408
     code = "request_timeout"
     seconds: float
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ForbiddenOrigin(Refusal):
     status = 403
     code = "forbidden_origin"
@@ -175,14 +175,14 @@ class ForbiddenOrigin(Refusal):
     value: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class CarriesLoop(Refusal):
     status = 508
     code = "loop_detected"
     may_retry = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NoSuchPath(Refusal):
     status = 404
     code = "not_found"
@@ -190,7 +190,7 @@ class NoSuchPath(Refusal):
     path: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class MethodNotAllowed(Refusal):
     status = 405
     code = "method_not_allowed"
@@ -198,7 +198,7 @@ class MethodNotAllowed(Refusal):
     path: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class TooBusy(Refusal):
     status = 503
     code = "too_busy"
@@ -206,7 +206,7 @@ class TooBusy(Refusal):
     retry_after_s = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class Stopping(Refusal):
     status = 503
     code = "stopping"
@@ -214,7 +214,7 @@ class Stopping(Refusal):
     retry_after_s = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class InternalFailure(Refusal):
     """A defect of ferry's own. The client is told the kind of error and no more."""
 
@@ -227,7 +227,7 @@ class InternalFailure(Refusal):
 # Upstream -----------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class UpstreamFailed(FerryError):
     """No target answered; told to the caller as a gateway error."""
 
@@ -240,7 +240,7 @@ class UpstreamFailed(FerryError):
     """Whether the request may have reached the provider, so that it may be billed."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class UpstreamTimeout(FerryError):
     status = 504
     code = "upstream_timeout"
@@ -248,16 +248,3 @@ class UpstreamTimeout(FerryError):
     provider: str
     phase: str
     seconds: float
-
-
-@dataclass(eq=False)
-class NoCredential(FerryError):
-    """A provider whose key cannot be had: names where it was looked for, never a value."""
-
-    status = 502
-    code = "no_credential"
-    kind = "api_error"
-    exit_code = 4
-    provider: str
-    origin: str
-    why: str

@@ -58,34 +58,34 @@ class OutOfReach(FerryError):
 # Bad input ----------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadAmount(BadInput):
     text: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadUsage(BadInput):
     field: str
     value: object
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class UnpricedUsage(BadInput):
     bucket: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadSpan(BadInput):
     text: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class SpanToCome(BadInput):
     text: str
     since_us: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadFilter(BadInput):
     """A `--where` that cannot be read, and the place in it."""
 
@@ -98,23 +98,23 @@ class BadFilter(BadInput):
     known: tuple[str, ...] = ()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadBudget(BadInput):
     text: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadPolicy(BadInput):
     text: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadPrice(BadInput):
     text: str
     why: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class BadField(BadInput):
     """A dimension, a column or an option value that does not exist."""
 
@@ -123,19 +123,19 @@ class BadField(BadInput):
     known: tuple[str, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NameTaken(BadInput):
     what: str
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ConfigUnreadable(BadInput):
     path: str
     why: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ConfigUnknownKey(BadInput):
     path: str
     table: str
@@ -143,7 +143,7 @@ class ConfigUnknownKey(BadInput):
     known: tuple[str, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ConfigBadValue(BadInput):
     origin: str
     """Where the value stands: a file and its key, a variable or a flag."""
@@ -152,7 +152,7 @@ class ConfigBadValue(BadInput):
     wanted: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class AddressUnusable(BadInput):
     address: str
     why: str
@@ -161,30 +161,30 @@ class AddressUnusable(BadInput):
 # Not there ----------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NoSuchKey(NotThere):
     name: str
     known: tuple[str, ...] = ()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NoSuchCall(NotThere):
     id: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NoSuchRate(NotThere):
     id: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class IdAmbiguous(NotThere):
     what: str
     prefix: str
     matches: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class NoDatabase(NotThere):
     path: str
 
@@ -192,36 +192,49 @@ class NoDatabase(NotThere):
 # Out of reach -------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class LedgerUnavailable(OutOfReach):
     why: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class DatabaseLocked(OutOfReach):
     path: str
     holder: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class DatabaseNewer(OutOfReach):
     path: str
     migration: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class DatabaseOlder(OutOfReach):
     path: str
     migration: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class DatabaseUnusable(OutOfReach):
     path: str
     why: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class ServerRunning(OutOfReach):
     path: str
     holder: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class NoCredential(FerryError):
+    """A provider whose key cannot be had: names where it was looked for, never a value."""
+
+    status = 502
+    code = "no_credential"
+    kind = "api_error"
+    exit_code = 4
+    provider: str
+    origin: str
+    why: str

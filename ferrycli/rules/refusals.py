@@ -260,14 +260,6 @@ def _upstream_timeout(error: denials.UpstreamTimeout) -> Words:
     return Words(f"provider {ticked(error.provider)} {said} within {error.seconds:g} s", hint)
 
 
-@REFUSALS.of(denials.NoCredential)
-def _no_credential(error: denials.NoCredential) -> Words:
-    sentence = (
-        f"provider {ticked(error.provider)} has no key ({plain(error.origin)}): {plain(error.why)}"
-    )
-    return Words(sentence, "set that, or take the provider out of the config")
-
-
 @REFUSALS.of(denials.InternalFailure)
 def _internal(error: denials.InternalFailure) -> Words:
     return Words(f"ferry itself failed ({plain(error.error)})", "its log says where")

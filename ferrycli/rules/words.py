@@ -229,3 +229,11 @@ def _database_unusable(error: errors.DatabaseUnusable) -> Words:
 def _server_running(error: errors.ServerRunning) -> Words:
     hint = "stop it, or serve another database with `ferry --db PATH serve`"
     return Words(f"{ticked(error.path)} is served already, by {plain(error.holder)}", hint)
+
+
+@WRITERS.of(errors.NoCredential)
+def _no_credential(error: errors.NoCredential) -> Words:
+    sentence = (
+        f"provider {ticked(error.provider)} has no key ({plain(error.origin)}): {plain(error.why)}"
+    )
+    return Words(sentence, "set that, or take the provider out of the config")

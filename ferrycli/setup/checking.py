@@ -13,8 +13,13 @@ from ferrycli.proxy.probe import Probed, probe
 from ferrycli.proxy.server import check_encrypted, listen
 from ferrycli.report.checked import FAULT, NOTE, OK, Checked
 from ferrycli.report.serve_card import size_words
-from ferrycli.rules.denials import NoCredential
-from ferrycli.rules.errors import AddressUnusable, DatabaseOlder, FerryError, NoDatabase
+from ferrycli.rules.errors import (
+    AddressUnusable,
+    DatabaseOlder,
+    FerryError,
+    NoCredential,
+    NoDatabase,
+)
 from ferrycli.rules.words import words
 from ferrycli.settings import Provider, Settings, credentials
 from ferrycli.setup.configured import config_checked, key_checked

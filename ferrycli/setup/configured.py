@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ferrycli.report.checked import FAULT, OK, Checked
 from ferrycli.report.config import ConfigFacts, OptionFacts, ProviderFacts
-from ferrycli.rules.denials import NoCredential
+from ferrycli.rules.errors import NoCredential
 from ferrycli.settings import Provider, Settings, credentials, default_config_path
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 import ferrycli
-from ferrycli.rules.denials import NoCredential
-from ferrycli.rules.errors import LedgerUnavailable
+from ferrycli.rules.errors import LedgerUnavailable, NoCredential
 from tests.cli.driver import Ferry
 
 SECONDS_MAX = 30

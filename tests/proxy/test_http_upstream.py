@@ -10,7 +10,8 @@ from pytest_httpx import HTTPXMock, IteratorStream
 
 from ferrycli.proxy.http_upstream import HttpUpstream
 from ferrycli.proxy.upstream import Attempt, Deadlines
-from ferrycli.rules.denials import NoCredential, UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.errors import NoCredential
 from ferrycli.settings import Provider
 
 URL = "https://up.example/v1/chat/completions"
