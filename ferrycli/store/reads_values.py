@@ -53,7 +53,10 @@ def _queries(kind: str) -> tuple[str, ...]:
     if kind in DIMENSIONS:
         column = DIMENSIONS[kind]
         policies = f"SELECT DISTINCT json_extract(policies, '$.{column}[1]') FROM keys"
-        return f"{policies} WHERE revoked_at IS NULL", f'SELECT DISTINCT value FROM (SELECT "{column}" {latest})'
+        return (
+            f"{policies} WHERE revoked_at IS NULL",
+            f'SELECT DISTINCT value FROM (SELECT "{column}" {latest})',
+        )
     named = "CASE WHEN provider <> '' AND model <> '' THEN provider || '/' || model END"
     return {
         "keys": ("SELECT name FROM keys WHERE revoked_at IS NULL ORDER BY name",),
