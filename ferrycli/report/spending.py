@@ -217,5 +217,6 @@ def spending_csv(sheet: Spending, rows_max: int = 0) -> Iterator[str]:
 
 def _csv_line(fields: Sequence[str | int]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue()
+    # The usual end, taken off again: only what stands in it is quoted within a field.
+    csv.writer(line).writerow(fields)
+    return line.getvalue().removesuffix("\r\n")

@@ -115,7 +115,7 @@ def test_an_empty_span_says_where_the_latest_call_is(filled: Ferry) -> None:
     said = filled("calls", "list", "--since", "2026-11-01", "--json")
     assert (said.code, said.out) == (0, "")
     assert said.err.startswith(
-        "no calls in 2026-11-01; the latest began 2026-11-23 09:00 Europe/Berlin\n"
+        "no calls in `2026-11-01`; the latest began 2026-11-23 09:00 Europe/Berlin\n"
     )
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from itertools import combinations
 
 import pytest
 
-from ferrycli.store.reads import GROUPS
+from ferrycli.store.sums import FIGURES, GROUPS
 from tests.cli.driver import Ferry
 from tests.cli.filled import CENT, call
 
 PLAIN = {"NO_COLOR": "1"}
-FIGURES = ("calls", "cost_nanousd", "input_tokens", "cache_read_tokens", "output_tokens",
-           "unpriced_calls", "denied_calls", "estimated_calls")  # fmt: skip
 
 
 def test_last_week_is_what_the_rows_say(filled: Ferry) -> None:
@@ -39,7 +40,7 @@ def test_an_empty_last_week_gives_this_week_and_says_so(filled: Ferry) -> None:
         connection.execute("DELETE FROM calls WHERE seq < (SELECT max(seq) FROM calls) - (1 << 41)")
         connection.commit()
     said = filled("report", columns=80, environment=PLAIN)
-    assert "last week is empty · this week so far · Mon 23 Nov 2026" in said.out
+    assert "last week is empty · week 48 so far · Mon 23 Nov 2026" in said.out
     assert filled("report", "--json").json["since"] == "2026-11-22T23:00:00.000000Z"
 
 
@@ -60,7 +61,9 @@ def test_a_dimension_named_twice_counts_once(filled: Ferry) -> None:
 def test_a_report_of_nothing_is_still_an_object(filled: Ferry) -> None:
     said = filled("report", "--since", "2020-01-01", "--json")
     assert said.json["rows"] == []
-    assert set(said.json["total"].values()) == {0}
+    total = said.json["total"]
+    assert {total[name] for name in FIGURES} == {0}
+    assert said.err == ""
 
 
 @pytest.fixture
@@ -117,8 +120,6 @@ def test_rows_add_up_to_one_total_whatever_they_are_summed_by(crowded: Ferry) ->
 
 
 def test_a_pipe_s_rows_add_up_too(crowded: Ferry) -> None:
-    from decimal import Decimal
-
     heading, *rows = [
         line.split("\t") for line in crowded("report", "--by", "model").out.splitlines()
     ]
@@ -135,6 +136,69 @@ def test_no_width_cuts_money_or_overflows(crowded: Ferry, columns: int, by: str)
     wide = crowded("report", "--by", by, columns=160, environment=PLAIN).out
     amounts = {word for line in wide.splitlines() for word in line.split() if "." in word}
     said = crowded("report", "--by", by, columns=columns, environment=PLAIN)
-    assert all(cell_len(line) <= columns for line in said.out.splitlines())
+    shown = said.out.partition("\n  next ")[0]
+    assert all(cell_len(line) <= columns for line in shown.splitlines())
     money = {word for word in amounts if word.replace(",", "").replace(".", "").isdigit()}
     assert {word for word in money if word in said.out} == money
+
+
+def test_csv_and_json_hold_the_same_sums(crowded: Ferry) -> None:
+    read = list(csv.DictReader(io.StringIO(crowded("report", "--by", "model,user", "--csv").out)))
+    sheet = crowded("report", "--by", "model,user", "--json").json
+    assert len(read) == len(sheet["rows"])
+    for name in FIGURES:
+        column = name.replace("_nanousd", "_usd")
+        scale = 10**9 if column != name else 1
+        assert sum(Decimal(row[column]) for row in read) * scale == sheet["total"][name], name
+
+
+@pytest.mark.parametrize("form", [["--json"], ["--csv"], []])
+@pytest.mark.parametrize("top", ["0", "1", "3", "99"])
+def test_rows_and_others_add_up_in_every_form(crowded: Ferry, form: list[str], top: str) -> None:
+    whole = crowded("report", "--by", "user", "--json").json
+    said = crowded("report", "--by", "user", "--top", top, *form)
+    shown = int(top) if 0 < int(top) < len(whole["rows"]) else len(whole["rows"])
+    if form == ["--json"]:
+        assert said.json["total"] == whole["total"]
+        assert said.json["rows"] == whole["rows"][:shown]
+        others = said.json["others"] or {"calls": 0}
+        assert sum(row["calls"] for row in said.json["rows"]) + others["calls"] == 400
+    else:
+        rows = list(csv.DictReader(io.StringIO(said.out), delimiter="," if form else "\t"))
+        assert len(rows) == shown + (shown < len(whole["rows"]))
+        assert sum(int(row["calls"]) for row in rows) == 400
+        cost = sum(Decimal(row["cost_usd"]) for row in rows)
+        assert cost * 10**9 == whole["total"]["cost_nanousd"]
+
+
+def test_a_filter_leaves_what_it_says(filled: Ferry) -> None:
+    sheet = filled("report", "--where", "tenant=acme and feature!=support-bot", "--json").json
+    assert sheet["where"] == "tenant=acme and feature!=support-bot"
+    assert [(row["tenant"], row["calls"]) for row in sheet["rows"]] == [("acme", 1)]
+    listed = filled("calls", "list", "--since", "last-week", "--where", "cost>0.9", "--json")
+    assert [row["cost_nanousd"] for row in listed.json_lines] == [200 * CENT, 100 * CENT]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "hint"),
+    [
+        (["--where", "tenant=acme and modle~gpt"], "there is no field `modle`", "`model`"),
+        (["--by", "tennant"], "there is no dimension `tennant`", "did you mean `tenant`?"),
+        (["--since", "2026-12"], "`2026-12` has not begun", "`this-week`"),
+        (["--since", "soon"], "`soon` is no span of time", "`ferry help periods`"),
+        (["--json", "--csv"], "`--json` and `--csv` are two forms", "choose one"),
+        (["--top", "-1"], "invalid value for `--top`", "`ferry report --help`"),
+    ],
+)
+def test_bad_input_is_told_with_what_mends_it(
+    filled: Ferry, arguments: list[str], told: str, hint: str
+) -> None:
+    said = filled("report", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err
+    assert hint in said.err.partition("hint: ")[2]
+
+
+def test_the_place_of_a_mistake_is_pointed_at(filled: Ferry) -> None:
+    lines = filled("report", "--where", "tenant=acme and modle~gpt").err.splitlines()
+    assert lines[2][lines[3].index("^") :].startswith("modle~gpt")

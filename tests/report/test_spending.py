@@ -1,74 +1,140 @@
-"""How a report names its span and its amounts."""
+"""Who spent what, as values: rows add up whatever is shown of them, in every form."""
 
 from __future__ import annotations
 
+import csv
+import io
+import random
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from ferrycli.report.spending import Spending, span_words, spending_table, tokens
+from ferrycli.report.budget_use import BudgetUse
+from ferrycli.report.spending import (
+    Asked,
+    Found,
+    Spending,
+    dimensions,
+    spending,
+    spending_csv,
+    spending_fields,
+    spending_heading,
+    spending_json,
+)
 from ferrycli.report.times import ago, iso, milliseconds, seconds
-from ferrycli.rules.spans import parse_span
+from ferrycli.rules.errors import BadField
+from ferrycli.rules.money import nanousd
+from ferrycli.rules.spans import before, parse_span, slots
 from ferrycli.rules.windows import to_us
-from ferrycli.store.reads import Sum
+from ferrycli.store.sums import FIGURES, Sum
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = to_us(datetime(2026, 11, 23, 10, tzinfo=BERLIN))
 DOLLAR = 1_000_000_000
+SPAN = parse_span("last-week", NOW, BERLIN)
+ASKED = Asked(("tenant",), SPAN, before(SPAN, NOW, BERLIN), slots(SPAN, BERLIN))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("last-week", "last week · Mon 16 Nov – Sun 22 Nov 2026"),
-        ("this-week", "this week so far · Mon 23 Nov 2026"),
-        ("today", "today so far · Mon 23 Nov 2026"),
-        ("yesterday", "yesterday · Sun 22 Nov 2026"),
-        ("mtd", "this month so far · Sun 01 Nov – Mon 23 Nov 2026"),
-        ("2026-W53", "2026-w53 · Mon 28 Dec 2026 – Sun 03 Jan 2027"),
-        ("2025-W52..2026-W01", "2025-w52..2026-w01 · Mon 22 Dec 2025 – Sun 04 Jan 2026"),
-        ("24h", "last 24h · 22 Nov 10:00 – 23 Nov 2026 10:00"),
-        ("90m", "last 90m · 23 Nov 08:30 – 23 Nov 2026 10:00"),
-    ],
-)
-def test_a_span_is_named_with_its_days_and_zone(text: str, words: str) -> None:
-    assert span_words(parse_span(text, NOW, BERLIN), NOW, BERLIN) == f"{words} · Europe/Berlin"
+def row(*names: str, **figures: int) -> Sum:
+    return Sum(by=names, slots=(0,) * 7, **(dict.fromkeys(FIGURES, 0) | figures))
 
 
-def test_tokens_keep_the_digits_that_tell_their_size() -> None:
-    assert [tokens(count) for count in (0, 999, 1_000, 1_949, 147_100, 13_550_000, 10**10)] == [
-        "0", "999", "1.0k", "1.9k", "147.1k", "13.5M", "10.0G",
-    ]  # fmt: skip
-
-
-def shown(*costs: int) -> list[str]:
-    rows = [Sum((f"t{at}",), 1, 10, 0, 1, cost, 0, 0, 0) for at, cost in enumerate(costs)]
-    span = parse_span("last-week", NOW, BERLIN)
-    lines = spending_table(Spending.of(["tenant"], span, rows), NOW, BERLIN, 100)
-    return [line.plain.split()[1] for line in lines if line.plain.startswith(("  t0", "  total"))]
-
-
-@pytest.mark.parametrize(
-    ("cost", "text"),
-    [
-        (1_284_370_000_000, "1,284.37"), (DOLLAR, "1.00"), (999_999_999, "1.0000"),
-        (DOLLAR // 100, "0.0100"), (DOLLAR // 1_000, "0.001000"), (225, "<0.000001"),
-        (0, "0.000000"),
-    ],
-)  # fmt: skip
-def test_a_cheap_week_is_not_shown_as_free(cost: int, text: str) -> None:
-    assert shown(cost) == [text, text]
-
-
-def test_a_small_amount_beside_a_large_one_is_not_shown_as_nothing() -> None:
-    assert shown(DOLLAR // 1_000, 50 * DOLLAR) == ["<0.01", "50.00"]
+def many(count: int, seed: int = 7) -> Spending:
+    dice = random.Random(seed)
+    rows = [row(f"t{at}", **{name: dice.randrange(10**12) for name in FIGURES})
+            for at in range(count)]  # fmt: skip
+    earlier = [row(f"t{at}", cost_nanousd=dice.randrange(10**12)) for at in range(count + 3)]
+    return spending(ASKED, Found(rows, earlier))
 
 
 def test_rows_of_equal_cost_keep_one_order() -> None:
-    rows = [Sum((name,), 1, 0, 0, 0, 0, 0, 0, 0) for name in "cab"]
-    span = parse_span("today", NOW, BERLIN)
-    assert [row.by[0] for row in Spending.of(["tenant"], span, rows).rows] == ["a", "b", "c"]
+    found = Found([row(name) for name in "cab"], ())
+    assert [line.names for line in spending(ASKED, found).rows] == [("a",), ("b",), ("c",)]
+
+
+@pytest.mark.parametrize("rows_max", [0, 1, 3, 9, 10, 11])
+def test_rows_and_others_and_gone_add_up_to_the_total(rows_max: int) -> None:
+    made = spending_json(many(10), rows_max)
+    parts = [*made["rows"], *([made["others"]] if made["others"] else [])]
+    assert (made["others"] is None) == (rows_max in (0, 10, 11))
+    assert made["others"] is None or made["others"]["rows"] == 10 - rows_max
+    for name in FIGURES:
+        assert sum(part[name] for part in parts) == made["total"][name], name
+    past = sum(part["previous_cost_nanousd"] for part in [*parts, made["gone"]])
+    assert past == made["total"]["previous_cost_nanousd"]
+    assert made["gone"]["rows"] == 3
+
+
+def test_the_object_says_what_it_is_of() -> None:
+    made = spending_json(many(1))
+    assert made["schema"] == "ferry.report/1"
+    assert (made["since"], made["until"]) == (
+        "2026-11-15T23:00:00.000000Z",
+        "2026-11-22T23:00:00.000000Z",
+    )
+    assert made["compared"] == {
+        "since": "2026-11-08T23:00:00.000000Z",
+        "until": "2026-11-15T23:00:00.000000Z",
+    }
+    assert made["slots"]["unit"] == "day"
+    assert len(made["slots"]["edges"]) == len(made["rows"][0]["slots_nanousd"]) + 1 == 8
+    assert made["rows"][0]["budget"] is None
+
+
+def test_a_budget_is_given_with_its_window() -> None:
+    use = BudgetUse("key=k", 5 * DOLLAR, "week", DOLLAR, SPAN.since_us, SPAN.until_us)
+    made = spending_json(spending(ASKED, Found([row("a")], (), {("a",): use})))
+    assert made["rows"][0]["budget"] == {
+        "selector": "key=k",
+        "limit_nanousd": 5 * DOLLAR,
+        "period": "week",
+        "spent_nanousd": DOLLAR,
+        "window_start": "2026-11-15T23:00:00.000000Z",
+        "resets_at": "2026-11-22T23:00:00.000000Z",
+    }
+
+
+@pytest.mark.parametrize("rows_max", [0, 4])
+def test_csv_and_rows_of_tabs_hold_what_the_object_holds(rows_max: int) -> None:
+    sheet = many(9)
+    made = spending_json(sheet, rows_max)
+    wanted = [*made["rows"], *([made["others"]] if made["others"] else [])]
+    read = list(csv.DictReader(io.StringIO("\n".join(spending_csv(sheet, rows_max)))))
+    tabs = [
+        dict(zip(spending_heading(sheet), map(str, fields), strict=True))
+        for fields in spending_fields(sheet, rows_max)
+    ]
+    assert read == tabs
+    assert len(read) == len(wanted)
+    for got, part in zip(read, wanted, strict=True):
+        for name in FIGURES:
+            if name.endswith("_nanousd"):
+                assert nanousd(Decimal(got[name.replace("_nanousd", "_usd")])) == part[name]
+            else:
+                assert int(got[name]) == part[name]
+        assert nanousd(Decimal(got["previous_cost_usd"])) == part["previous_cost_nanousd"]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("=1+1", "'=1+1"), ("+x", "'+x"), ("-x", "'-x"), ("@x", "'@x"), ("a=b", "a=b"),
+        ('say "x", y', 'say "x", y'), ("", ""), ("x\ny", "x\ny"),
+    ],
+)  # fmt: skip
+def test_no_name_is_a_formula_in_csv(name: str, written: str) -> None:
+    text = "\n".join(spending_csv(spending(ASKED, Found([row(name)], ()))))
+    assert next(csv.DictReader(io.StringIO(text)))["tenant"] == written
+
+
+def test_dimensions_are_read_in_any_case_with_their_other_names_and_once() -> None:
+    assert dimensions("Tenant, tenant,MODEL") == ("tenant", "model")
+    assert dimensions("agent,session,workflow") == ("assistant", "thread")
+    for text in ("", "tenant,", "tennant"):
+        with pytest.raises(BadField):
+            dimensions(text)
 
 
 def test_times_are_written_for_programs_and_for_people() -> None:
