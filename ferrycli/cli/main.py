@@ -161,9 +161,7 @@ def _tell_usage(terminal: Terminal, error: typer.TyperException) -> int:
     return error.exit_code
 
 
-def _print_error(
-    terminal: Terminal, sentence: str, hint: str, picture: Sequence[str] = ()
-) -> None:
+def _print_error(terminal: Terminal, sentence: str, hint: str, picture: Sequence[str] = ()) -> None:
     sys.stdout.flush()
     shown = ["", *(f"  {line}" for line in picture)] if picture else []
     if not terminal.is_coloured(sys.stderr):

@@ -211,7 +211,8 @@ def test_no_name_is_wider_than_its_room_or_acts(name: str, width: int) -> None:
 def test_columns_leave_in_their_order() -> None:
     def heads(width: int) -> set[str]:
         now = [row("a-tenant-of-ours", cost=1_284 * DOLLAR, calls=99_999, input_tokens=10**9)]
-        use = {("a-tenant-of-ours",): BudgetUse("k", DOLLAR, "week", DOLLAR, 0, None)}
+        use: dict[tuple[str, ...], BudgetUse] = {}
+        use["a-tenant-of-ours",] = BudgetUse("k", DOLLAR, "week", DOLLAR, 0, None)
         shown = lines(now, [row("x", cost=DOLLAR)], width=width, uses=use)
         line = next(one for one in shown if "TENANT" in one)
         return set(line.replace("BUDGET USED", "BUDGET").split())
