@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ferrycli.rules.errors import BadSpan
-from ferrycli.rules.spans import parse_day, parse_deadline, parse_span
+from ferrycli.rules.errors import BadSpan, SpanToCome
+from ferrycli.rules.spans import (
+    NAMED,
+    SLOTS_MAX,
+    Span,
+    before,
+    days,
+    parse_day,
+    parse_deadline,
+    parse_span,
+    slots,
+)
 from ferrycli.rules.windows import to_us
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -38,9 +51,9 @@ NOW = at("2026-11-23T10:00:00")
         ("2026-W47", "2026-11-16", "2026-11-23"),
         ("2026-w47", "2026-11-16", "2026-11-23"),
         ("2026-W1", "2025-12-29", "2026-01-05"),
-        ("2026-W53", "2026-12-28", "2027-01-04"),
+        ("2020-W53", "2020-12-28", "2021-01-04"),
         ("2026-11", "2026-11-01", "2026-12-01"),
-        ("2026-12", "2026-12-01", "2027-01-01"),
+        ("2025-12", "2025-12-01", "2026-01-01"),
         ("2024-02-29", "2024-02-29", "2024-03-01"),
         ("2026-11-16..2026-11-18", "2026-11-16", "2026-11-19"),
         ("2026-W46..2026-W47", "2026-11-09", "2026-11-23"),
@@ -131,3 +144,108 @@ def test_a_deadline_is_a_length_from_now_or_a_day() -> None:
 def test_a_deadline_that_is_no_time_to_come_is_refused(text: str) -> None:
     with pytest.raises(BadSpan):
         parse_deadline(text, NOW, BERLIN)
+
+
+@pytest.mark.parametrize("text", ["2026-W53", "2026-12", "2026-11-24", "2026-12-01..2026-12-02"])
+def test_a_span_that_has_not_begun_is_refused_with_its_begin(text: str) -> None:
+    with pytest.raises(SpanToCome) as refused:
+        parse_span(text, NOW, BERLIN)
+    assert refused.value.since_us > NOW
+
+
+def test_a_span_may_end_in_the_future_and_begin_now() -> None:
+    assert parse_span("2026-11..2026-12", NOW, BERLIN).until_us == at("2027-01-01")
+    midnight = at("2026-11-23")
+    assert parse_span("today", midnight, BERLIN).since_us == midnight
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "until", "label"),
+    [
+        ("last-week", "2026-11-09", "2026-11-16", "W46"),
+        ("2026-W01", "2025-12-22", "2025-12-29", "W52"),
+        ("last-month", "2026-09-01", "2026-10-01", "Sep"),
+        ("2026-03", "2026-02-01", "2026-03-01", "Feb"),
+        ("yesterday", "2026-11-21", "2026-11-22", "Sat"),
+        # These still run: 10 hours of the week and of the day, 22 days and 10 hours of the month.
+        ("this-week", "2026-11-16", "2026-11-16T10:00", "W47"),
+        ("today", "2026-11-22", "2026-11-22T10:00", "Sun"),
+        ("mtd", "2026-10-01", "2026-10-23T10:00", "Oct"),
+        # Whole days, the one of the clock change among them.
+        ("2026-10-24..2026-10-25", "2026-10-22", "2026-10-24", "before"),
+        ("7d", "2026-11-09T10:00", "2026-11-16T10:00", "before"),
+        ("90m", "2026-11-23T07:00", "2026-11-23T08:30", "before"),
+    ],
+)
+def test_a_span_is_compared_with_the_one_before(
+    text: str, since: str, until: str, label: str
+) -> None:
+    compared = before(parse_span(text, NOW, BERLIN), NOW, BERLIN)
+    assert (compared.since_us, compared.until_us) == (at(since), at(until))
+    assert compared.label == label
+
+
+def test_a_running_month_is_never_compared_with_more_than_the_month_before() -> None:
+    now = at("2026-03-31T12:00:00")
+    compared = before(parse_span("mtd", now, BERLIN), now, BERLIN)
+    assert (compared.since_us, compared.until_us) == (at("2026-02-01"), at("2026-03-01"))
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "parts"),
+    [
+        ("last-week", "day", 7),
+        ("2026-W43", "day", 7),  # Of 169 hours.
+        ("today", "hour", 24),
+        ("2026-10-25", "hour", 25),
+        ("2026-03-29", "hour", 23),
+        ("90m", "hour", 2),
+        ("48h", "day", 3),
+        ("7d", "day", 8),
+        ("last-month", "day", 31),
+        ("2026-02", "day", 28),
+        ("2026-10-01..2026-11-15", "week", 7),
+        ("2026-01..2026-11", "month", 11),
+        ("2020-01..2026-11", "", 1),
+    ],
+)
+def test_a_span_is_parted_by_the_smallest_unit_that_fits(text: str, unit: str, parts: int) -> None:
+    span = parse_span(text, NOW, BERLIN)
+    made = slots(span, BERLIN)
+    assert (made.unit, len(made.edges) - 1) == (unit, parts)
+    assert (made.edges[0], made.edges[-1]) == (span.since_us, span.until_us)
+
+
+ZONES = st.sampled_from(
+    ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu",
+     "Africa/Cairo", "America/Santiago"]
+).map(ZoneInfo)  # fmt: skip
+MOMENTS = st.integers(at("2015-01-01"), at("2030-01-01"))
+
+
+@given(since=MOMENTS, length=st.integers(1, 400 * DAY), zone=ZONES)
+def test_parts_are_in_order_and_whole(since: int, length: int, zone: ZoneInfo) -> None:
+    span = Span(since, since + length, "some")
+    edges = slots(span, zone).edges
+    assert (edges[0], edges[-1]) == (span.since_us, span.until_us)
+    assert all(start < end for start, end in pairwise(edges))
+    assert len(edges) - 1 <= SLOTS_MAX
+
+
+@given(since=MOMENTS, length=st.integers(1, 40 * DAY), zone=ZONES)
+def test_whole_days_lie_in_the_span_and_meet(since: int, length: int, zone: ZoneInfo) -> None:
+    found = days(since, since + length, zone)
+    assert all(since <= start and end <= since + length for start, end in found)
+    assert all(first[1] == second[0] for first, second in pairwise(found))
+    # What is left at either end is less than a day, of 25 hours at the most.
+    covered = sum(end - start for start, end in found)
+    assert length - covered <= 2 * 25 * HOUR
+
+
+@given(now=MOMENTS, zone=ZONES, text=st.sampled_from([*NAMED, "7d", "90m", "2w", "2014-W40"]))
+def test_what_is_compared_lies_before_and_has_a_length(now: int, zone: ZoneInfo, text: str) -> None:
+    span = parse_span(text, now, zone)
+    compared = before(span, now, zone)
+    assert compared.since_us <= compared.until_us <= span.since_us
+    if span.since_us < now:
+        assert compared.since_us < compared.until_us
