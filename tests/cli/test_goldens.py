@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from ferrycli.setup.demo.filling import fill as fill_weeks
 from tests.cli.conftest import NOW
 from tests.cli.driver import GOLDENS, Ferry, Said, golden, moment
+from tests.setup.apart import fill_apart
 
 REWRITES = os.environ.get("FERRY_GOLDENS") == "1"
 
@@ -88,7 +87,7 @@ def seen(arguments: list[str], said: Said) -> str:
 def weeks_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's weeks, with the clock of the goldens."""
     path = tmp_path_factory.mktemp("weeks") / "ferry.db"
-    fill_weeks(path, moment(NOW), ZoneInfo("Europe/Berlin"))
+    fill_apart(path, moment(NOW), "Europe/Berlin")
     return path
 
 

@@ -25,6 +25,7 @@ from ferrycli.setup.demo.weeks import Week, calendar
 from ferrycli.store import checks
 from ferrycli.store.ids import decode, seq_of
 from tests.rules.arithmetic import NANO, dollars, mtok
+from tests.setup.apart import fill_apart
 
 UTC = ZoneInfo("UTC")
 THIN = tuple(replace(habit, calls=max(habit.calls // 20, 3)) for habit in HABITS)
@@ -79,7 +80,7 @@ class Past:
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     path = tmp_path_factory.mktemp("demo") / "ferry.db"
-    fill(path, NOW, UTC)
+    fill_apart(path, NOW, "UTC")
     filled = Past(path)
     with closing(filled.connection):
         yield filled
