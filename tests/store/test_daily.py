@@ -164,7 +164,7 @@ class Interrupting:
 
     def executemany(self, statement: str, rows: list[tuple[object, ...]]) -> sqlite3.Cursor:
         self.rows_written_most = max(self.rows_written_most, len(rows))
-        return self._connection.executemany(statement, rows)  # type: ignore[arg-type]
+        return self._connection.executemany(statement, rows)
 
 
 @pytest.fixture
