@@ -6,7 +6,7 @@ Pure: `now_us` and the report's zone are handed in. A span is half open, in UTC 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta, tzinfo
 from itertools import pairwise
 
@@ -53,6 +53,10 @@ class Slots:
 def parse_span(text: str, now_us: int, zone: tzinfo) -> Span:
     """The span that `text` means at `now_us`. Raises `BadSpan`, or `SpanToCome`."""
     span = _span(text, now_us, zone)
+    # No call began before 1970, and none on a day that a zone left out of its calendar.
+    span = replace(span, since_us=max(span.since_us, 0))
+    if span.since_us >= span.until_us:
+        raise BadSpan(text)
     if span.since_us > now_us:
         raise SpanToCome(text, span.since_us)
     return span
@@ -129,7 +133,9 @@ def _edges(unit: str, span: Span, zone: tzinfo) -> tuple[int, ...] | None:
             at_us = span.until_us
         if at_us >= span.until_us:
             return (*edges, span.until_us)
-        edges.append(at_us)
+        # A zone may have left a day out of its calendar.
+        if at_us > edges[-1]:
+            edges.append(at_us)
     return None
 
 
@@ -140,9 +146,7 @@ def days(since_us: int, until_us: int, zone: tzinfo) -> list[tuple[int, int]]:
     while starts[-1] < until_us:
         first += timedelta(days=1)
         starts.append(day_start(first, zone))
-    return [
-        (start, end) for start, end in pairwise(starts) if since_us <= start and end <= until_us
-    ]
+    return [(start, end) for start, end in pairwise(starts) if since_us <= start < end <= until_us]
 
 
 def parse_deadline(text: str, now_us: int, zone: tzinfo) -> int:

@@ -22,7 +22,7 @@ from ferrycli.rules.spans import (
     parse_span,
     slots,
 )
-from ferrycli.rules.windows import to_us
+from ferrycli.rules.windows import from_us, to_us
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3_600_000_000
@@ -123,13 +123,32 @@ def test_anything_else_is_refused_whole(text: str) -> None:
         parse_span(text, NOW, BERLIN)
 
 
-def test_the_oldest_day_is_no_crash() -> None:
-    for zone in (BERLIN, UTC, ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")):
-        try:
-            span = parse_span("0001-01-01", NOW, zone)
-        except BadSpan:
-            continue
-        assert span.since_us < span.until_us
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"])
+def test_there_is_no_span_before_1970(zone: str) -> None:
+    """What holds all time begins there, and can be compared, parted and written down."""
+    for text in ("0001-01-01", "0001-W01", "0001-01", "1969-12-30", "0001-01..1969-12-30"):
+        with pytest.raises(BadSpan):
+            parse_span(text, NOW, ZoneInfo(zone))
+    for text in ("0001-01-01..today", "1970-01..2026-11", "1900-01-01..9999-12-30", "1970-01-02"):
+        span = parse_span(text, NOW, ZoneInfo(zone))
+        assert 0 <= span.since_us <= 2 * DAY
+        compared = before(span, NOW, ZoneInfo(zone))
+        assert compared.since_us <= compared.until_us <= span.since_us
+        assert slots(span, ZoneInfo(zone)).edges[-1] == span.until_us
+        assert from_us(compared.since_us, ZoneInfo(zone)).year >= 1969
+
+
+def test_a_day_that_a_zone_left_out_has_no_length() -> None:
+    """Samoa went to the other side of the date line, and had no 30 December 2011."""
+    apia = ZoneInfo("Pacific/Apia")
+    with pytest.raises(BadSpan):
+        parse_span("2011-12-30", NOW, apia)
+    december = parse_span("2011-12", NOW, apia)
+    parts = pairwise(slots(december, apia).edges)
+    assert [end - start for start, end in parts] == [DAY] * 30
+    assert days(december.since_us, december.until_us, apia) == list(
+        pairwise(slots(december, apia).edges)
+    )
 
 
 def test_a_deadline_is_a_length_from_now_or_a_day() -> None:
@@ -218,7 +237,7 @@ def test_a_span_is_parted_by_the_smallest_unit_that_fits(text: str, unit: str, p
 
 ZONES = st.sampled_from(
     ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu",
-     "Africa/Cairo", "America/Santiago"]
+     "Africa/Cairo", "America/Santiago", "Pacific/Apia"]
 ).map(ZoneInfo)  # fmt: skip
 MOMENTS = st.integers(at("2015-01-01"), at("2030-01-01"))
 

@@ -1,292 +1,700 @@
-"""Summaries of days: made when nothing can change, whole or not at all, and gone with a correction.
-
-What they hold is compared with the rows in test_sums.py.
-"""
+"""Summaries of days: only of days that can change no more, whole or not at all, in short writes."""
 
 from __future__ import annotations
 
-import itertools
+import random
 import sqlite3
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from ferrycli.rules.windows import to_us
-from ferrycli.store import changes, checks, daily
+from ferrycli.store import changes, checks, daily, reads, sums
 from ferrycli.store.connect import open_writer
-from ferrycli.store.ids import seq_at
-from ferrycli.store.sums import Question, sums
+from ferrycli.store.daily import CLOSED_AFTER_US, ROWS_IN_TRANSACTION, DayKeeper
+from ferrycli.store.sums import Question
+from tests.store.crowd import (
+    by_hand,
+    correct,
+    crowd,
+    local,
+    midnight,
+    packed,
+    seq_of,
+    unpacked,
+    write,
+)
+from tests.store.kit import (
+    DEADLINE_S,
+    PYTHON,
+    ROOT,
+    SECOND_US,
+    Clock,
+    Ids,
+    admit,
+    locking,
+    looking,
+    make_key,
+    rows,
+    running,
+    settled,
+    staged,
+    until,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
-MINUTE = 60_000_000
-LONG_AGO = 1 << 62
-
-
-def at(text: str, zone: ZoneInfo = BERLIN) -> int:
-    return to_us(datetime.fromisoformat(text).replace(tzinfo=zone))
-
-
-MONDAY, TUESDAY, WEDNESDAY = at("2026-11-16"), at("2026-11-17"), at("2026-11-18")
-NUMBERS = itertools.count(1)
+UTC = ZoneInfo("UTC")
+HOUR_US = 3_600 * SECOND_US
+DAY_US = 24 * HOUR_US
+MONDAY = date(2026, 11, 16)
+MIDNIGHT = midnight(MONDAY, BERLIN)
+TUESDAY = MIDNIGHT + DAY_US
+LATER = MIDNIGHT + 30 * DAY_US
+MONDAYS = (MIDNIGHT, TUESDAY)
+EVER = (0, 1 << 60)
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    path = tmp_path / "ferry.db"
-    changes.prepare(path)
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "ferry.db"
+    changes.prepare(found)
+    return found
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(open_writer(path)) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
         yield connection
 
 
-def call(
-    connection: sqlite3.Connection, at_us: int, state: str = "settled", tenant: str = "acme"
-) -> int:
-    number = next(NUMBERS)
-    seq = seq_at(at_us) + number % 512
-    connection.execute(
-        "INSERT INTO calls (seq, id, state, started_at, cost_nanousd, tenant) VALUES"
-        " (?, ?, ?, ?, ?, ?)",
-        (seq, f"c_{number}", state, at_us, None if state == "held" else 1_000, tenant),
-    )
-    return seq
+def calls(path: Path, *moments: int, **columns: Any) -> list[dict[str, Any]]:
+    """A finished call at each moment; one nano-dollar, two, four and so on."""
+    given = {"state": "settled", "outcome": "ok", "cost_source": "reported", "repeats": 1}
+    made = []
+    for at, moment in enumerate(moments):
+        seq, started = seq_of(moment, 0)
+        row: dict[str, Any] = {"seq": seq, "id": f"c_{seq}", "started_at": started}
+        made.append(row | given | {"cost_nanousd": 1 << at} | columns)
+    write(path, made)
+    return made
 
 
-def correct(connection: sqlite3.Connection, seq: int, delta: int = 500) -> None:
-    connection.execute(
-        "INSERT INTO corrections (id, call_seq, delta_nanousd) VALUES (?, ?, ?)",
-        (f"x_{next(NUMBERS)}", seq, delta),
-    )
+def unsummed(connection: sqlite3.Connection, now_us: int, zone: tzinfo = BERLIN) -> list[date]:
+    """Days that could be summed now, as dates."""
+    found = list(daily.unsummed(connection, zone, now_us))
+    assert all(end - start <= 25 * HOUR_US for start, end in found)
+    return [local(start, zone).date() for start, _ in found]
 
 
-def summed(connection: sqlite3.Connection) -> set[tuple[int, int]]:
-    return set(map(tuple, connection.execute("SELECT start_at, end_at FROM summed_days")))
+def summed(path: Path) -> set[tuple[int, int]]:
+    return {(row["start_at"], row["end_at"]) for row in rows(path, "SELECT * FROM summed_days")}
 
 
-def cost(connection: sqlite3.Connection, tables: str = "daily") -> int:
-    found = connection.execute(f"SELECT coalesce(sum(cost_nanousd), 0) FROM {tables}").fetchone()
-    return int(found[0])
+def total(path: Path) -> int:
+    with reads.opened(path) as connection:
+        (found,) = sums.sums(connection, Question((), *EVER))
+    return packed(found)
 
 
-def is_sound(connection: sqlite3.Connection) -> bool:
-    return not any(one.faults for one in checks.run(connection))
+def from_summaries(path: Path) -> int:
+    """What the summaries say, without a look at the rows."""
+    figures = ", ".join(f"coalesce(sum(d.{name}), 0) AS {name}" for name in sums.FIGURES)
+    with looking(path) as connection:
+        query = f"SELECT {figures} FROM daily d JOIN summed_days USING (start_at, end_at)"
+        row = dict(connection.execute(query).fetchone())
+    return packed(_Figures(row))
 
 
-def waiting(connection: sqlite3.Connection, now: int) -> list[tuple[int, int]]:
-    return list(daily.unsummed(connection, BERLIN, now))
+class _Figures:
+    def __init__(self, row: Mapping[str, int]) -> None:
+        self.__dict__.update(row)
 
 
-def test_a_day_waits_until_some_minutes_after_its_end(writer: sqlite3.Connection) -> None:
-    call(writer, MONDAY)
-    closes = TUESDAY + daily.CLOSED_AFTER_US
-    assert waiting(writer, closes - 1) == []
-    assert waiting(writer, closes) == [(MONDAY, TUESDAY)]
+def sound(path: Path) -> bool:
+    """What `ferry db check` says of the days."""
+    with reads.opened(path) as connection:
+        return not any(check.faults for check in checks.run(connection))
 
 
-def test_days_are_offered_latest_first_and_once(writer: sqlite3.Connection) -> None:
-    for moment in (MONDAY, WEDNESDAY - 1):
-        call(writer, moment)
-    now = WEDNESDAY + 24 * 60 * MINUTE
-    assert waiting(writer, now)[-2:] == [(TUESDAY, WEDNESDAY), (MONDAY, TUESDAY)]
-    assert daily.sum_day(writer, MONDAY, TUESDAY, now)
-    assert (MONDAY, TUESDAY) not in waiting(writer, now)
-    assert summed(writer) == {(MONDAY, TUESDAY)}
+# When a day is summed -----------------------------------------------------------------------------
 
 
-def test_an_empty_database_has_no_days(writer: sqlite3.Connection) -> None:
-    assert waiting(writer, WEDNESDAY) == []
-
-
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
-def test_the_day_of_a_clock_change_is_one_day(
-    writer: sqlite3.Connection, day: str, hours: int
+@pytest.mark.parametrize(
+    ("after_us", "days"),
+    [(-1, 0), (0, 0), (CLOSED_AFTER_US - 1, 0), (CLOSED_AFTER_US, 1), (DAY_US, 1),
+     (DAY_US + CLOSED_AFTER_US, 2)],
+)  # fmt: skip
+def test_a_day_is_closed_some_minutes_after_its_end(
+    path: Path, writer: sqlite3.Connection, after_us: int, days: int
 ) -> None:
-    start = at(day)
-    call(writer, start)
-    call(writer, start + hours * 60 * MINUTE - 1)
-    [found] = waiting(writer, start + (hours * 60 + 5) * MINUTE)
-    assert found == (start, start + hours * 60 * MINUTE)
-    assert daily.sum_day(writer, *found, 0)
-    assert writer.execute("SELECT sum(calls) FROM daily").fetchone()[0] == 2
+    assert CLOSED_AFTER_US >= 60 * SECOND_US
+    calls(path, MIDNIGHT, TUESDAY - 1, TUESDAY)
+    found = unsummed(writer, TUESDAY + after_us)
+    assert found == [MONDAY + timedelta(days=day) for day in range(days)][::-1]
 
 
-def test_a_day_with_a_call_in_flight_is_not_summed(writer: sqlite3.Connection) -> None:
-    seq = call(writer, MONDAY, "held")
-    assert not daily.sum_day(writer, MONDAY, TUESDAY, 0)
-    assert (summed(writer), cost(writer)) == (set(), 0)
-    writer.execute("UPDATE calls SET state = 'settled', cost_nanousd = 7 WHERE seq = ?", (seq,))
-    assert daily.sum_day(writer, MONDAY, TUESDAY, 0)
-    assert cost(writer) == 7
+def test_days_come_the_latest_first_and_only_until_they_are_summed(
+    path: Path, writer: sqlite3.Connection
+) -> None:
+    calls(path, MIDNIGHT + 5, MIDNIGHT + 3 * DAY_US + 5)
+    wednesday, thursday = MONDAY + timedelta(days=2), MONDAY + timedelta(days=3)
+    assert unsummed(writer, LATER)[-4:] == [
+        thursday, wednesday, MONDAY + timedelta(days=1), MONDAY,
+    ]  # fmt: skip
+    # Days long after the last call hold nothing, and are not written down one by one.
+    assert len(unsummed(writer, LATER)) <= 6
+    for day in list(daily.unsummed(writer, BERLIN, LATER)):
+        assert daily.sum_day(writer, *day, LATER)
+    assert unsummed(writer, LATER) == []
+    # A new call of a new day opens just that.
+    calls(path, MIDNIGHT + 8 * DAY_US)
+    assert MONDAY not in unsummed(writer, LATER)
+    assert MONDAY + timedelta(days=8) in unsummed(writer, LATER)
 
 
-def test_calls_of_the_moments_around_a_day_are_not_its_own(writer: sqlite3.Connection) -> None:
-    for moment in (MONDAY - 1_000, MONDAY, TUESDAY - 1_000, TUESDAY):
-        call(writer, moment)
-    assert daily.sum_day(writer, MONDAY, TUESDAY, 0)
-    assert writer.execute("SELECT sum(calls) FROM daily").fetchone()[0] == 2
-    assert is_sound(writer)
+def test_a_database_without_calls_has_no_days(writer: sqlite3.Connection) -> None:
+    assert unsummed(writer, LATER) == []
 
 
-def test_a_correction_takes_its_day_away_and_no_other(writer: sqlite3.Connection) -> None:
-    first, _ = call(writer, MONDAY), call(writer, TUESDAY)
-    for day in ((MONDAY, TUESDAY), (TUESDAY, WEDNESDAY)):
-        assert daily.sum_day(writer, *day, 0)
-    correct(writer, first)
-    assert summed(writer) == {(TUESDAY, WEDNESDAY)}
-    # Until it is summed again, the rows answer; and afterwards the same.
-    whole = Question((), 0, LONG_AGO)
-    assert sums(writer, whole)[0].cost_nanousd == 2_500
-    assert daily.sum_day(writer, MONDAY, TUESDAY, 0)
-    assert sums(writer, whole)[0].cost_nanousd == 2_500
-    assert is_sound(writer)
+@pytest.mark.parametrize(
+    ("day", "zone", "hours"),
+    [
+        (date(2026, 3, 29), "Europe/Berlin", 23), (date(2026, 10, 25), "Europe/Berlin", 25),
+        (date(2026, 3, 8), "America/New_York", 23), (date(2026, 11, 1), "America/New_York", 25),
+        (date(2026, 10, 4), "Australia/Lord_Howe", 23.5),
+        (date(2026, 4, 5), "Australia/Lord_Howe", 24.5), (date(2026, 3, 29), "UTC", 24),
+    ],
+)  # fmt: skip
+def test_a_day_is_as_long_as_it_is(
+    path: Path, writer: sqlite3.Connection, day: date, zone: str, hours: float
+) -> None:
+    place = ZoneInfo(zone)
+    start, end = midnight(day, place), midnight(day + timedelta(days=1), place)
+    assert end - start == int(hours * HOUR_US)
+    calls(path, start - 1, start, end - 1, end)
+    assert (start, end) in list(daily.unsummed(writer, place, LATER + 10**15))
+    assert daily.sum_day(writer, start, end, LATER)
+    (row,) = rows(path, "SELECT * FROM daily")
+    assert (row["start_at"], row["end_at"], row["calls"]) == (start, end, 2)
+    assert row["cost_nanousd"] == 2 + 4
 
 
-class Interrupting:
-    """A connection on which something happens before the nth write."""
+def test_a_call_in_flight_delays_its_day_and_no_other(
+    path: Path, writer: sqlite3.Connection
+) -> None:
+    calls(path, MIDNIGHT, TUESDAY)
+    (held,) = calls(path, TUESDAY - 1, state="held", outcome="", cost_source="", cost_nanousd=None)
+    assert not daily.sum_day(writer, *MONDAYS, LATER)
+    assert rows(path, "SELECT * FROM daily") == []
+    assert daily.sum_day(writer, TUESDAY, TUESDAY + DAY_US, LATER)
+    assert summed(path) == {(TUESDAY, TUESDAY + DAY_US)}
+    writer.execute(
+        "UPDATE calls SET state = 'settled', outcome = 'ok', cost_nanousd = 64 WHERE seq = ?",
+        (held["seq"],),
+    )
+    assert daily.sum_day(writer, *MONDAYS, LATER)
+    assert MONDAYS in summed(path)
+    assert sum(row["cost_nanousd"] for row in rows(path, "SELECT * FROM daily")) == 1 + 2 + 64
 
-    def __init__(self, connection: sqlite3.Connection, number: int, what: object) -> None:
-        self._connection = connection
-        self._left = number
-        self._what = what
-        self.rows_written_most = 0
 
-    def execute(self, statement: str, values: object = ()) -> sqlite3.Cursor:
-        if statement == "BEGIN IMMEDIATE":
-            self._left -= 1
-            if self._left == 0:
-                assert callable(self._what)
-                self._what()
-        return self._connection.execute(statement, values)  # type: ignore[arg-type]
+@staged
+async def test_a_day_of_the_ledger_is_summed_when_its_last_call_has_settled(tmp_path: Path) -> None:
+    """Rows as a server writes them; the summary is what they come to."""
+    path, clock = tmp_path / "ferry.db", Clock(TUESDAY - SECOND_US)
+    changes.prepare(path)
+    key = make_key(path)
+    ids = Ids(clock)
+    async with running(path, clock) as ledger:
+        one, other = ids.make(), ids.make()
+        for new in (one, other):
+            await ledger.admit(admit(new, key.id, ledger.books.epoch))
+        ledger.settle_soon(settled(one, 7))
+        await ledger.refresh()
+        clock.move(3_600)
+        with closing(open_writer(path)) as connection:
+            assert not daily.sum_day(connection, *MONDAYS, clock.now_us)
+            ledger.settle_soon(settled(other, 5))
+            await ledger.refresh()
+            assert daily.sum_day(connection, *MONDAYS, clock.now_us)
+    (row,) = rows(path, "SELECT * FROM daily")
+    assert (row["calls"], row["cost_nanousd"], row["open_calls"]) == (2, 12, 0)
 
-    def executemany(self, statement: str, rows: list[tuple[object, ...]]) -> sqlite3.Cursor:
-        self.rows_written_most = max(self.rows_written_most, len(rows))
-        return self._connection.executemany(statement, rows)
+
+# Corrections --------------------------------------------------------------------------------------
+
+
+def test_a_correction_takes_its_day_back_and_it_is_summed_again(
+    path: Path, writer: sqlite3.Connection
+) -> None:
+    made = calls(path, MIDNIGHT - 1, MIDNIGHT, TUESDAY - 1, TUESDAY)
+    days = list(daily.unsummed(writer, BERLIN, LATER))
+    for day in days:
+        assert daily.sum_day(writer, *day, LATER)
+    for row, day in zip(made[1:3], (MONDAYS, MONDAYS), strict=True):
+        assert day in summed(path)
+        correct(writer, [(f"x{row['seq']}", row["seq"], 1_000)])
+        assert summed(path) == set(days) - {day}, "only that day"
+        assert sound(path)
+        assert list(daily.unsummed(writer, BERLIN, LATER)) == [day]
+        assert daily.sum_day(writer, *day, LATER)
+    (found,) = rows(path, f"SELECT * FROM daily WHERE start_at = {MIDNIGHT}")
+    assert found["cost_nanousd"] == 2 + 4 + 2_000
+    assert from_summaries(path) == total(path)
+
+
+def test_a_correction_takes_the_days_of_every_zone_back(
+    path: Path, writer: sqlite3.Connection
+) -> None:
+    (row,) = calls(path, MIDNIGHT + 12 * HOUR_US)
+    zones = [BERLIN, UTC, ZoneInfo("Asia/Kolkata")]
+    for zone in zones:
+        for day in daily.unsummed(writer, zone, LATER):
+            daily.sum_day(writer, *day, LATER)
+    before = summed(path)
+    correct(writer, [("x", row["seq"], 1)])
+    taken = before - summed(path)
+    assert taken == {
+        (midnight(MONDAY, zone), midnight(MONDAY + timedelta(days=1), zone)) for zone in zones
+    }
+
+
+def test_a_correction_that_comes_while_a_day_is_summed_is_not_lost(path: Path) -> None:
+    """Between any two statements: then the day does not count, or holds what was corrected."""
+    (row,) = calls(path, MIDNIGHT)
+    has_come, at = True, 0
+    while has_come:
+        copy = path.with_name(f"{at}.db")
+        with looking(path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        copy.write_bytes(path.read_bytes())
+        with closing(open_writer(copy)) as connection, looking(copy) as other:
+            other.execute("PRAGMA busy_timeout=0")
+            meddler = _Corrector(other, row["seq"], at)
+            connection.set_trace_callback(meddler)
+            is_whole = daily.sum_day(connection, *MONDAYS, LATER)
+            connection.set_trace_callback(None)
+            has_come = meddler.has_come
+            assert is_whole == (MONDAYS in summed(copy)) or meddler.has_corrected
+            assert sound(copy)
+            if MONDAYS in summed(copy):
+                assert from_summaries(copy) == total(copy)
+            assert daily.sum_day(connection, *MONDAYS, LATER)
+            assert from_summaries(copy) == total(copy)
+        at += 1
+    assert at > 10
+
+
+class _Corrector:
+    """Corrects a call just before the statement of this number, unless the file is locked."""
+
+    def __init__(self, other: sqlite3.Connection, seq: int, at: int) -> None:
+        self._other = other
+        self._seq = seq
+        self._left = at
+        self.has_come = False
+        self.has_corrected = False
+
+    def __call__(self, _statement: str) -> None:
+        self._left -= 1
+        if self._left == -1:
+            self.has_come = True
+            try:
+                correct(self._other, [("x", self._seq, 1_000)])
+                self.has_corrected = True
+            except sqlite3.OperationalError:
+                # The day's own transaction has the lock: a correction waits for it.
+                pass
+
+
+# Whole or not at all ------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def crowd(writer: sqlite3.Connection) -> sqlite3.Connection:
-    """A day whose summary takes three transactions."""
-    writer.execute("BEGIN")
-    for number in range(2 * daily.ROWS_IN_TRANSACTION + 5):
-        call(writer, MONDAY + number * 1_000, tenant=f"t{number}")
-    writer.execute("COMMIT")
-    return writer
+def busy(path: Path) -> Path:
+    """A day of so many combinations that its summary takes several transactions."""
+    chance = random.Random(5)
+    moments = [chance.randrange(*MONDAYS) for _ in range(2_600)]
+    made = crowd(path, moments, seed=5)
+    with looking(path) as connection:
+        count = len(connection.execute(daily.day_sums_sql(is_corrected=False),
+                                       (0, 1, 0, 1 << 62)).fetchall())  # fmt: skip
+    assert count > 2 * ROWS_IN_TRANSACTION
+    assert total(path) == by_hand(made.calls, ())[()]
+    return path
 
 
-def killed() -> None:
-    raise KeyboardInterrupt
+class Torn(sqlite3.Connection):
+    """A connection whose process ends in the middle: after so many commits nothing works."""
+
+    commits_left = 1 << 30
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            if self.commits_left == 0:
+                raise sqlite3.OperationalError("the end")
+            self.commits_left -= 1
+        return super().execute(sql, *values)
 
 
-@pytest.mark.parametrize("number", range(1, 6))
-def test_killed_at_any_write_no_half_day_counts(crowd: sqlite3.Connection, number: int) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        daily.sum_day(Interrupting(crowd, number, killed), MONDAY, TUESDAY, 0)  # type: ignore[arg-type]
-    assert summed(crowd) == set()
-    whole = Question(("tenant",), MONDAY, TUESDAY)
-    assert sum(one.cost_nanousd for one in sums(crowd, whole)) == cost(crowd, "calls")
-    assert daily.sum_day(crowd, MONDAY, TUESDAY, 0)
-    assert cost(crowd) == cost(crowd, "calls")
-    assert is_sound(crowd)
-
-
-def test_no_transaction_is_long(crowd: sqlite3.Connection) -> None:
-    watched = Interrupting(crowd, 0, None)
-    assert daily.sum_day(watched, MONDAY, TUESDAY, 0)  # type: ignore[arg-type]
-    assert watched.rows_written_most == daily.ROWS_IN_TRANSACTION
-
-
-@pytest.mark.parametrize("number", range(1, 6))
-def test_a_correction_meanwhile_is_never_lost(crowd: sqlite3.Connection, number: int) -> None:
-    seq = crowd.execute("SELECT min(seq) FROM calls").fetchone()[0]
-    meanwhile = Interrupting(crowd, number, lambda: correct(crowd, seq))
-    assert not daily.sum_day(meanwhile, MONDAY, TUESDAY, 0)  # type: ignore[arg-type]
-    assert summed(crowd) == set()
-    assert daily.sum_day(crowd, MONDAY, TUESDAY, 0)
-    assert cost(crowd) == cost(crowd, "calls") + 500
-
-
-@pytest.mark.parametrize("number", range(1, 6))
-def test_two_at_the_same_day_never_leave_half_of_it(crowd: sqlite3.Connection, number: int) -> None:
-    path = Path(crowd.execute("PRAGMA database_list").fetchone()[2])
-    with closing(open_writer(path)) as other:
-        both = Interrupting(crowd, number, lambda: daily.sum_day(other, MONDAY, TUESDAY, 0))
+def is_torn(path: Path, commits: int) -> bool:
+    """Sum the day, and end after so many commits; False where it came to the end before."""
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Torn)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.commits_left = commits
         try:
-            daily.sum_day(both, MONDAY, TUESDAY, 0)  # type: ignore[arg-type]
-        except sqlite3.IntegrityError:
-            # The rows were there already: the next round finds the day summed, or sums it.
-            assert not crowd.in_transaction
-    if summed(crowd):
-        assert is_sound(crowd)
-    whole = Question(("tenant",), MONDAY, TUESDAY)
-    assert sum(one.cost_nanousd for one in sums(crowd, whole)) == cost(crowd, "calls")
+            return not daily.sum_day(connection, *MONDAYS, LATER)
+        except sqlite3.OperationalError:
+            return True
 
 
-# The thread -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("was_summed", [False, True], ids=["first", "again"])
+def test_half_a_summary_is_never_seen(
+    busy: Path, writer: sqlite3.Connection, was_summed: bool
+) -> None:
+    """Ended after any of its transactions, the first time and when a day is summed again."""
+    wanted = total(busy)
+    commits, goes_on = 0, True
+    while goes_on:
+        for table in ("daily", "summed_days"):
+            writer.execute(f"DELETE FROM {table}")
+        if was_summed:
+            assert daily.sum_day(writer, *MONDAYS, LATER)
+        goes_on = is_torn(busy, commits)
+        assert total(busy) == wanted, f"after {commits} commits"
+        assert sound(busy)
+        commits += 1
+    assert commits > (7 if was_summed else 4)
+    assert from_summaries(busy) == wanted
+
+
+def test_no_transaction_writes_more_than_its_share(busy: Path, writer: sqlite3.Connection) -> None:
+    """So that the ledger hardly ever waits; also where a summary is thrown out."""
+    sizes: list[int] = []
+    begun = [0]
+
+    def watch(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            begun[0] = writer.total_changes
+        elif statement == "COMMIT":
+            sizes.append(writer.total_changes - begun[0])
+
+    writer.set_trace_callback(watch)
+    for _ in range(2):
+        assert daily.sum_day(writer, *MONDAYS, LATER)
+    # The row that makes the day count is taken and given in transactions of their own size.
+    assert max(sizes) <= ROWS_IN_TRANSACTION + 1
+    written = len(rows(busy, "SELECT 1 FROM daily"))
+    assert sum(sizes) == 3 * written + 3, "written, taken away, written: all of it was watched"
+
+
+def test_the_write_lock_is_free_between_transactions(
+    busy: Path, writer: sqlite3.Connection
+) -> None:
+    """Another hand writes between any two of them, and is never refused."""
+    with looking(busy) as other:
+        other.execute("PRAGMA busy_timeout=0")
+        written: list[bool] = []
+
+        def meddle(statement: str) -> None:
+            if statement.startswith("BEGIN"):
+                other.execute("UPDATE meta SET value = value WHERE name = 'epoch'")
+                written.append(True)
+
+        writer.set_trace_callback(meddle)
+        assert daily.sum_day(writer, *MONDAYS, LATER)
+    assert len(written) > 4
+    assert from_summaries(busy) == total(busy)
+
+
+# Two at once --------------------------------------------------------------------------------------
+
+
+def test_two_that_sum_one_day_step_by_step_leave_it_whole_or_not_summed(
+    busy: Path, writer: sqlite3.Connection
+) -> None:
+    """The second does all of its work just before a statement of the first: before each of them."""
+    wanted = total(busy)
+    assert daily.sum_day(writer, *MONDAYS, LATER)
+    has_met, at = True, 0
+    while has_met:
+        with (
+            closing(open_writer(busy, busy_ms=0)) as one,
+            closing(open_writer(busy, busy_ms=0)) as other,
+        ):
+            meeting = _Meeting(other, at)
+            one.set_trace_callback(meeting)
+            try:
+                daily.sum_day(one, *MONDAYS, LATER)
+            except sqlite3.Error:
+                one.set_trace_callback(None)
+                assert meeting.has_met, "only the other can be in the way"
+            has_met = meeting.has_met
+        assert total(busy) == wanted, at
+        assert sound(busy)
+        at += 1
+    assert at > 15
+    assert daily.sum_day(writer, *MONDAYS, LATER)
+    assert from_summaries(busy) == wanted
+
+
+class _Meeting:
+    """Another keeper, which sums the same day before the statement of this number."""
+
+    def __init__(self, other: sqlite3.Connection, at: int) -> None:
+        self._other = other
+        self._left = at
+        self.has_met = False
+
+    def __call__(self, statement: str) -> None:
+        # Within a transaction nobody comes between, so rows are not counted.
+        self._left -= not statement.startswith("INSERT INTO daily")
+        if self._left == -1 and not self.has_met:
+            self.has_met = True
+            try:
+                daily.sum_day(self._other, *MONDAYS, LATER)
+            except sqlite3.OperationalError:
+                assert not statement.startswith("BEGIN")
+
+
+def test_two_keepers_of_two_processes_leave_every_day_once(path: Path) -> None:
+    chance = random.Random(8)
+    made = crowd(path, [MIDNIGHT + chance.randrange(6 * DAY_US) for _ in range(6_000)], seed=8)
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom zoneinfo import ZoneInfo\n"
+        "from contextlib import closing\nimport sqlite3\n"
+        "from ferrycli.store import daily\nfrom ferrycli.store.connect import open_writer\n"
+        f"zone, later = ZoneInfo('Europe/Berlin'), {LATER}\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\n"
+        "with closing(open_writer(Path(sys.argv[1]))) as connection:\n"
+        "    for _ in range(20):\n"
+        "        for day in list(daily.unsummed(connection, zone, later)):\n"
+        "            try:\n"
+        "                daily.sum_day(connection, *day, later)\n"
+        "            except sqlite3.IntegrityError:\n"
+        "                pass\n"
+    )
+    both = [
+        subprocess.Popen(
+            [PYTHON, "-c", script, str(path)],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for one in both:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in both:
+        one.communicate(timeout=60)
+        assert one.returncode == 0
+    assert total(path) == by_hand(made.calls, ())[()]
+    assert sound(path)
+    # Nothing was left half done, either: together they came to the end.
+    with closing(open_writer(path)) as connection:
+        assert list(daily.unsummed(connection, BERLIN, LATER)) == []
+    assert from_summaries(path) == by_hand(made.calls, ())[()]
+
+
+# The keeper ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily, "FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr(daily, "WAIT_S", 0.001)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper that does not wait."""
+    monkeypatch.setattr(daily, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr(daily, "WAIT_S", 0.005)
 
 
-def rounds(keeper: daily.DayKeeper, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Run the thread for so many rounds."""
-    done = threading.Semaphore(0)
-    one_round = daily.DayKeeper._round
+def keepers() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "ferry-days"]
 
-    def counted(self: daily.DayKeeper) -> None:
-        try:
-            one_round(self)
-        finally:
-            done.release()
 
-    monkeypatch.setattr(daily.DayKeeper, "_round", counted)
+class Kept:
+    """A keeper that is stopped at the end, whatever comes."""
+
+    def __init__(self, path: Path, clock: Clock, zone: tzinfo = BERLIN) -> None:
+        self._keeper = DayKeeper(path, zone, clock)
+
+    def __enter__(self) -> DayKeeper:
+        self._keeper.start()
+        return self._keeper
+
+    def __exit__(self, *_: object) -> None:
+        self._keeper.stop(DEADLINE_S)
+        assert keepers() == []
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_keeper_sums_days_as_they_end(path: Path) -> None:
+    calls(path, MIDNIGHT, TUESDAY, TUESDAY + DAY_US)
+    clock = Clock(TUESDAY + CLOSED_AFTER_US)
+    with Kept(path, clock):
+        until(lambda: summed(path) == {MONDAYS})
+        clock.now_us += DAY_US
+        until(lambda: summed(path) == {MONDAYS, (TUESDAY, TUESDAY + DAY_US)})
+        clock.now_us += DAY_US
+        until(lambda: len(summed(path)) == 3)
+    assert from_summaries(path) == total(path)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_correction_under_a_keeper_is_in_the_next_summary(path: Path) -> None:
+    (row,) = calls(path, MIDNIGHT)
+    with Kept(path, Clock(LATER)):
+        until(lambda: MONDAYS in summed(path))
+        with looking(path) as connection:
+            correct(connection, [("x", row["seq"], 41)])
+        until(lambda: MONDAYS in summed(path))
+    (found,) = rows(path, f"SELECT cost_nanousd FROM daily WHERE start_at = {MIDNIGHT}")
+    assert found["cost_nanousd"] == 42
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_clock_that_is_set_back_opens_days_again(path: Path) -> None:
+    calls(path, MIDNIGHT + 1, TUESDAY + 1)
+    clock = Clock(LATER)
+    tuesdays = (TUESDAY, TUESDAY + DAY_US)
+    with Kept(path, clock):
+        until(lambda: {MONDAYS, tuesdays} <= summed(path))
+        clock.now_us = TUESDAY + 2 * HOUR_US
+        until(lambda: summed(path) == {MONDAYS})
+        # The day goes on: what is called now is in its summary in the end.
+        calls(path, clock.now_us)
+        clock.now_us = LATER
+        until(lambda: tuesdays in summed(path))
+    assert from_summaries(path) == total(path)
+    assert sound(path)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_keeper_waits_for_a_file_that_is_not_there_and_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, looks = tmp_path / "ferry.db", []
+    is_there = Path.exists
+
+    def exists(self: Path) -> bool:
+        if self == path and threading.current_thread() in keepers():
+            looks.append(is_there(self))
+        return is_there(self)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    with Kept(path, Clock(LATER)):
+        until(lambda: len(looks) > 3)
+        assert not any(looks)
+        changes.prepare(path)
+        calls(path, MIDNIGHT)
+        until(lambda: MONDAYS in summed(path))
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100], ids=["empty", "foreign"])
+def test_a_keeper_survives_a_file_that_is_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    path = tmp_path / "ferry.db"
+    path.write_bytes(content)
+    opened = _Opened(open_writer)
+    monkeypatch.setattr(daily, "open_writer", opened)
+    with Kept(path, Clock(LATER)):
+        until(lambda: opened.count > 3)
+        assert len(keepers()) == 1
+        if content:
+            assert path.read_bytes() == content
+        else:
+            changes.prepare(path)
+            calls(path, MIDNIGHT)
+            until(lambda: MONDAYS in summed(path))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_keeper_waits_for_a_lock_and_holds_nobody_up_meanwhile(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls(path, MIDNIGHT)
+    opened = _Opened(open_writer)
+    monkeypatch.setattr(daily, "open_writer", opened)
+    with locking(path), Kept(path, Clock(LATER)):
+        until(lambda: opened.count > 3)
+        # Reports go on from the rows.
+        assert unpacked(total(path))["calls"] == 1
+        assert summed(path) == set()
+    with Kept(path, Clock(LATER)):
+        until(lambda: MONDAYS in summed(path))
+
+
+class _Opened:
+    """Connections that wait for nothing, counted."""
+
+    def __init__(self, opens: Any) -> None:
+        self._opens = opens
+        self.count = 0
+
+    def __call__(self, path: Path) -> sqlite3.Connection:
+        self.count += 1
+        connection: sqlite3.Connection = self._opens(path, busy_ms=0)
+        return connection
+
+
+def test_a_keeper_starts_and_stops_without_having_done_anything(path: Path) -> None:
+    """Also at once, before its first round, and where it was stopped twice."""
+    calls(path, MIDNIGHT)
+    keeper = DayKeeper(path, BERLIN, Clock(LATER))
     keeper.start()
-    for _ in range(count):
-        assert done.acquire(timeout=30)
-    keeper.stop(30)
+    assert len(keepers()) == 1
+    assert keepers()[0].daemon, "a process that ends does not wait for it"
+    keeper.stop(DEADLINE_S)
+    keeper.stop(DEADLINE_S)
+    assert keepers() == []
+    assert summed(path) == set()
 
 
-def test_the_thread_sums_what_has_ended_and_stops(
-    tmp_path: Path, writer: sqlite3.Connection, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for moment in (MONDAY, TUESDAY, WEDNESDAY):
-        call(writer, moment)
-    now = WEDNESDAY + daily.CLOSED_AFTER_US
-    rounds(daily.DayKeeper(tmp_path / "ferry.db", BERLIN, lambda: now), monkeypatch, 2)
-    assert summed(writer) == {(MONDAY, TUESDAY), (TUESDAY, WEDNESDAY)}
-    assert is_sound(writer)
+@pytest.mark.usefixtures("at_once")
+def test_a_keeper_ends_after_the_day_at_hand(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stops does not wait for a month of days."""
+    calls(path, *(MIDNIGHT + day * DAY_US for day in range(20)))
+    clock = Clock(LATER)
+    keeper = DayKeeper(path, BERLIN, clock)
+    whole = daily.sum_day
+    stopped = threading.Event()
+
+    def sum_one(*arguments: Any) -> bool:
+        # Stopped by somebody else while the first day is summed.
+        if not stopped.is_set():
+            threading.Thread(target=keeper.stop, args=(DEADLINE_S,)).start()
+            until(lambda: keeper._stopping.is_set())
+            stopped.set()
+        return whole(*arguments)
+
+    monkeypatch.setattr(daily, "sum_day", sum_one)
+    keeper.start()
+    until(lambda: stopped.is_set() and keepers() == [])
+    assert len(summed(path)) == 1
 
 
-def test_a_clock_set_back_opens_days_again(
-    tmp_path: Path, writer: sqlite3.Connection, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call(writer, MONDAY)
-    call(writer, TUESDAY)
-    for day in ((MONDAY, TUESDAY), (TUESDAY, WEDNESDAY)):
-        assert daily.sum_day(writer, *day, 0)
-    now = TUESDAY + daily.CLOSED_AFTER_US
-    rounds(daily.DayKeeper(tmp_path / "ferry.db", BERLIN, lambda: now), monkeypatch, 1)
-    assert summed(writer) == {(MONDAY, TUESDAY)}
-
-
-def test_no_file_is_made_where_there_is_none(
-    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "gone.db"
-    rounds(daily.DayKeeper(path, BERLIN, lambda: WEDNESDAY), monkeypatch, 2)
-    assert not path.exists()
-
-
-def test_a_file_that_cannot_be_used_ends_no_thread(
-    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "other.db"
-    path.write_bytes(b"no database at all, and longer than a header of one would be" * 9)
-    rounds(daily.DayKeeper(path, BERLIN, lambda: WEDNESDAY), monkeypatch, 3)
-    assert path.read_bytes().startswith(b"no database")
+@pytest.mark.usefixtures("at_once")
+def test_two_keepers_of_one_process_leave_every_day_once(path: Path) -> None:
+    chance = random.Random(9)
+    made = crowd(path, [MIDNIGHT + chance.randrange(4 * DAY_US) for _ in range(4_000)], seed=9)
+    first, second = (DayKeeper(path, BERLIN, Clock(LATER)) for _ in range(2))
+    first.start()
+    second.start()
+    try:
+        until(lambda: len(summed(path)) >= 4)
+    finally:
+        first.stop(DEADLINE_S)
+        second.stop(DEADLINE_S)
+    assert keepers() == []
+    assert total(path) == by_hand(made.calls, ())[()]
+    assert sound(path)
