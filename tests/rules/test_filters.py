@@ -301,6 +301,10 @@ def test_every_field_and_alias_can_be_asked_with_each_of_its_operators() -> None
 # The caret ------------------------------------------------------------------------------------
 
 
+HAN = "".join(map(chr, range(0x4E00, 0x4E00 + 100)))
+"""A hundred letters of two cells each."""
+
+
 @pytest.mark.parametrize(
     ("text", "at", "line", "cells"),
     [
@@ -317,7 +321,8 @@ def test_every_field_and_alias_can_be_asked_with_each_of_its_operators() -> None
         ("a" * 73, 0, "a" * 72 + "…", 0),
         ("a" * 73, 73, "…" + "a" * 72, 73),
         ("a" * 200, 100, "…" + "a" * 72 + "…", 49),
-        ("日" * 100, 50, "…" + "日" * 36 + "…", 49),
+        (HAN, 50, f"…{HAN[26:62]}…", 49),
+        (HAN, 100, f"…{HAN[64:]}", 73),
         ("日" * 36, 36, "日" * 36, 72),
     ],
 )
@@ -396,7 +401,7 @@ def test_what_is_written_is_read_as_it_was_meant(data: st.DataObject, tree: Expr
 
 ROW: dict[str, Value | None] = {
     "tenant": "Acme", "user": "", "model": "GPT-5-ÄÖ", "input": 1_000, "cost": dollars("0.10"),
-    "latency": None, "stream": 1, "unpriced": 0, "tag:plan": "gold", "tag:none": "",
+    "latency": None, "error": None, "stream": 1, "unpriced": 0, "tag:plan": "gold", "tag:none": "",
 }  # fmt: skip
 
 
@@ -405,6 +410,7 @@ ROW: dict[str, Value | None] = {
     [
         ("tenant=Acme", True), ("tenant=acme", False), ("tenant!=acme", True),
         ("tenant~ACM", True), ("tenant!~acm", False), ("tenant~x", False), ("tenant~''", True),
+        ("error~''", False), ("error!~x", True), ("error=''", False), ("error!=''", True),
         ("user=''", True), ("user~''", True), ("user!=''", False), ("user~a", False),
         # Only a to z are folded: so does the database.
         ("model~gpt-5-ÄÖ", True), ("model~äö", False),
