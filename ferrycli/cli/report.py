@@ -159,9 +159,9 @@ def _found(connection: Connection, asked: Asked, now: int) -> Found:
         connection,
         Question(asked.by, span.since_us, span.until_us, asked.expression, asked.slots.edges),
     )
-    if not rows:
-        return Found((), ())
     earlier = sums(connection, Question(asked.by, past.since_us, past.until_us, asked.expression))
+    if not rows:
+        return Found((), earlier)
     budgets = reads.budgets(connection)
     starts = windows_wanted(budgets, min(span.until_us, now) - 1)
     spent = reads.windows_spent(connection, starts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ferrycli.report.budget_use import BudgetUse
@@ -104,13 +104,19 @@ def spending(asked: Asked, found: Found) -> Spending:
     ordered = sorted(found.now, key=lambda row: (-row.cost_nanousd, -row.calls, row.by))
     rows = [Line(row, earlier.get(row.by, 0), found.uses.get(row.by)) for row in ordered]
     here = {row.by for row in ordered}
+    total = added((), found.now)
+    if not found.now:
+        total = replace(total, slots=(0,) * (len(asked.slots.edges) - 1))
+    total = added((), found.now)
+    if not found.now:
+        total = replace(total, slots=(0,) * (len(asked.slots.edges) - 1))
     return Spending(
         by=asked.by,
         span=asked.span,
         compared=asked.compared,
         slots=asked.slots,
         rows=tuple(rows),
-        total=Line(added((), found.now), sum(earlier.values())),
+        total=Line(total, sum(earlier.values())),
         uses=found.uses,
         gone=tuple((by, cost) for by, cost in earlier.items() if cost and by not in here),
         where=asked.where,

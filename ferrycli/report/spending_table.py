@@ -125,12 +125,15 @@ class _Drawing:
     def _level(self, lines: Sequence[Line], depth: int) -> Iterator[Row]:
         """Rows of one level, each followed by those beneath it; `others` last."""
         is_leaf = depth == len(self._sheet.by) - 1
-        groups = [(line, [line]) for line in lines] if is_leaf else _grouped(lines, depth)
+        found = [(line, [line]) for line in lines] if is_leaf else _grouped(lines, depth)
+        # A sum is compared with all that it came to, what is gone beneath it included.
+        groups = [
+            (replace(one, before_nanousd=one.before_nanousd + self._gone[one.names]), beneath)
+            for one, beneath in found
+        ]
         shown = groups[: self._rows_max] if self._rows_max > 0 else groups
         for one, beneath in shown:
-            # A sum is compared with all that it came to, what is gone beneath it included.
-            past = one.before_nanousd + self._gone[one.names]
-            head = replace(one, before_nanousd=past, use=self._sheet.uses.get(one.names))
+            head = replace(one, use=self._sheet.uses.get(one.names))
             if head.use:
                 self.uses.append((head, head.use))
             yield self._cells(head, self._name(head.names[depth], depth, is_leaf=is_leaf))

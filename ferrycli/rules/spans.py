@@ -152,14 +152,15 @@ def days(since_us: int, until_us: int, zone: tzinfo) -> list[tuple[int, int]]:
 def parse_deadline(text: str, now_us: int, zone: tzinfo) -> int:
     """When `90d` from `now_us` is, or when the day `2027-01-01` begins in `zone`.
 
-    UTC microseconds. Raises `BadSpan` for anything else, and for what is not to come.
+    UTC microseconds. Raises `BadSpan` for anything else, and for what is not to come or has no
+    date any more.
     """
     plain = text.strip().lower()
     if after := re.fullmatch(r"([0-9]{1,6})([mhdw])", plain):
         at_us = now_us + int(after[1]) * _UNITS_S[after[2]] * MICROSECONDS
     else:
         at_us = parse_day(text, zone)
-    if at_us <= now_us:
+    if not now_us < at_us <= day_start(date.max, zone):
         raise BadSpan(text)
     return at_us
 

@@ -66,6 +66,14 @@ def test_a_report_of_nothing_is_still_an_object(filled: Ferry) -> None:
     assert said.err == ""
 
 
+def test_an_empty_span_still_says_what_is_gone(filled: Ferry) -> None:
+    """On 21 November nobody called; on the 20th globex spent 50 cents."""
+    said = filled("report", "--since", "2026-11-21", "--json").json
+    assert (said["rows"], said["total"]["calls"]) == ([], 0)
+    assert said["total"]["previous_cost_nanousd"] == 50 * CENT
+    assert said["gone"] == {"rows": 1, "previous_cost_nanousd": 50 * CENT}
+
+
 @pytest.fixture
 def crowded(ferry: Ferry) -> Ferry:
     """400 calls of chance, with corrections, by plain INSERTs."""

@@ -67,6 +67,12 @@ def test_rows_and_others_and_gone_add_up_to_the_total(rows_max: int) -> None:
     assert made["gone"]["rows"] == 3
 
 
+def test_nothing_is_as_many_zeros_as_there_are_parts() -> None:
+    made = spending_json(spending(ASKED, Found((), ())))
+    assert made["total"]["slots_nanousd"] == [0] * (len(made["slots"]["edges"]) - 1)
+    assert {made["total"][name] for name in FIGURES} == {0}
+
+
 def test_the_object_says_what_it_is_of() -> None:
     made = spending_json(many(1))
     assert made["schema"] == "ferry.report/1"

@@ -149,6 +149,20 @@ def test_a_level_stands_under_its_sum_and_others_on_their_own() -> None:
     assert named(shown, "total").split()[1] == "8.50"
 
 
+def test_others_are_compared_with_what_is_gone_beneath_them_too() -> None:
+    """Else the rows of a level would not add up to what the total is compared with."""
+    now = [row("acme", "chat", cost=9 * DOLLAR), row("globex", "chat", cost=3 * DOLLAR)]
+    earlier = [
+        row("acme", "chat", cost=9 * DOLLAR),
+        row("globex", "chat", cost=DOLLAR),
+        row("globex", "gone", cost=2 * DOLLAR),
+    ]
+    shown = lines(now, earlier, by=("tenant", "feature"), rows_max=1)
+    [others] = [line.split() for line in shown if line.strip().startswith("1 other")]
+    assert others[2:4] == ["3.00", "0%"]
+    assert named(shown, "total").split()[1:3] == ["12.00", "0%"]
+
+
 def test_budgets_stand_beside_rows_and_sums_and_are_told_where_they_are_near() -> None:
     def use(spent: int, limit: int = 100) -> BudgetUse:
         return BudgetUse("key=x", limit * DOLLAR, "week", spent * DOLLAR, 0, None)

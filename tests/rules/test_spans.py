@@ -155,10 +155,14 @@ def test_a_deadline_is_a_length_from_now_or_a_day() -> None:
     assert parse_deadline("90d", NOW, BERLIN) == NOW + 90 * DAY
     assert parse_deadline("2027-01-01", NOW, BERLIN) == at("2027-01-01")
     assert parse_day("2026-10-25", BERLIN) == at("2026-10-25")
+    assert parse_deadline("9999-12-31", NOW, BERLIN) == at("9999-12-31")
+    # The last moment that still has a date is not written as a crash.
+    latest = parse_deadline("416016w", NOW, BERLIN)
+    assert from_us(latest, BERLIN).year == 9999
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0d", "2026-11-23", "2026-11-22", "never", "90", "2027-01", "-1d"]
+    "text", ["", "0d", "2026-11-23", "2026-11-22", "never", "90", "2027-01", "-1d", "416017w"]
 )
 def test_a_deadline_that_is_no_time_to_come_is_refused(text: str) -> None:
     with pytest.raises(BadSpan):

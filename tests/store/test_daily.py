@@ -418,7 +418,7 @@ def test_the_write_lock_is_free_between_transactions(
 # Two at once --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("commits", [1_000, 1, 4, 5], ids="{} commits".format)
+@pytest.mark.parametrize("commits", [1_000, 1, 4], ids="{} commits".format)
 def test_two_that_sum_one_day_step_by_step_leave_it_whole_or_not_summed(
     busy: Path, writer: sqlite3.Connection, commits: int
 ) -> None:

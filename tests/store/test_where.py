@@ -98,9 +98,7 @@ def columns(chance: random.Random, keys: list[str]) -> dict[str, Any]:
         "cost_nanousd": chance.choice(COSTS),
         "started_at": started,
         "first_byte_at": chance.choice([None, started, started + 499, started + 1_500_500]),
-        "finished_at": chance.choice(
-            [None, started - 5_000_000, started + 500, started + 2_000_000]
-        ),
+        "finished_at": chance.choice([None, started - 10**6, started + 500, started + 2 * 10**6]),
         "key_id": chance.choice(["", "key_gone", *keys]),
         "tags": chance.choice(["", tags(chance), tags(chance)]),
         "is_stream": chance.randrange(2),
