@@ -107,9 +107,6 @@ def spending(asked: Asked, found: Found) -> Spending:
     total = added((), found.now)
     if not found.now:
         total = replace(total, slots=(0,) * (len(asked.slots.edges) - 1))
-    total = added((), found.now)
-    if not found.now:
-        total = replace(total, slots=(0,) * (len(asked.slots.edges) - 1))
     return Spending(
         by=asked.by,
         span=asked.span,
