@@ -156,7 +156,7 @@ def test_a_deadline_is_a_length_from_now_or_a_day() -> None:
     assert parse_deadline("2027-01-01", NOW, BERLIN) == at("2027-01-01")
     assert parse_day("2026-10-25", BERLIN) == at("2026-10-25")
     assert parse_deadline("9999-12-31", NOW, BERLIN) == at("9999-12-31")
-    # The last moment that still has a date is not written as a crash.
+    # Later ones would have no date, and `keys list` nothing to write.
     latest = parse_deadline("416016w", NOW, BERLIN)
     assert from_us(latest, BERLIN).year == 9999
 
