@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferrycli.rules.errors import DatabaseNewer, DatabaseUnusable
+from ferrycli.store import schema_control
 from ferrycli.store.connect import FOREIGN, is_foreign
 
 
@@ -232,6 +233,7 @@ def _daily(connection: sqlite3.Connection, dialect: str) -> None:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001_first", _first),
     Migration("0002_daily", _daily),
+    Migration("0003_control", schema_control.apply),
 )
 
 

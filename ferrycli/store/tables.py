@@ -13,7 +13,7 @@ _BIG = BigInteger().with_variant(Integer, "sqlite")
 """SQLite makes only `INTEGER PRIMARY KEY` the row's own key, and its INTEGER has 64 bits."""
 
 
-def _big(*, default: int | None = 0, nullable: bool = False, key: bool = False) -> int:
+def big(*, default: int | None = 0, nullable: bool = False, key: bool = False) -> int:
     """A 64-bit column; Field's own type is Any, so the annotation stands at the class."""
     column = Column(_BIG, nullable=nullable, primary_key=key, autoincrement=False)
     return Field(default=default, sa_column=column)  # type: ignore[no-any-return]
@@ -34,7 +34,7 @@ class Migration(SQLModel, table=True):
     __tablename__ = "migrations"
 
     name: str = Field(primary_key=True)
-    applied_at: int = _big()
+    applied_at: int = big()
 
 
 class Key(SQLModel, table=True):
@@ -55,15 +55,19 @@ class Key(SQLModel, table=True):
     """JSON: globs over `provider/model`."""
     routes: str = "[]"
     cidrs: str = "[]"
-    rpm: int | None = _big(default=None, nullable=True)
-    tpm: int | None = _big(default=None, nullable=True)
-    parallel_max: int | None = _big(default=None, nullable=True)
-    created_at: int = _big()
-    expires_at: int | None = _big(default=None, nullable=True)
-    revoked_at: int | None = _big(default=None, nullable=True)
-    last_used_at: int | None = _big(default=None, nullable=True)
+    rpm: int | None = big(default=None, nullable=True)
+    tpm: int | None = big(default=None, nullable=True)
+    parallel_max: int | None = big(default=None, nullable=True)
+    created_at: int = big()
+    expires_at: int | None = big(default=None, nullable=True)
+    revoked_at: int | None = big(default=None, nullable=True)
+    last_used_at: int | None = big(default=None, nullable=True)
     rotates_to: str = ""
-    version: int = _big(default=1)
+    version: int = big(default=1)
+    previous_sha256: str = ""
+    """The secret before the last rotation; it opens until `previous_until`."""
+    previous_last4: str = ""
+    previous_until: int | None = big(default=None, nullable=True)
 
 
 class Budget(SQLModel, table=True):
@@ -78,17 +82,20 @@ class Budget(SQLModel, table=True):
     """JSON: [dimension, value] pairs that a call must have; `key` holds the key's id."""
     key_id: str = ""
     """The key whose own budget this is, or empty."""
-    limit_nanousd: int = _big()
+    limit_nanousd: int = big()
     period: str
     zone: str = "UTC"
     mode: str = "strict"
     clamp: str = "unset"
     owner: str = ""
     rules: str = "[]"
-    counts_from: int = _big()
-    created_at: int = _big()
-    removed_at: int | None = _big(default=None, nullable=True)
-    revision: int = _big(default=1)
+    counts_from: int = big()
+    created_at: int = big()
+    removed_at: int | None = big(default=None, nullable=True)
+    revision: int = big(default=1)
+    is_prepaid: int = big()
+    """The limit is the sum of `grants`; `limit_nanousd` is 0."""
+    allow_unpriced: int = big()
 
 
 class Window(SQLModel, table=True):
@@ -99,10 +106,10 @@ class Window(SQLModel, table=True):
     budget_id: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
     """Empty, or the values that a `*` of the selector stands for."""
-    start: int = _big(key=True)
-    spent_nanousd: int = _big()
-    held_nanousd: int = _big()
-    doubt_nanousd: int = _big()
+    start: int = big(key=True)
+    spent_nanousd: int = big()
+    held_nanousd: int = big()
+    doubt_nanousd: int = big()
 
 
 class RateOverride(SQLModel, table=True):
@@ -115,20 +122,20 @@ class RateOverride(SQLModel, table=True):
     model: str
     """A glob."""
     tier: str = ""
-    from_at: int = _big()
-    created_at: int = _big()
-    removed_at: int | None = _big(default=None, nullable=True)
-    input: int | None = _big(default=None, nullable=True)
-    cache_read: int | None = _big(default=None, nullable=True)
-    cache_write_5m: int | None = _big(default=None, nullable=True)
-    cache_write_30m: int | None = _big(default=None, nullable=True)
-    cache_write_1h: int | None = _big(default=None, nullable=True)
-    cache_write_12h: int | None = _big(default=None, nullable=True)
-    output: int | None = _big(default=None, nullable=True)
-    audio_in: int | None = _big(default=None, nullable=True)
-    audio_out: int | None = _big(default=None, nullable=True)
-    image_in: int | None = _big(default=None, nullable=True)
-    web_search: int | None = _big(default=None, nullable=True)
+    from_at: int = big()
+    created_at: int = big()
+    removed_at: int | None = big(default=None, nullable=True)
+    input: int | None = big(default=None, nullable=True)
+    cache_read: int | None = big(default=None, nullable=True)
+    cache_write_5m: int | None = big(default=None, nullable=True)
+    cache_write_30m: int | None = big(default=None, nullable=True)
+    cache_write_1h: int | None = big(default=None, nullable=True)
+    cache_write_12h: int | None = big(default=None, nullable=True)
+    output: int | None = big(default=None, nullable=True)
+    audio_in: int | None = big(default=None, nullable=True)
+    audio_out: int | None = big(default=None, nullable=True)
+    image_in: int | None = big(default=None, nullable=True)
+    web_search: int | None = big(default=None, nullable=True)
     note: str = ""
 
 
@@ -142,16 +149,16 @@ class Call(SQLModel, table=True):
     __tablename__ = "calls"
     __table_args__ = (Index("calls_open", "seq", sqlite_where=text("state = 'held'")),)
 
-    seq: int = _big(key=True)
+    seq: int = big(key=True)
     id: str
     state: str
     """`held settled released recovered denied`."""
     outcome: str = ""
     """`ok left failed cut timeout recovered denied`; empty while held."""
-    started_at: int = _big()
-    admitted_at: int = _big()
-    first_byte_at: int | None = _big(default=None, nullable=True)
-    finished_at: int | None = _big(default=None, nullable=True)
+    started_at: int = big()
+    admitted_at: int = big()
+    first_byte_at: int | None = big(default=None, nullable=True)
+    finished_at: int | None = big(default=None, nullable=True)
     key_id: str = ""
     tenant: str = ""
     user: str = ""
@@ -162,85 +169,90 @@ class Call(SQLModel, table=True):
     model: str = ""
     """The model that served; until it is known, the one that was asked of the provider."""
     route: str = ""
-    cost_nanousd: int | None = _big(default=None, nullable=True)
+    cost_nanousd: int | None = big(default=None, nullable=True)
     """None: unpriced, or not finished yet."""
-    hold_nanousd: int = _big()
-    doubt_nanousd: int = _big()
-    expected_nanousd: int | None = _big(default=None, nullable=True)
+    hold_nanousd: int = big()
+    doubt_nanousd: int = big()
+    expected_nanousd: int | None = big(default=None, nullable=True)
     """The estimate at admission; what a recovered call costs. None: unpriced."""
-    n_input: int = _big()
-    n_cache_read: int = _big()
-    n_cache_write_5m: int = _big()
-    n_cache_write_30m: int = _big()
-    n_cache_write_1h: int = _big()
-    n_cache_write_12h: int = _big()
-    n_output: int = _big()
-    n_audio_in: int = _big()
-    n_audio_out: int = _big()
-    n_image_in: int = _big()
-    n_web_search: int = _big()
-    n_reasoning: int = _big()
+    n_input: int = big()
+    n_cache_read: int = big()
+    n_cache_write_5m: int = big()
+    n_cache_write_30m: int = big()
+    n_cache_write_1h: int = big()
+    n_cache_write_12h: int = big()
+    n_output: int = big()
+    n_audio_in: int = big()
+    n_audio_out: int = big()
+    n_image_in: int = big()
+    n_web_search: int = big()
+    n_reasoning: int = big()
     """Inside `n_output`."""
-    cost_input_nanousd: int = _big()
-    cost_cache_read_nanousd: int = _big()
-    cost_cache_write_nanousd: int = _big()
-    cost_output_nanousd: int = _big()
-    cost_other_nanousd: int = _big()
-    provider_cost_nanousd: int | None = _big(default=None, nullable=True)
+    cost_input_nanousd: int = big()
+    cost_cache_read_nanousd: int = big()
+    cost_cache_write_nanousd: int = big()
+    cost_output_nanousd: int = big()
+    cost_other_nanousd: int = big()
+    provider_cost_nanousd: int | None = big(default=None, nullable=True)
     cost_source: str = ""
     """`provider reported estimated unpriced`; empty where nothing was billed."""
-    is_price_incomplete: int = _big()
+    is_price_incomplete: int = big()
     price_version: str = ""
     priority: str = "normal"
     endpoint: str = ""
-    is_stream: int = _big()
+    is_stream: int = big()
     requested_model: str = ""
     sent_model: str = ""
     region: str = ""
     tier: str = ""
-    status: int = _big()
+    status: int = big()
     """The HTTP status that the client got; 0 where it got none."""
     error_code: str = ""
-    attempts: int = _big(default=1)
+    attempts: int = big(default=1)
     downgraded_from: str = ""
     reason: str = ""
-    client_retry: int = _big()
+    client_retry: int = big()
     finish_reason: str = ""
     tags: str = ""
     """JSON object, or empty."""
     sources: str = ""
     """JSON object: dimension to source, or empty."""
-    prefix_hash: int = _big()
+    prefix_hash: int = big()
     """Salted hash of the system-and-tools part; 0 where there is none."""
-    request_hash: int = _big()
-    last_message_hash: int = _big()
-    prefix_bytes: int = _big()
-    request_bytes: int = _big()
-    last_message_bytes: int = _big()
-    input_bound: int = _big()
-    choices: int = _big(default=1)
+    request_hash: int = big()
+    last_message_hash: int = big()
+    prefix_bytes: int = big()
+    request_bytes: int = big()
+    last_message_bytes: int = big()
+    input_bound: int = big()
+    choices: int = big(default=1)
     tier_asked: str = ""
-    input_ceiling_nanousd: int | None = _big(default=None, nullable=True)
+    input_ceiling_nanousd: int | None = big(default=None, nullable=True)
     """The most that the input can cost, roundings included. None: it could not be stated."""
-    output_rate_nanousd: int | None = _big(default=None, nullable=True)
+    output_rate_nanousd: int | None = big(default=None, nullable=True)
     """Per million output tokens, all choices together. Under a budget the hold is
     `input_ceiling + ceil(output_held × output_rate / 1,000,000)`."""
-    output_asked: int | None = _big(default=None, nullable=True)
-    output_held: int | None = _big(default=None, nullable=True)
+    output_asked: int | None = big(default=None, nullable=True)
+    output_held: int | None = big(default=None, nullable=True)
     """The answer that the hold covers, in tokens per choice. None: no budget held anything."""
-    output_sent: int | None = _big(default=None, nullable=True)
+    output_sent: int | None = big(default=None, nullable=True)
     """The bound that ferry put into the request, per choice."""
-    expected_output: int = _big()
-    free_nanousd: int | None = _big(default=None, nullable=True)
+    expected_output: int = big()
+    free_nanousd: int | None = big(default=None, nullable=True)
     budget_id: str = ""
     """The budget with the least free money at admission."""
     windows: str = ""
     """JSON: [budget, subject, start] of every window that the hold counts in."""
     rule: str = ""
-    epoch: int = _big()
+    epoch: int = big()
     instance_id: str = ""
-    repeats: int = _big(default=1)
+    repeats: int = big(default=1)
     """For denied rows: how many denials the row stands for."""
+    assignment: str = ""
+    """The id of the assignment that chose the route, or empty."""
+    admit_no: int = big()
+    """The ledger's own order of decisions: of the admission, and of the end."""
+    close_no: int = big()
 
 
 class Attempt(SQLModel, table=True):
@@ -248,20 +260,25 @@ class Attempt(SQLModel, table=True):
 
     __tablename__ = "attempts"
 
-    call_seq: int = _big(key=True)
-    number: int = _big(key=True)
+    call_seq: int = big(key=True)
+    number: int = big(key=True)
     provider: str = ""
     model: str = ""
-    started_at: int = _big()
-    finished_at: int | None = _big(default=None, nullable=True)
+    started_at: int = big()
+    finished_at: int | None = big(default=None, nullable=True)
     state: str = ""
-    status: int = _big()
+    status: int = big()
     error_code: str = ""
     reason: str = ""
-    hold_nanousd: int = _big()
-    doubt_nanousd: int = _big()
-    cost_nanousd: int | None = _big(default=None, nullable=True)
+    hold_nanousd: int = big()
+    doubt_nanousd: int = big()
+    cost_nanousd: int | None = big(default=None, nullable=True)
     windows: str = ""
+    route: str = ""
+    cost_source: str = ""
+    input_ceiling_nanousd: int | None = big(default=None, nullable=True)
+    output_rate_nanousd: int | None = big(default=None, nullable=True)
+    output_held: int | None = big(default=None, nullable=True)
 
 
 class Line(SQLModel, table=True):
@@ -269,14 +286,14 @@ class Line(SQLModel, table=True):
 
     __tablename__ = "lines"
 
-    call_seq: int = _big(key=True)
-    number: int = _big(key=True)
+    call_seq: int = big(key=True)
+    number: int = big(key=True)
     provider: str = ""
     model: str = ""
     bucket: str = ""
-    quantity: int = _big()
-    rate_nanousd: int | None = _big(default=None, nullable=True)
-    cost_nanousd: int | None = _big(default=None, nullable=True)
+    quantity: int = big()
+    rate_nanousd: int | None = big(default=None, nullable=True)
+    cost_nanousd: int | None = big(default=None, nullable=True)
     reason: str = ""
 
 
@@ -287,10 +304,12 @@ class Correction(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     call_seq: int = Field(sa_column=Column(_BIG, nullable=False, index=True))
-    delta_nanousd: int = _big()
+    delta_nanousd: int = big()
     reason: str = ""
     source: str = ""
-    created_at: int = _big()
+    created_at: int = big()
+    doubt_delta_nanousd: int = big()
+    """What a better figure takes off the doubt of the call's windows: 0 or below."""
 
 
 class Daily(SQLModel, table=True):
@@ -302,9 +321,9 @@ class Daily(SQLModel, table=True):
 
     __tablename__ = "daily"
 
-    start_at: int = _big(key=True)
+    start_at: int = big(key=True)
     """A day is the time between two local midnights: of which zone, its bounds say."""
-    end_at: int = _big(key=True)
+    end_at: int = big(key=True)
     tenant: str = Field(primary_key=True)
     feature: str = Field(primary_key=True)
     assistant: str = Field(primary_key=True)
@@ -313,23 +332,23 @@ class Daily(SQLModel, table=True):
     route: str = Field(primary_key=True)
     key_id: str = Field(primary_key=True)
     outcome: str = Field(primary_key=True)
-    calls: int = _big()
-    input_tokens: int = _big()
-    cache_read_tokens: int = _big()
-    cache_write_tokens: int = _big()
-    output_tokens: int = _big()
-    cost_nanousd: int = _big()
+    calls: int = big()
+    input_tokens: int = big()
+    cache_read_tokens: int = big()
+    cache_write_tokens: int = big()
+    output_tokens: int = big()
+    cost_nanousd: int = big()
     """Effective: corrections included."""
-    cost_input_nanousd: int = _big()
-    cost_cache_read_nanousd: int = _big()
-    cost_cache_write_nanousd: int = _big()
-    cost_output_nanousd: int = _big()
-    cost_other_nanousd: int = _big()
-    unpriced_calls: int = _big()
-    estimated_calls: int = _big()
-    failed_calls: int = _big()
-    denied_calls: int = _big()
-    open_calls: int = _big()
+    cost_input_nanousd: int = big()
+    cost_cache_read_nanousd: int = big()
+    cost_cache_write_nanousd: int = big()
+    cost_output_nanousd: int = big()
+    cost_other_nanousd: int = big()
+    unpriced_calls: int = big()
+    estimated_calls: int = big()
+    failed_calls: int = big()
+    denied_calls: int = big()
+    open_calls: int = big()
     """Always 0: a day with a call in flight is not summed yet."""
 
 
@@ -338,9 +357,9 @@ class SummedDay(SQLModel, table=True):
 
     __tablename__ = "summed_days"
 
-    start_at: int = _big(key=True)
-    end_at: int = _big(key=True)
-    summed_at: int = _big()
+    start_at: int = big(key=True)
+    end_at: int = big(key=True)
+    summed_at: int = big()
 
 
 class Instance(SQLModel, table=True):
@@ -350,12 +369,12 @@ class Instance(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     host: str = ""
-    pid: int = _big()
+    pid: int = big()
     address: str = ""
     version: str = ""
-    started_at: int = _big()
-    heartbeat_at: int = _big()
-    stopped_at: int | None = _big(default=None, nullable=True)
+    started_at: int = big()
+    heartbeat_at: int = big()
+    stopped_at: int | None = big(default=None, nullable=True)
 
 
 class Learned(SQLModel, table=True):
@@ -366,6 +385,6 @@ class Learned(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
     """JSON: what it was learned of, such as [model] or [route, feature]."""
-    value: int = _big()
-    samples: int = _big()
-    updated_at: int = _big()
+    value: int = big()
+    samples: int = big()
+    updated_at: int = big()

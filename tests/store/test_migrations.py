@@ -61,7 +61,7 @@ def test_new_file_has_an_epoch_and_a_salt_of_its_own(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.db"
         changes.prepare(path)
         facts = {one["name"]: one["value"] for one in rows(path, "SELECT * FROM meta")}
-        assert facts.keys() == {"epoch", "salt"}
+        assert facts.keys() == {"epoch", "salt", "sequence"}
         assert int(facts["epoch"]) >= 1
         assert len(bytes.fromhex(facts["salt"])) == 16
         salts.add(facts["salt"])
@@ -271,7 +271,7 @@ def test_processes_that_start_at_once_make_one_database(tmp_path: Path) -> None:
     assert [process.returncode for process in started] == [0] * 4, [said for _, said in answers]
     made = [name for answer, _ in answers for name in ast.literal_eval(answer)]
     assert sorted(made) == NAMES, "each by one of them"
-    assert len(rows(path, "SELECT * FROM meta")) == 2
+    assert len(rows(path, "SELECT * FROM meta")) == 3
 
 
 def test_file_that_holds_nothing_yet_is_filled(tmp_path: Path) -> None:

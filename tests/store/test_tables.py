@@ -13,12 +13,12 @@ from sqlmodel import SQLModel
 
 from ferrycli.rules.pricing import Rate
 from ferrycli.rules.usage import BUCKETS
-from ferrycli.store import daily, reads, rows, sums, tables
+from ferrycli.store import daily, reads, rows, sums, tables, tables_control
 from tests.store.kit import looking
 
 CLASSES = {
     table.name: table
-    for model in vars(tables).values()
+    for model in [*vars(tables).values(), *vars(tables_control).values()]
     if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
     for table in [model.__table__]  # type: ignore[attr-defined]
 }
@@ -79,7 +79,9 @@ def test_indexes_and_unique_columns_are_those_of_the_class(path: Path, name: str
                 one["name"] for one in connection.execute(f"PRAGMA index_info({index['name']})")
             )
             if index["origin"] == "c":
-                made_indexes.add((index["name"], columns, bool(index["partial"])))
+                made_indexes.add(
+                    (index["name"], columns, bool(index["partial"]), bool(index["unique"]))
+                )
             elif index["origin"] == "u":
                 made_unique.add(columns)
     table = CLASSES[name]
@@ -88,12 +90,11 @@ def test_indexes_and_unique_columns_are_those_of_the_class(path: Path, name: str
             index.name,
             tuple(index.columns.keys()),
             index.dialect_options["sqlite"]["where"] is not None,
+            index.unique,
         )
         for index in table.indexes
-        if not index.unique
     }
     unique = {(column.name,) for column in table.columns if column.unique}
-    unique |= {tuple(index.columns.keys()) for index in table.indexes if index.unique}
     assert made_indexes == described
     assert made_unique == unique
 
