@@ -1,7 +1,8 @@
-"""Whether a call may spend, and how much is held for it.
+"""Whether a call may spend at one target, and how much is held for it.
 
-`judge` sees the standings of every budget that matches and says which candidate is taken, what is
-held, and how the answer is bounded. Pure. Source: docs/money.md, section 5.
+`judge` sees the standings of every budget that matches and says what is held and how the answer is
+bounded; which target is taken is decided in `rules/admission.py`. Pure. Source: docs/money.md,
+section 5.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ferrycli.rules.denials import (
     Refusal,
 )
 from ferrycli.rules.pricing import Ceiling
+from ferrycli.rules.thresholds import Rule
 
 EXPECTED_OUTPUT_TOKENS = 1_024
 """`e` until answers were seen: the 95th percentile of a route's and feature's answers."""
@@ -45,6 +47,12 @@ class Terms:
     counts_from_us: int = 0
     subject: tuple[tuple[str, str], ...] = ()
     """Dimension and value pairs that a call must have; `key` holds the key's id."""
+    rules: tuple[Rule, ...] = ()
+    allow_unpriced: bool = False
+    """Calls that nothing prices may go."""
+    is_prepaid: bool = False
+    """The limit is the sum of its grants."""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +61,51 @@ class Standing:
 
     terms: Terms
     window_start_us: int
+    """Of a rolling period the bucket that holds now."""
     resets_at_us: int | None
     spent: int = 0
     held: int = 0
     doubt: int = 0
+    subject: str = ""
+    """The values that a `*` of the selector stands for, as the windows table has them."""
+    extra_nanousd: int = 0
+    """What boosts add to the limit; of a prepaid budget, all that its grants still carry."""
+    base_nanousd: int | None = None
+    """What percentages of a prepaid budget are of: what was left after its last grant."""
+    alert_start_us: int | None = None
+    """The window of a prepaid budget's notices: its last grant's time."""
+
+    @property
+    def limit_nanousd(self) -> int:
+        """The most that may be spent, held and in doubt together."""
+        return self.terms.limit_nanousd + self.extra_nanousd
 
     @property
     def free(self) -> int:
         """What may still be held; below 0 where the limit was lowered under what is spent."""
-        return self.terms.limit_nanousd - self.spent - self.held - self.doubt
+        return self.limit_nanousd - self.spent - self.held - self.doubt
+
+    @property
+    def base(self) -> int:
+        """What a rule's percentage is of."""
+        return self.limit_nanousd if self.base_nanousd is None else self.base_nanousd
+
+    @property
+    def used(self) -> int:
+        """What of `base` is spent: holds and doubt trip no rule."""
+        if self.base_nanousd is None:
+            return self.spent
+        return self.base_nanousd - (self.limit_nanousd - self.spent)
+
+    @property
+    def percent(self) -> int:
+        """How much of `base` is used, rounded down; 100 of nothing."""
+        return self.used * 100 // self.base if self.base > 0 else 100
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Budget and subject: what stays the same from window to window."""
+        return self.terms.id, self.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +126,8 @@ class Ask:
     """What the call probably costs: what is held where no budget matches."""
     unbounded_field: str = ""
     expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS
+    is_bounded_here: bool = False
+    """`output_asked` is ferry's own bound (of a route or an assignment): the request lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,30 +143,80 @@ class Admission:
     """The id of the budget with the least free money."""
     output_held: int | None = None
     """Tokens per choice that the hold covers; None where no ceiling was held."""
+    index: int = 0
+    """Which of the call's candidates goes."""
+    tier: str = "normal"
+    fallbacks: tuple[int, ...] = ()
+    """Candidates of the same tier that fit as well, in order: where a failed call goes next."""
+    rule: str = ""
+    """The rule that chose the tier: `tenant=acme: 80% downgrade`."""
+    reason: str = ""
 
 
 def judge(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
     """Whether `ask` may go under every standing, and what is held for it.
 
-    Without budgets the expected cost is held, for show and for recovery, and nothing is bounded.
-    A free target always fits; an unpriced or unbounded one never does.
+    Without budgets the expected cost is held, for show and for recovery, and nothing is bounded;
+    so it is where no budget is strict. A free target always fits; an unpriced or unbounded one
+    fits into no strict budget. What budgets of mode `expected` refuse is refused last; `soft`
+    ones refuse nothing.
     """
+    verdict = _judged(standings, ask)
+    if not ask.is_bounded_here or isinstance(verdict, Refusal) or verdict.output_bound is not None:
+        return verdict
+    return replace(verdict, output_bound=ask.output_asked)
+
+
+def _judged(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
     if not standings:
         return Admission(ask.expected_nanousd)
-    tightest = min(standings, key=lambda standing: standing.free)
+    strict = tuple(one for one in standings if one.terms.mode == "strict")
+    tightest = min(strict or standings, key=lambda standing: standing.free)
     free, binding = tightest.free, tightest.terms.id
     if ask.is_free:
         return Admission(0, None, free, binding)
     if not ask.is_priced:
-        return ModelUnpriced(ask.target, tightest.terms.selector)
+        return _without_price(standings, ask, Admission(0, None, free, binding))
+    verdict: Admission | Refusal = Admission(ask.expected_nanousd, None, free, binding)
+    if strict:
+        verdict = _held_strictly(strict, ask, tightest)
+    if isinstance(verdict, Admission):
+        return _within_expected(standings, ask) or verdict
+    return verdict
+
+
+def _held_strictly(
+    strict: tuple[Standing, ...], ask: Ask, tightest: Standing
+) -> Admission | Refusal:
+    """The ceiling of a bounded answer, held, or the refusal of what does not fit."""
+    free, binding = tightest.free, tightest.terms.id
     if ask.ceiling is None:
         return CallUnbounded(ask.target, tightest.terms.selector, ask.unbounded_field)
-    size = _size(free, ask, ask.ceiling, may_clamp=_may_clamp(standings, ask, ask.ceiling))
-    if size is not None:
-        held, is_set = size
-        hold = ask.ceiling.at(held)
-        return Admission(hold, held if is_set else None, free, binding, held)
-    return _refusal(standings, ask, ask.ceiling)
+    size = _size(free, ask, ask.ceiling, may_clamp=_may_clamp(strict, ask, ask.ceiling))
+    if size is None:
+        return _refusal(strict, ask, ask.ceiling)
+    held, is_set = size
+    return Admission(ask.ceiling.at(held), held if is_set else None, free, binding, held)
+
+
+def _without_price(
+    standings: tuple[Standing, ...], ask: Ask, admission: Admission
+) -> Admission | Refusal:
+    """A call that nothing prices: refused by the first budget that is no mere advice."""
+    for one in standings:
+        if one.terms.mode != "soft" and not one.terms.allow_unpriced:
+            return ModelUnpriced(ask.target, one.terms.selector)
+    return admission
+
+
+def _within_expected(standings: tuple[Standing, ...], ask: Ask) -> BudgetRefusal | None:
+    """The refusal of the first budget of mode `expected` that the expected cost does not fit."""
+    needed = ask.expected_nanousd
+    for one in standings:
+        if one.terms.mode == "expected" and one.spent + one.held + needed > one.limit_nanousd:
+            is_spent = one.spent + needed > one.limit_nanousd
+            return refusal_of(one, needed, is_spent=is_spent)
+    return None
 
 
 def _may_clamp(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> bool:
@@ -177,6 +273,12 @@ def smallest_hold(ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> int:
     return ceiling.at(_floor(ask, longest))
 
 
+def is_short(standing: Standing, ask: Ask) -> bool:
+    """Whether this budget alone would refuse `ask` even if nothing were held."""
+    idle = replace(standing, held=0)
+    return isinstance(judge((idle,), ask), BudgetSpent)
+
+
 def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> BudgetRefusal:
     """The refusal of the budget with the least free money; busy if what is held is the reason.
 
@@ -187,18 +289,24 @@ def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> Bud
     needed = smallest_hold(ask, ceiling, may_clamp=may_clamp)
     is_spent = min(standing.free for standing in idle) < needed
     named = min(standings, key=lambda one: one.free + one.held if is_spent else one.free)
-    terms = named.terms
+    return refusal_of(named, needed, is_spent=is_spent)
+
+
+def refusal_of(standing: Standing, needed_nanousd: int, *, is_spent: bool) -> BudgetRefusal:
+    """What the caller is told of a budget that has not got `needed_nanousd`."""
+    terms = standing.terms
     return (BudgetSpent if is_spent else BudgetBusy)(
         budget=terms.id,
         owner_hint=terms.selector,
         period=terms.period,
-        limit_nanousd=terms.limit_nanousd,
-        spent_nanousd=named.spent,
-        held_nanousd=named.held,
-        doubt_nanousd=named.doubt,
-        needed_nanousd=needed,
-        window_start_us=named.window_start_us,
-        resets_at_us=named.resets_at_us,
+        limit_nanousd=standing.limit_nanousd,
+        spent_nanousd=standing.spent,
+        held_nanousd=standing.held,
+        doubt_nanousd=standing.doubt,
+        needed_nanousd=needed_nanousd,
+        window_start_us=standing.window_start_us,
+        resets_at_us=standing.resets_at_us,
+        subject=standing.subject,
     )
 
 

@@ -64,6 +64,38 @@ class ModelNotFound(Refusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class NoTarget(Refusal):
+    """A route of which no target may carry this call now."""
+
+    status = 503
+    code = "no_target"
+    kind = "api_error"
+    retry_after_s = 1
+    target: str
+    reasons: tuple[tuple[str, str, str], ...] = ()
+    """Of each normal target: its name, why it was left out (a code of `rules/choices.py`), and
+    what of it."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class RouteNotFound(Refusal):
+    status = 404
+    code = "model_not_found"
+    route: str
+    nearest: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class RequestUnfit(Refusal):
+    """A request that no target of its route can carry, now or later."""
+
+    code = "unsupported_request"
+    route: str
+    reasons: tuple[tuple[str, str, str], ...]
+    """As of `NoTarget`."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class MissingAttribution(Refusal):
     code = "missing_attribution"
     dimension: str
@@ -102,6 +134,8 @@ class BudgetRefusal(Refusal):
     needed_nanousd: int
     window_start_us: int
     resets_at_us: int | None
+    subject: str = ""
+    """The values that a `*` of the selector stands for."""
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -116,6 +150,67 @@ class BudgetBusy(BudgetRefusal):
     code = "budget_busy"
     kind = "rate_limit_error"
     retry_after_s = 1
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class DuplicateCall(Refusal):
+    """A second call with an `Idempotency-Key`: the fields are the first one's receipt."""
+
+    status = 409
+    code = "duplicate_call"
+    may_retry = False
+    idempotency_key: str
+    call: str
+    """Its id, or enough of it to find it."""
+    state: str
+    """`held` while it is in flight."""
+    outcome: str
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_nanousd: int | None
+    """None: in flight, or unpriced."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class IdempotencyMismatch(Refusal):
+    status = 422
+    code = "idempotency_mismatch"
+    may_retry = False
+    idempotency_key: str
+    call: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class RateLimited(Refusal):
+    """A limit by the minute, or a budget's throttle."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "rate_limit_error"
+    selector: str
+    """`key=acme-web`; of a throttle the budget's."""
+    what: str
+    """`rpm`, `tpm`, `parallel` or `throttle`."""
+    limit: int
+    used: int
+    retry_after_s: int = 60
+    """1 to 60."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class LoopDetected(Refusal):
+    """A thread in which the same was sent too often."""
+
+    status = 429
+    code = "loop_detected"
+    kind = "rate_limit_error"
+    may_retry = False
+    thread: str
+    what: str
+    """`request` or `message`."""
+    times: int
 
 
 @dataclass(eq=False, repr=False, match_args=False)

@@ -25,7 +25,8 @@ class FerryError(Exception):
     exit_code: ClassVar[int] = 1
     may_retry: ClassVar[bool | None] = None
     """False tells SDKs not to try again; None leaves it to them."""
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
+    """Of the class, or of one error where the class has a field of this name."""
 
 
 class BadInput(FerryError):
@@ -99,8 +100,83 @@ class BadFilter(BadInput):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class BadSelector(BadInput):
+    """A selector that cannot be read or matches nothing, and the place in it."""
+
+    text: str
+    at: int
+    """Characters before the place."""
+    why: str
+    name: str = ""
+    """A dimension that does not exist, and those that do."""
+    known: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class BadRule(BadInput):
+    """A rule of a budget that cannot be read."""
+
+    text: str
+    why: str
+    name: str = ""
+    """An action that does not exist, and those that do."""
+    known: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class RulesClash(BadInput):
+    """Two rules of one budget that cannot both be meant."""
+
+    first: str
+    second: str
+    why: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class BadMode(BadInput):
+    """A mode that cannot keep what a rule says."""
+
+    mode: str
+    rule: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class BadBudget(BadInput):
     text: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class RuleUnknownName(BadInput):
+    """A rule that names a route or a channel that does not exist."""
+
+    rule: str
+    what: str
+    name: str
+    known: tuple[str, ...]
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class KeyRevoked(BadInput):
+    """A key that has ended for good."""
+
+    name: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class BudgetUnfit(BadInput):
+    """A change that this kind of budget does not take."""
+
+    selector: str
+    why: str
+    """A word that `rules/budget_words.py` knows."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class BudgetAmbiguous(BadInput):
+    """Several budgets of one selector, where one must be named."""
+
+    selector: str
+    periods: tuple[str, ...]
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -153,6 +229,15 @@ class ConfigBadValue(BadInput):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class CallNotEnded(BadInput):
+    """A call that is in flight, or that was denied, has no cost to correct."""
+
+    id: str
+    state: str
+    """`held` or `denied`."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class AddressUnusable(BadInput):
     address: str
     why: str
@@ -168,8 +253,24 @@ class NoSuchKey(NotThere):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class NoSuchBudget(NotThere):
+    selector: str
+    period: str = ""
+    """The period that was asked for; empty: any."""
+    known: tuple[str, ...] = ()
+    """Selectors; or the periods of this one, where a period was asked for."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class NoSuchCall(NotThere):
     id: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class NoSuchThread(NotThere):
+    thread: str
+    since_us: int
+    """From when calls were looked at."""
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -238,3 +339,38 @@ class NoCredential(FerryError):
     provider: str
     origin: str
     why: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class ChannelUnusable(FerryError):
+    """A channel of notices whose secret cannot be had: names where it was looked for."""
+
+    status = 502
+    code = "channel_unusable"
+    exit_code = 4
+    channel: str
+    origin: str
+    why: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class NotDelivered(FerryError):
+    """A notice that did not reach its receiver; `why` holds no secret and no reply."""
+
+    code = "notice_not_delivered"
+    channel: str
+    why: str
+    is_final: bool = False
+    """Whether another try would end the same way."""
+    wait_s: int = 0
+    """Seconds that the receiver asked to be left alone; 0: it said nothing."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
+class NobodyTold(FerryError):
+    """A notice for which no channel is configured."""
+
+    code = "nobody_told"
+    title: str
+    more: int = 0
+    """Further notices of the same moment."""

@@ -70,6 +70,19 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
 )
 """What `--where` can ask of a call; besides these, `tag:NAME`."""
 
+ROUTE_FIELDS: Mapping[str, Field] = MappingProxyType(
+    {
+        **{name: FIELDS[name] for name in ("tenant", "user", "assistant", "thread", "feature")},
+        "key": FIELDS["key"],
+        "priority": FIELDS["priority"],
+        "model": Field("text", "the model or route that was asked for"),
+        "stream": FIELDS["stream"],
+        "input": Field("count", "tokens in, estimated"),
+        "used": Field("count", "percent that the fullest matching budget has used"),
+    }
+)
+"""What a route's condition can ask of a call that has not gone yet; besides these, `tag:NAME`."""
+
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "agent": "assistant",
@@ -100,7 +113,7 @@ class Comparison:
     """One field against one value."""
 
     field: str
-    """A name of `FIELDS`, or `tag:NAME`."""
+    """A name of `FIELDS`, or of the table that it was read with; or `tag:NAME`."""
     operator: str
     value: Value
     """Nano-dollars, tokens, whole milliseconds; 1 or 0 for a flag."""
@@ -130,13 +143,13 @@ class Not:
 Expression = Comparison | Every | Some | Not
 
 
-def parse_filter(text: str) -> Expression:
-    """The expression that `text` writes. Raises `BadFilter` with the place."""
+def parse_filter(text: str, known: Mapping[str, Field] = FIELDS) -> Expression:
+    """The expression that `text` writes, over the fields `known`. Raises `BadFilter`."""
     if len(text) > TEXT_LENGTH_MAX:
         raise BadFilter(text, TEXT_LENGTH_MAX, f"it is longer than {TEXT_LENGTH_MAX} characters")
     if alien := _ALIEN.search(text):
         raise BadFilter(text, alien.start(), "this character is in no name")
-    return _Reader(text).read()
+    return _Reader(text, known).read()
 
 
 def fields_of(expression: Expression) -> Iterator[str]:
@@ -151,9 +164,9 @@ def fields_of(expression: Expression) -> Iterator[str]:
                 yield from fields_of(part)
 
 
-def kind_of(field: str) -> str:
+def kind_of(field: str, known: Mapping[str, Field] = FIELDS) -> str:
     """The kind of a field; a tag is a text."""
-    return "text" if field.startswith(TAG) else FIELDS[field].kind
+    return "text" if field.startswith(TAG) else known[field].kind
 
 
 Row = Callable[[str], Value | None]
@@ -219,8 +232,9 @@ _NUMBER_MAX = 2**63 - 1
 class _Reader:
     """Reads one text from left to right; `_at` is the place of the next character."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Mapping[str, Field]) -> None:
         self._text = text
+        self._known = known
         self._at = 0
         self._comparisons = 0
 
@@ -266,7 +280,7 @@ class _Reader:
         if self._comparisons > COMPARISONS_MAX:
             raise self._bad(f"it has more than {COMPARISONS_MAX} comparisons")
         field = self._field()
-        kind = kind_of(field)
+        kind = kind_of(field, self._known)
         self._skip()
         found = _OPERATOR.match(self._text, self._at)
         if found is None:
@@ -292,8 +306,8 @@ class _Reader:
                 raise self._bad("a tag is written `tag:NAME`", at)
             return TAG + word[len(TAG) :]
         name = ALIASES.get(word.lower(), word.lower())
-        if name not in FIELDS:
-            raise BadFilter(self._text, at, "there is no field", word, (*FIELDS, *ALIASES))
+        if name not in self._known:
+            raise BadFilter(self._text, at, "there is no field", word, (*self._known, *ALIASES))
         return name
 
     def _value(self, field: str, kind: str) -> Value:

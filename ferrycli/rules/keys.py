@@ -79,13 +79,17 @@ class KeyTerms:
 
     def check(self, now_us: int) -> None:
         """Raise `BadKey` if the key cannot be used for calls at `now_us`."""
+        self.check_open(now_us)
+        if self.role != "call":
+            raise BadKey(f"{PREFIX}…{self.last4}", "role")
+
+    def check_open(self, now_us: int) -> None:
+        """Raise `BadKey` if the key opens nothing at `now_us`, whatever its role."""
         hidden = f"{PREFIX}…{self.last4}"
         if self.revoked_at is not None and self.revoked_at <= now_us:
             raise BadKey(hidden, "revoked")
         if self.expires_at is not None and self.expires_at <= now_us:
             raise BadKey(hidden, "expired")
-        if self.role != "call":
-            raise BadKey(hidden, "role")
 
     def check_model(self, provider: str, model: str) -> None:
         """Raise `ModelNotAllowed` if the key's globs leave `provider/model` out."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.money import NANO_PER_USD, usd, usd_exact
-from ferrycli.rules.windows import from_us
+from ferrycli.rules.windows import ROLLING, from_us, is_rolling
 
 VALUE_LENGTH_MAX = 80
 LISTED_MAX = 12
@@ -136,6 +136,15 @@ def _cells(letter: str) -> int:
     if unicodedata.category(letter) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def period_phrase(period: str) -> str:
+    """When a period is, in a sentence: `this month`, `in the last 7 days`."""
+    if not is_rolling(period):
+        return PERIOD_PHRASES.get(period, f"per {plain(period)}")
+    span = period.removeprefix(ROLLING)
+    amount, unit = plain(span[:-1]), "day" if span.endswith("d") else "hour"
+    return f"in the last {unit}" if amount == "1" else f"in the last {amount} {unit}s"
 
 
 def moment(at_us: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from ferrycli.rules import denials
 from ferrycli.rules.money import usd
 from ferrycli.rules.phrases import (
-    PERIOD_PHRASES,
     Words,
     Writers,
     apart,
@@ -17,9 +16,11 @@ from ferrycli.rules.phrases import (
     listed,
     moment,
     next_limit,
+    period_phrase,
     plain,
     ticked,
 )
+from ferrycli.rules.windows import ROLLING, is_rolling
 
 REFUSALS = Writers()
 
@@ -127,12 +128,14 @@ def _budget_spent(error: denials.BudgetSpent) -> Words:
     ways = []
     if key:
         limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
-        budget = f"{limit}/{plain(error.period)}"
+        budget = argument(f"{limit}/{error.period.removeprefix(ROLLING)}")
         ways.append(f"raise it with `ferry keys set {argument(key)} --budget {budget}`")
     if free > 0:
         ways.append("ask for a shorter answer")
     if error.resets_at_us is not None:
         ways.append(f"wait until {moment(error.resets_at_us)}")
+    elif is_rolling(error.period):
+        ways.append("wait: what was spent longest ago ceases to count first")
     return Words("; ".join([sentence, *facts]), ", or ".join(ways))
 
 
@@ -151,8 +154,11 @@ def _budget_busy(error: denials.BudgetBusy) -> Words:
 
 
 def _since(error: denials.BudgetRefusal) -> str:
-    period = PERIOD_PHRASES.get(error.period, f"per {plain(error.period)}")
-    return f"{period}, since {moment(error.window_start_us)}" if error.window_start_us else period
+    period = period_phrase(error.period)
+    # The start of a rolling window is that of its newest bucket.
+    if is_rolling(error.period) or not error.window_start_us:
+        return period
+    return f"{period}, since {moment(error.window_start_us)}"
 
 
 def _facts(error: denials.BudgetRefusal) -> list[str]:
@@ -162,6 +168,53 @@ def _facts(error: denials.BudgetRefusal) -> list[str]:
     if error.doubt_nanousd:
         facts.append(f"{usd(error.doubt_nanousd)} is in doubt")
     return facts
+
+
+@REFUSALS.of(denials.DuplicateCall)
+def _duplicate_call(error: denials.DuplicateCall) -> Words:
+    used = f"`Idempotency-Key` {ticked(error.idempotency_key)} was used by call"
+    if error.state == "held":
+        sentence = f"{used} {ticked(error.call)}, which is in flight"
+        return Words(sentence, "wait for its answer; another call needs another key")
+    cost = "has no price" if error.cost_nanousd is None else f"cost {usd(error.cost_nanousd)}"
+    sentence = f"{used} {ticked(error.call)}, which is over ({plain(error.outcome)}) and {cost}"
+    return Words(sentence, "answers are not kept; another call needs another key")
+
+
+@REFUSALS.of(denials.IdempotencyMismatch)
+def _idempotency_mismatch(error: denials.IdempotencyMismatch) -> Words:
+    used = f"`Idempotency-Key` {ticked(error.idempotency_key)} was used by call"
+    sentence = f"{used} {ticked(error.call)} with another body"
+    return Words(sentence, "another call needs another key")
+
+
+_USED = {
+    "rpm": "has made {used} of {limit} calls in the last minute",
+    "tpm": "has used {used} of {limit} tokens in the last minute, and this call needs more than"
+    " is left",
+    "parallel": "has {used} of {limit} calls in flight",
+    "throttle": "is throttled: {used} of {limit} calls were made in the last minute",
+}
+
+
+@REFUSALS.of(denials.RateLimited)
+def _rate_limited(error: denials.RateLimited) -> Words:
+    who = _budget(error.selector)
+    if error.what != "throttle":
+        dimension, _, name = error.selector.partition("=")
+        is_key = dimension == "key" and "," not in name
+        who = f"key {ticked(name)}" if is_key else ticked(error.selector)
+    said = _USED.get(error.what, "has used {used} of {limit}")
+    used = said.format(used=f"{error.used:,}", limit=f"{error.limit:,}")
+    return Words(f"{who} {used}", f"try again in {error.retry_after_s} s")
+
+
+@REFUSALS.of(denials.LoopDetected)
+def _loop_detected(error: denials.LoopDetected) -> Words:
+    same = "same last message" if error.what == "message" else "same request"
+    sentence = f"thread {ticked(error.thread)} has sent the {same} {error.times:,} times"
+    release = f"`ferry threads release {argument(error.thread)}`"
+    return Words(sentence, f"end the loop; whoever runs ferry can let it go on with {release}")
 
 
 @REFUSALS.of(denials.NotJson)

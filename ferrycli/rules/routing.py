@@ -1,7 +1,7 @@
-"""From the model that was asked for to the targets that may answer, and what follows a failure.
+"""Which target the name of a model means.
 
-Pure: which provider serves what is handed in. Source: docs/money.md, section 5; routes with
-several targets come with the route commands.
+Pure: which provider serves what is handed in. What a route's name means is in `rules/choices.py`.
+Source: docs/routes.md.
 """
 
 from __future__ import annotations
@@ -37,9 +37,6 @@ class Target:
         return f"{self.provider}/{self.model}"
 
 
-RETRIED_STATUSES = frozenset({408, 409, 424, 429, 498, 500, 502, 503, 504, 529})
-"""Statuses after which another target may be tried, before the first byte only."""
-
 NEAREST_MAX = 3
 
 
@@ -58,9 +55,9 @@ def find_target(
     prefix, slash, rest = asked.partition("/")
     if slash and rest:
         for provider in providers:
-            if provider.name == prefix and _accepts(provider, rest):
+            if provider.name == prefix and accepts(provider, rest):
                 return Target(provider.name, provider.kind, rest)
-    listing = [one for one in providers if one.models and _accepts(one, asked)]
+    listing = [one for one in providers if one.models and accepts(one, asked)]
     serving = listing or [one for one in providers if not one.models and serves(one, asked)]
     real = [one for one in providers if one.kind != "sim"]
     if not serving and len(real) == 1 and not real[0].models and real[0].kind != "openai":
@@ -69,13 +66,17 @@ def find_target(
         return Target(serving[0].name, serving[0].kind, asked)
     if serving:
         raise ModelNotFound(asked, providers=tuple(one.name for one in serving))
-    known = names()
-    nearest = get_close_matches(asked, known, NEAREST_MAX, 0.5) or known[:NEAREST_MAX]
-    raise ModelNotFound(asked, nearest=tuple(nearest))
+    raise ModelNotFound(asked, nearest=nearest_names(asked, names()))
 
 
-def _accepts(provider: ProviderTerms, model: str) -> bool:
+def accepts(provider: ProviderTerms, model: str) -> bool:
+    """Whether the operator lists `model` for it, or lists none at all."""
     return not provider.models or any(fnmatchcase(model, glob) for glob in provider.models)
+
+
+def nearest_names(asked: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Up to `NEAREST_MAX` of `known` to suggest instead of `asked`."""
+    return tuple(get_close_matches(asked, known, NEAREST_MAX, 0.5) or known[:NEAREST_MAX])
 
 
 def allowed(key: KeyTerms, target: Target) -> Target:

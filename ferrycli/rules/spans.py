@@ -150,19 +150,34 @@ def days(since_us: int, until_us: int, zone: tzinfo) -> list[tuple[int, int]]:
 
 
 def parse_deadline(text: str, now_us: int, zone: tzinfo) -> int:
-    """When `90d` from `now_us` is, or when the day `2027-01-01` begins in `zone`.
+    """When `90d` from `now_us` is, or when `2027-01-01`, `friday` or `tomorrow` begins in `zone`.
 
-    UTC microseconds. Raises `BadSpan` for anything else, and for what is not to come or has no
-    date any more.
+    A weekday is the next one, never today. UTC microseconds. Raises `BadSpan` for anything else,
+    and for what is not to come or has no date any more.
     """
     plain = text.strip().lower()
     if after := re.fullmatch(r"([0-9]{1,6})([mhdw])", plain):
         at_us = now_us + int(after[1]) * _UNITS_S[after[2]] * MICROSECONDS
+    elif (days_on := _days_on(plain, from_us(now_us, zone).date())) is not None:
+        at_us = day_start(from_us(now_us, zone).date() + timedelta(days=days_on), zone)
     else:
         at_us = parse_day(text, zone)
     if not now_us < at_us <= day_start(date.max, zone):
         raise BadSpan(text)
     return at_us
+
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _days_on(plain: str, today: date) -> int | None:
+    """In how many days a day with a name is; None for what is no such name."""
+    if plain == "tomorrow":
+        return 1
+    for at, name in enumerate(WEEKDAYS):
+        if plain in (name, name[:3]):
+            return (at - today.weekday() - 1) % 7 + 1
+    return None
 
 
 def parse_day(text: str, zone: tzinfo) -> int:

@@ -7,6 +7,7 @@ names the command or the field that mends it. Used by the terminal and by replie
 from __future__ import annotations
 
 from ferrycli.rules import errors
+from ferrycli.rules.budget_words import BUDGET_WORDS
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.money import AMOUNT_USD_MAX
 from ferrycli.rules.phrases import (
@@ -22,9 +23,10 @@ from ferrycli.rules.phrases import (
     ticked,
 )
 from ferrycli.rules.refusals import REFUSALS
+from ferrycli.rules.route_words import ROUTE_WORDS
 from ferrycli.rules.usage import COUNT_MAX
 
-WRITERS = Writers(REFUSALS)
+WRITERS = Writers(REFUSALS | BUDGET_WORDS | ROUTE_WORDS)
 
 OTHER_DATABASE = "name another with `--db PATH`"
 
@@ -87,9 +89,47 @@ def _bad_filter(error: errors.BadFilter) -> Words:
     return Words(f"the filter cannot be read: {sentence}", hint, place)
 
 
+@WRITERS.of(errors.BadSelector)
+def _bad_selector(error: errors.BadSelector) -> Words:
+    sentence, hint = plain(error.why), "`ferry help selectors` shows the language"
+    if error.known:
+        sentence += f" {ticked(error.name)}"
+        hint = f"{choice(error.name, error.known)} {hint}"
+    place = pointed(error.text, error.at)
+    return Words(f"the selector cannot be used: {sentence}", hint, place)
+
+
+@WRITERS.of(errors.BadRule)
+def _bad_rule(error: errors.BadRule) -> Words:
+    sentence = f"{ticked(error.text)} is no rule: {plain(error.why)}"
+    hint = "write a percentage and what happens there, such as `80% downgrade` or `100% block`"
+    if error.name:
+        sentence += f" {ticked(error.name)}"
+    if error.known:
+        hint = choice(error.name, error.known)
+    return Words(sentence, hint)
+
+
+@WRITERS.of(errors.RulesClash)
+def _rules_clash(error: errors.RulesClash) -> Words:
+    if error.first == error.second:
+        return Words(f"the rule {ticked(error.first)} is given twice", "leave one out")
+    sentence = f"the rules {ticked(error.first)} and {ticked(error.second)} contradict"
+    return Words(f"{sentence}: {plain(error.why)}", "leave one out, or change its percentage")
+
+
+@WRITERS.of(errors.BadMode)
+def _bad_mode(error: errors.BadMode) -> Words:
+    sentence = f"a budget of mode {ticked(error.mode)} refuses nothing, and {ticked(error.rule)}"
+    return Words(f"{sentence} would", "leave out `--mode`, or that rule")
+
+
 @WRITERS.of(errors.BadBudget)
 def _bad_budget(error: errors.BadBudget) -> Words:
-    hint = "write dollars and a period, such as `50/month`; periods: `day week month total`"
+    hint = (
+        "write dollars and a period, such as `50/month`; periods: `day week month total`,"
+        " or the last hours or days, such as `rolling 36h` and `rolling 7d`, up to `90d`"
+    )
     return Words(f"{ticked(error.text)} is no budget", hint)
 
 
@@ -151,6 +191,13 @@ def _address_unusable(error: errors.AddressUnusable) -> Words:
     )
 
 
+@WRITERS.of(errors.CallNotEnded)
+def _call_not_ended(error: errors.CallNotEnded) -> Words:
+    if error.state == "held":
+        return Words(f"call {ticked(error.id)} is in flight", "correct it when it is over")
+    return Words(f"call {ticked(error.id)} was denied, and cost nothing")
+
+
 # Not there ----------------------------------------------------------------------------------
 
 
@@ -167,6 +214,13 @@ def _no_such_key(error: errors.NoSuchKey) -> Words:
 @WRITERS.of(errors.NoSuchCall)
 def _no_such_call(error: errors.NoSuchCall) -> Words:
     return Words(f"there is no call {ticked(error.id)}", "find its id with `ferry calls list`")
+
+
+@WRITERS.of(errors.NoSuchThread)
+def _no_such_thread(error: errors.NoSuchThread) -> Words:
+    sentence = f"no call of thread {ticked(error.thread)} began since {moment(error.since_us)}"
+    hint = "`ferry calls list --json` names the thread of each; nothing was changed"
+    return Words(sentence, hint)
 
 
 @WRITERS.of(errors.NoSuchRate)
@@ -237,3 +291,24 @@ def _no_credential(error: errors.NoCredential) -> Words:
         f"provider {ticked(error.provider)} has no key ({plain(error.origin)}): {plain(error.why)}"
     )
     return Words(sentence, "set that, or take the provider out of the config")
+
+
+@WRITERS.of(errors.ChannelUnusable)
+def _channel_unusable(error: errors.ChannelUnusable) -> Words:
+    sentence = f"channel {ticked(error.channel)} cannot be used ({plain(error.origin)})"
+    return Words(f"{sentence}: {plain(error.why)}", "set that, and start the server again")
+
+
+@WRITERS.of(errors.NotDelivered)
+def _not_delivered(error: errors.NotDelivered) -> Words:
+    sentence = f"a notice did not get through {ticked(error.channel)}: {plain(error.why)}"
+    if error.is_final:
+        return Words(sentence, "it is not tried again; mend the channel in the config")
+    return Words(sentence, "it is tried again for three days")
+
+
+@WRITERS.of(errors.NobodyTold)
+def _nobody_told(error: errors.NobodyTold) -> Words:
+    more = f", and {error.more:,} more" if error.more else ""
+    sentence = f"nobody was told, because no channel is configured: {plain(error.title)}{more}"
+    return Words(sentence, "write a `[channels.NAME]` and `[alerts] default` into the config")

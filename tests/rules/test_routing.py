@@ -10,7 +10,6 @@ from ferrycli.rules.denials import ModelNotAllowed, ModelNotFound
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.routing import (
     NEAREST_MAX,
-    RETRIED_STATUSES,
     ProviderTerms,
     Target,
     allowed,
@@ -122,10 +121,6 @@ def test_names_are_collected_only_where_nothing_serves() -> None:
         raise AssertionError
 
     assert str(find_target("gpt-5.6", [OPENAI], serves, never)) == "openai/gpt-5.6"
-
-
-def test_the_retried_statuses_are_the_ones_of_the_design() -> None:
-    assert {408, 409, 424, 429, 498, 500, 502, 503, 504, 529} == RETRIED_STATUSES
 
 
 def test_a_target_is_given_only_to_a_key_that_may_use_it() -> None:

@@ -10,17 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferrycli.rules.denials import BudgetSpent
 from ferrycli.rules.errors import BadAmount, BadBudget
+from ferrycli.rules.phrases import period_phrase
 from ferrycli.rules.windows import (
+    ROLLING_HOURS_MAX,
     Allowance,
+    admitted_bounds,
+    bucket_us,
     day_start,
+    first_bucket,
     first_day,
     from_us,
+    is_rolling,
     next_first_day,
+    parse_period,
+    span_us,
     to_us,
     window_end,
     window_start,
 )
+from ferrycli.rules.words import words
 from tests.rules.arithmetic import NANO, dollars
 
 HOUR_US = 3_600 * 1_000_000
@@ -160,6 +170,10 @@ ALLOWANCES = [
     ("5/total", Allowance(5 * NANO, "total")),
     (" 1,000 / week ", Allowance(1_000 * NANO, "week")),
     ("0/day", Allowance(0, "day")),
+    ("2/total", Allowance(2 * NANO, "total")),
+    ("100/rolling 7d", Allowance(100 * NANO, "rolling 7d")),
+    ("100/7d", Allowance(100 * NANO, "rolling 7d")),
+    (" $0.50 / rolling   36h ", Allowance(dollars("0.50"), "rolling 36h")),
 ]
 
 
@@ -172,6 +186,8 @@ def test_a_limit_is_read_with_its_period(text: str, expected: Allowance) -> None
 BAD_ALLOWANCES = [
     *(("", BadBudget), ("50", BadBudget), ("/month", BadBudget), ("50/", BadBudget)),
     *(("50/year", BadBudget), ("50/month/day", BadBudget), ("50 month", BadBudget)),
+    *(("50/Month", BadBudget), ("50/rolling", BadBudget), ("50/91d", BadBudget)),
+    *(("50/0h", BadBudget), ("50/rolling week", BadBudget), (" /7d", BadBudget)),
     *(("50/month\n1", BadBudget), ("fifty/month", BadAmount), ("-5/month", BadAmount)),
 ]
 
@@ -184,3 +200,168 @@ def test_what_is_no_limit_and_period_is_refused(text: str, error: type[Exception
 
 def test_an_allowance_reads_as_it_was_written() -> None:
     assert str(Allowance(50 * NANO, "month")) == "$50.00/month"
+    assert str(Allowance.parse("100/7d")) == "$100.00/rolling 7d"
+
+
+# Rolling ----------------------------------------------------------------------------------------
+
+HALF_HOUR = HOUR_US // 2
+PERIODS_READ = [
+    # text, canonical, span, bucket
+    ("rolling 7d", "rolling 7d", 7 * 24 * HOUR_US, HOUR_US),
+    ("7d", "rolling 7d", 7 * 24 * HOUR_US, HOUR_US),
+    (" rolling \t 168h ", "rolling 7d", 7 * 24 * HOUR_US, HOUR_US),
+    ("rolling 07d", "rolling 7d", 7 * 24 * HOUR_US, HOUR_US),
+    ("rolling 36h", "rolling 36h", 36 * HOUR_US, 45 * HOUR_US // 60),
+    ("24h", "rolling 1d", 24 * HOUR_US, HALF_HOUR),
+    ("1h", "rolling 1h", HOUR_US, 75 * 1_000_000),
+    ("47h", "rolling 47h", 47 * HOUR_US, 47 * 75 * 1_000_000),
+    ("48h", "rolling 2d", 48 * HOUR_US, HOUR_US),
+    ("49h", "rolling 49h", 49 * HOUR_US, HOUR_US),
+    ("90d", "rolling 90d", 90 * 24 * HOUR_US, HOUR_US),
+    ("2160h", "rolling 90d", 90 * 24 * HOUR_US, HOUR_US),
+]
+
+
+@pytest.mark.parametrize(("text", "canonical", "span", "bucket"), PERIODS_READ)
+def test_a_rolling_period_is_read(text: str, canonical: str, span: int, bucket: int) -> None:
+    assert parse_period(text) == canonical
+    assert parse_period(canonical) == canonical
+    assert is_rolling(canonical)
+    assert (span_us(canonical), bucket_us(canonical)) == (span, bucket)
+
+
+@pytest.mark.parametrize("period", [*CALENDAR, "total"])
+def test_a_period_of_the_calendar_is_its_own_text(period: str) -> None:
+    assert parse_period(f" {period}\n") == period
+    assert not is_rolling(period)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "year", "Month", "rolling", "rolling7d", "rolling month", "0d", "0h", "91d", "2161h",
+     "99999h", "1.5d", "-7d", "7w", "7", "d", "٧d", "7d rolling", "rolling rolling 7d"],
+)  # fmt: skip
+def test_what_is_no_period_is_refused(text: str) -> None:
+    with pytest.raises(BadBudget):
+        parse_period(text)
+
+
+ROLLING_PERIODS = st.integers(1, ROLLING_HOURS_MAX).map(lambda hours: parse_period(f"{hours}h"))
+
+
+@given(ROLLING_PERIODS, MOMENTS, st.sampled_from(ZONES))
+def test_the_bucket_of_a_moment_holds_it_in_every_zone(
+    period: str, now_us: int, zone_name: str
+) -> None:
+    zone = ZoneInfo(zone_name)
+    start = window_start(period, zone, now_us)
+    assert start <= now_us < start + bucket_us(period)
+    assert start % bucket_us(period) == 0
+    assert window_start(period, zone, start) == start
+    assert window_end(period, zone, start) is None
+    assert admitted_bounds(period, zone, start) == (start, start + bucket_us(period))
+
+
+@given(ROLLING_PERIODS, MOMENTS, st.integers(0, 10**13))
+def test_what_counts_is_never_less_than_the_span_and_at_most_a_bucket_more(
+    period: str, now_us: int, age_us: int
+) -> None:
+    bucket = bucket_us(period)
+    first = first_bucket(period, now_us)
+    counts = first <= window_start(period, UTC, now_us - age_us)
+    if age_us < span_us(period):
+        assert counts
+    if age_us >= span_us(period) + bucket:
+        assert not counts
+    buckets = (window_start(period, UTC, now_us) - first) // bucket + 1
+    assert span_us(period) // bucket <= buckets <= span_us(period) // bucket + 1
+    assert first % bucket == 0
+
+
+EDGES = [
+    # period, now in buckets' microseconds since a multiple, oldest bucket before that multiple
+    ("rolling 2d", 0, 48),
+    ("rolling 2d", 1, 48),
+    ("rolling 2d", HOUR_US - 2, 48),
+    # At the last microsecond of a bucket the span is exactly whole buckets.
+    ("rolling 2d", HOUR_US - 1, 47),
+    ("rolling 2d", HOUR_US, 47),
+    ("rolling 1d", HALF_HOUR - 1, 47),
+    ("rolling 1d", HALF_HOUR - 2, 48),
+]
+
+
+@pytest.mark.parametrize(("period", "after_us", "buckets"), EDGES)
+def test_the_oldest_bucket_leaves_when_its_last_moment_is_a_span_old(
+    period: str, after_us: int, buckets: int
+) -> None:
+    base = us("2026-11-23T00:00:00+00:00")
+    assert base % bucket_us(period) == 0
+    assert first_bucket(period, base + after_us) == base - buckets * bucket_us(period)
+
+
+def test_summer_time_moves_no_bucket() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    before, after = us("2026-10-25T02:30:00+02:00"), us("2026-10-25T02:30:00+01:00")
+    assert window_start("rolling 7d", zone, before) == us("2026-10-25T02:00:00+02:00")
+    assert window_start("rolling 7d", zone, after) == us("2026-10-25T02:00:00+01:00")
+
+
+def test_a_clock_that_goes_back_finds_the_bucket_that_it_was_in() -> None:
+    now = us("2026-11-23T10:00:00.000001+00:00")
+    assert window_start("rolling 7d", UTC, now - 3) == us("2026-11-23T09:00:00+00:00")
+    assert first_bucket("rolling 7d", now - 3) == us("2026-11-16T09:00:00+00:00")
+    assert first_bucket("rolling 7d", now) == us("2026-11-16T10:00:00+00:00")
+
+
+BERLIN_DAY = us("2026-10-25T00:00:00+02:00")
+
+
+@pytest.mark.parametrize(
+    ("period", "start", "bounds"),
+    [
+        ("total", 0, (0, None)),
+        ("day", BERLIN_DAY, (BERLIN_DAY, BERLIN_DAY + 25 * HOUR_US)),
+        ("rolling 7d", BERLIN_DAY, (BERLIN_DAY, BERLIN_DAY + HOUR_US)),
+        ("rolling 36h", 0, (0, 45 * 60 * 1_000_000)),
+    ],
+)
+def test_the_bounds_of_a_window_are_those_of_the_calls_that_count_in_it(
+    period: str, start: int, bounds: tuple[int, int | None]
+) -> None:
+    assert admitted_bounds(period, ZoneInfo("Europe/Berlin"), start) == bounds
+
+
+@pytest.mark.parametrize(
+    ("period", "phrase"),
+    [("day", "today"), ("month", "this month"), ("total", "in total"),
+     ("rolling 7d", "in the last 7 days"), ("rolling 1d", "in the last day"),
+     ("rolling 36h", "in the last 36 hours"), ("rolling 1h", "in the last hour"),
+     ("year", "per year")],
+)  # fmt: skip
+def test_a_period_is_named_in_a_sentence(period: str, phrase: str) -> None:
+    assert period_phrase(period) == phrase
+
+
+def test_a_spent_rolling_budget_names_its_span_and_no_moment() -> None:
+    bucket = us("2026-11-23T10:00:00+00:00")
+    said = words(
+        BudgetSpent(
+            budget="b_1",
+            owner_hint="key=acme-web",
+            period="rolling 7d",
+            limit_nanousd=50 * NANO,
+            spent_nanousd=50 * NANO,
+            held_nanousd=0,
+            doubt_nanousd=0,
+            needed_nanousd=0,
+            window_start_us=bucket,
+            resets_at_us=None,
+        )
+    )
+    assert said.sentence == "key `acme-web` has spent $50.00 of $50.00 in the last 7 days"
+    assert said.hint == (
+        "raise it with `ferry keys set acme-web --budget 80/7d`, or wait: what was spent longest"
+        " ago ceases to count first"
+    )

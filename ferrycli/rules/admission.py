@@ -1,0 +1,251 @@
+"""Which of a call's candidates goes: tiers, the levels that budgets allow, and the fallback list.
+
+Each budget that matches allows levels by the rule of its that is active; the call may use what all
+of them allow. Normal targets are tried first; cheaper and free ones open through an active rule of
+some budget, or, where a budget has a rule of that kind at all, when no normal target fits into
+what is not spent. Pure. Source: docs/money.md, sections 5 and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ferrycli.rules.budget import Admission, Ask, Standing, is_short, judge, refusal_of
+from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent, NoTarget, Refusal
+from ferrycli.rules.thresholds import Active, Rule, active
+
+TIERS = ("normal", "cheaper", "free")
+_OPENS = {"downgrade": "cheaper", "free": "free"}
+"""Actions, and the tier that each opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One target that may carry a call, with the standing of every budget that it counts in."""
+
+    ask: Ask
+    standings: tuple[Standing, ...]
+    tier: str = "normal"
+    via: str = ""
+    """The route that a budget's rule names; empty for the asked route's own."""
+    condition: Callable[[int], bool] | None = None
+    """Of the percentage that the fullest matching budget has used: whether the target is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """No candidate goes."""
+
+    refusal: Refusal
+    exhausted: tuple[Standing, ...] = ()
+    """Budgets that refused every paid candidate for money that is spent."""
+    short: tuple[Standing, ...] = ()
+    """Budgets whose holds the call could wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A candidate goes."""
+
+    admission: Admission
+    exhausted: tuple[Standing, ...] = ()
+    """As of `Denial`: a call that costs nothing may go on when the money is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """A tier that is open, and why."""
+
+    tier: str
+    via: str
+    rule: str = ""
+    reason: str = ""
+
+
+def decide(contenders: Sequence[Contender], *, is_critical: bool) -> Passage | Denial:
+    """The first tier with a candidate that fits, and its candidates in order.
+
+    `contenders` are in the order in which they are to be tried, within each tier.
+    """
+    if len(contenders) == 1 and not contenders[0].standings and not contenders[0].condition:
+        return Passage(judge((), contenders[0].ask))  # type: ignore[arg-type]
+    usable = [(index, one) for index, one in enumerate(contenders) if _is_wanted(one)]
+    if not usable:
+        return Denial(NoTarget(contenders[0].ask.target))
+    return _Round(usable, is_critical=is_critical).decide()
+
+
+def _is_wanted(contender: Contender) -> bool:
+    if contender.condition is None:
+        return True
+    return contender.condition(max((one.percent for one in contender.standings), default=0))
+
+
+class _Round:
+    """One call's candidates, judged once each."""
+
+    def __init__(self, usable: Sequence[tuple[int, Contender]], *, is_critical: bool) -> None:
+        self._usable = usable
+        self._is_critical = is_critical
+        self._active: dict[tuple[str, str], Active] = {}
+        self._standings: dict[tuple[str, str], Standing] = {}
+        for _, contender in usable:
+            for one in contender.standings:
+                if one.place not in self._active:
+                    self._active[one.place] = active(one.terms.rules, one.used, one.base)
+                    self._standings[one.place] = one
+        self._verdicts: dict[int, Admission | Refusal] = {}
+
+    def decide(self) -> Passage | Denial:
+        opened = [_Opening("normal", ""), *self._opened_now()]
+        if (passage := self._first_that_fits(opened)) is not None:
+            return passage
+        if not self._waits():
+            later = list(self._opened_by_need())
+            if later and (passage := self._first_that_fits(later)) is not None:
+                return passage
+        return self._denial()
+
+    def _opened_now(self) -> Iterator[_Opening]:
+        """Tiers beyond the normal one that an active rule opens."""
+        for place, rules in self._active.items():
+            rule = rules.steering
+            if rule is not None and rule.action in _OPENS and self._concerns(rule):
+                standing = self._standings[place]
+                yield _opening(standing, rule, f"{standing.percent} % used")
+
+    def _opened_by_need(self) -> Iterator[_Opening]:
+        """Tiers that a budget has a rule for, reached or not."""
+        for standing in self._standings.values():
+            for rule in standing.terms.rules:
+                if rule.action in _OPENS:
+                    yield _opening(standing, rule, "the normal route does not fit")
+
+    def _concerns(self, rule: Rule) -> bool:
+        return rule.action != "downgrade" or rule.is_all or not self._is_critical
+
+    def _first_that_fits(self, opened: Sequence[_Opening]) -> Passage | None:
+        for tier in TIERS:
+            fitting: list[tuple[int, Admission, _Opening]] = []
+            for index, contender in self._usable:
+                way = _way(opened, contender)
+                if contender.tier != tier or way is None:
+                    continue
+                verdict = self._judged(index, contender)
+                if isinstance(verdict, Admission):
+                    fitting.append((index, verdict, way))
+            if fitting:
+                index, admission, way = fitting[0]
+                admission = replace(
+                    admission,
+                    index=index,
+                    tier=tier,
+                    fallbacks=tuple(other for other, _, _ in fitting[1:]),
+                    rule=way.rule,
+                    reason=way.reason,
+                )
+                return Passage(admission, self._exhausted() if self._verdicts else ())
+        return None
+
+    def _judged(self, index: int, contender: Contender) -> Admission | Refusal:
+        if index not in self._verdicts:
+            self._verdicts[index] = self._barred(contender) or judge(
+                contender.standings, contender.ask
+            )
+        return self._verdicts[index]
+
+    def _barred(self, contender: Contender) -> Refusal | None:
+        """The refusal of a budget whose active rule does not allow this candidate's tier."""
+        for standing in contender.standings:
+            rule = self._active[standing.place].steering
+            if rule is not None and not self._allows(rule, contender):
+                return refusal_of(standing, _needed(contender.ask), is_spent=True)
+        return None
+
+    def _allows(self, rule: Rule, contender: Contender) -> bool:
+        if rule.action == "block":
+            return contender.ask.is_free and not rule.is_all
+        if rule.action == "free":
+            return contender.ask.is_free
+        # Downgrade: a normal target only where no cheaper one can carry the call.
+        if contender.tier != "normal" or not self._concerns(rule):
+            return True
+        return not any(one.tier == "cheaper" and one.via == rule.route for _, one in self._usable)
+
+    def _refusals(self) -> list[Refusal]:
+        return [one for one in self._verdicts.values() if isinstance(one, Refusal)]
+
+    def _waits(self) -> bool:
+        return any(isinstance(one, BudgetBusy) for one in self._refusals())
+
+    def _denial(self) -> Denial:
+        """Names the budget with the least free money; busy before spent, and both before others."""
+        refusals = self._refusals()
+        for kind in (BudgetBusy, BudgetSpent):
+            of_budgets = [one for one in refusals if isinstance(one, kind)]
+            if of_budgets:
+                named = min(of_budgets, key=_free)
+                is_busy = kind is BudgetBusy
+                return Denial(
+                    named,
+                    () if is_busy else self._exhausted(),
+                    tuple(self._short()) if is_busy else (),
+                )
+        return Denial(refusals[0] if refusals else NoTarget(self._usable[0][1].ask.target))
+
+    def _paid(self) -> list[Contender]:
+        """The candidates that cost something and were tried."""
+        return [
+            one for index, one in self._usable if index in self._verdicts and not one.ask.is_free
+        ]
+
+    def _exhausted(self) -> tuple[Standing, ...]:
+        """Budgets that every paid candidate counts in, and that had no money for any of them."""
+        paid = self._paid()
+        if not paid or any(
+            isinstance(self._verdicts[index], Admission)
+            for index, one in self._usable
+            if index in self._verdicts and not one.ask.is_free
+        ):
+            return ()
+        shared = [
+            one
+            for one in paid[0].standings
+            if all(one.place in {other.place for other in each.standings} for each in paid)
+        ]
+        return tuple(
+            one for one in shared if all(is_short(one, contender.ask) for contender in paid)
+        )
+
+    def _short(self) -> Iterator[Standing]:
+        """Budgets that are short only of what is held."""
+        for index, contender in self._usable:
+            if isinstance(self._verdicts.get(index), BudgetBusy):
+                for one in contender.standings:
+                    if isinstance(judge((one,), contender.ask), BudgetBusy):
+                        yield one
+
+
+def _opening(standing: Standing, rule: Rule, why: str) -> _Opening:
+    selector = standing.terms.selector
+    return _Opening(_OPENS[rule.action], rule.route, f"{selector}: {rule}", f"{selector}: {why}")
+
+
+def _way(opened: Iterable[_Opening], contender: Contender) -> _Opening | None:
+    """Why the candidate's tier is open; None where it is not."""
+    for one in opened:
+        if one.tier == contender.tier and one.via == contender.via:
+            return one
+    return None
+
+
+def _needed(ask: Ask) -> int:
+    return (
+        ask.ceiling.at(ask.output_asked or 0) if ask.ceiling is not None else ask.expected_nanousd
+    )
+
+
+def _free(refusal: BudgetRefusal) -> int:
+    used = refusal.spent_nanousd + refusal.held_nanousd + refusal.doubt_nanousd
+    return refusal.limit_nanousd - used
