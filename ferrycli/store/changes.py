@@ -1,4 +1,4 @@
-"""What commands change: keys, their budgets and prices, through the table classes.
+"""What commands change of keys and prices, through the table classes.
 
 Each change is one short transaction begun with `BEGIN IMMEDIATE`, so that a running server, which
 waits 250 ms at most, is never held up. Triggers move `meta.epoch`; the server sees it at once.
@@ -12,9 +12,9 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import create_engine, event
@@ -28,16 +28,29 @@ from ferrycli.rules.errors import (
     DatabaseLocked,
     DatabaseUnusable,
     IdAmbiguous,
+    KeyRevoked,
     NameTaken,
     NoSuchKey,
 )
 from ferrycli.rules.keys import PREFIX, compose
 from ferrycli.rules.pricing import Rate
+from ferrycli.rules.selectors import Selector
 from ferrycli.rules.windows import Allowance
-from ferrycli.store import migrations
-from ferrycli.store.connect import open_writer
+from ferrycli.store import migrations, plan_changes, selecting, terms_changes
+from ferrycli.store.connect import open_reader, open_writer
 from ferrycli.store.ids import IdMaker
-from ferrycli.store.tables import Budget, Key, RateOverride
+from ferrycli.store.plan_changes import Prepared
+from ferrycli.store.planning import (
+    NO_LIMITS,
+    NO_POLICY,
+    BudgetPlan,
+    BudgetPolicy,
+    Limits,
+    Money,
+    aim_of,
+    tally_of,
+)
+from ferrycli.store.tables import Key, RateOverride
 
 SECRET_BITS = 178
 """What 30 characters of base 62 can carry."""
@@ -56,6 +69,11 @@ class KeyPlan:
     expires_at: int | None = None
     allowance: Allowance | None = None
     zone: str = "UTC"
+    balance_nanousd: int | None = None
+    """The first grant of a prepaid budget of its own."""
+    policy: BudgetPolicy = NO_POLICY
+    """Of the budget, or of the balance where it has that alone."""
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,11 @@ class KeyEdit:
     never_expires: bool = False
     allowance: Allowance | None = None
     removes_budget: bool = False
+    """Every budget of its own, a balance included."""
     zone: str = "UTC"
+    balance_nanousd: int | None = None
+    policy: BudgetPolicy = NO_POLICY
+    limits: Limits = NO_LIMITS
 
 
 def now_us() -> int:
@@ -130,7 +152,10 @@ def changing(path: Path) -> Iterator[Session]:
 
 
 def create_key(path: Path, plan: KeyPlan, ids: IdMaker | None = None) -> NewKey:
-    """Make a key and its budget, now or on the clock of `ids`. Raises `NameTaken`."""
+    """Make a key and its budgets, now or on the clock of `ids`.
+
+    Raises `NameTaken`, and what is wrong with the budgets.
+    """
     ids = ids or make_ids()
     secret = compose(secrets.randbits(SECRET_BITS))
     id = ids.make()
@@ -151,16 +176,28 @@ def create_key(path: Path, plan: KeyPlan, ids: IdMaker | None = None) -> NewKey:
             created_at=id.at_us,
             expires_at=plan.expires_at,
         )
+        terms_changes.apply_limits(key, plan.limits)
         session.add(key)
-        if plan.allowance is not None:
-            session.add(_key_budget(ids, key, plan.allowance, plan.zone))
+        session.flush()
+        for budget in _budget_plans(key.id, key.owner, plan, counts_from_now=True):
+            plan_changes.carry_out(session, Prepared(budget), ids, id.at_us)
         return NewKey(key.id, key.name, secret, key.last4)
 
 
 def edit_key(path: Path, name: str, edit: KeyEdit) -> str:
-    """Change a key; its id. Raises `NoSuchKey` or `NameTaken`."""
+    """Change a key; its id. Raises `NoSuchKey`, `NameTaken`, and what is wrong with its budgets."""
+    prepare(path)
+    while True:
+        prepared = _prepared(path, name, edit)
+        with suppress(plan_changes.Moved):
+            return _edited(path, name, edit, prepared)
+
+
+def _edited(path: Path, name: str, edit: KeyEdit, prepared: Sequence[Prepared]) -> str:
     with changing(path) as session:
+        now = now_us()
         key = _find(session, name)
+        was_owner = key.owner
         if (name_wanted := safe(edit.name or "")) and name_wanted != key.name:
             if session.exec(select(Key).where(Key.name == name_wanted)).first() is not None:
                 raise NameTaken("key", name_wanted)
@@ -174,10 +211,41 @@ def edit_key(path: Path, name: str, edit: KeyEdit) -> str:
             key.models = json.dumps(edit.models)
         if edit.never_expires or edit.expires_at is not None:
             key.expires_at = None if edit.never_expires else edit.expires_at
+        terms_changes.apply_limits(key, edit.limits)
         key.version += 1
         session.add(key)
-        _edit_budget(session, key, edit)
+        session.flush()
+        terms_changes.rename_key(session, key.id, key.name, now)
+        terms_changes.hand_over(session, key.id, was_owner, key.owner, now)
+        if edit.removes_budget:
+            terms_changes.end_own(session, key.id, now)
+        elif edit.allowance is not None:
+            terms_changes.end_other(session, key.id, edit.allowance.period, edit.zone, now)
+        for one in prepared:
+            plan_changes.carry_out(session, one, make_ids(), now)
         return key.id
+
+
+def rotate_key(path: Path, name: str, grace_until: int | None = None) -> NewKey:
+    """Give a key another secret; its id, its budgets and its reports stay.
+
+    The secret before opens until `grace_until`, in UTC microseconds; None: no longer. One that was
+    rotated away earlier opens no longer. Raises `NoSuchKey`, or `KeyRevoked`.
+    """
+    secret = compose(secrets.randbits(SECRET_BITS))
+    with changing(path) as session:
+        key = _find(session, name)
+        if key.revoked_at is not None:
+            raise KeyRevoked(key.name)
+        has_grace = grace_until is not None and grace_until > now_us()
+        key.previous_sha256 = key.secret_sha256 if has_grace else ""
+        key.previous_last4 = key.last4
+        key.previous_until = grace_until if has_grace else None
+        key.secret_sha256 = hashlib.sha256(secret.encode()).hexdigest()
+        key.last4 = secret[-4:]
+        key.version += 1
+        session.add(key)
+        return NewKey(key.id, key.name, secret, key.last4)
 
 
 def revoke_key(path: Path, name: str) -> str:
@@ -252,35 +320,36 @@ def _policies_json(policies: Mapping[str, Policy]) -> str:
     return json.dumps({name: [one.mode, one.value] for name, one in policies.items()})
 
 
-def _key_budget(ids: IdMaker, key: Key, allowance: Allowance, zone: str) -> Budget:
-    id = ids.make()
-    return Budget(
-        id=id.text("b"),
-        selector=f"key={key.name}",
-        subject=json.dumps([["key", key.id]]),
-        key_id=key.id,
-        limit_nanousd=allowance.limit_nanousd,
-        period=allowance.period,
-        zone=zone,
-        counts_from=id.at_us,
-        created_at=id.at_us,
+def _budget_plans(
+    key_id: str, owner: str, plan: KeyPlan | KeyEdit, *, counts_from_now: bool
+) -> Iterator[BudgetPlan]:
+    """The budgets that a key's plan or edit asks for; a policy alone changes what is there."""
+    policy, allowance = plan.policy, plan.allowance
+    bare = BudgetPlan(
+        selector=Selector((("key", key_id),)),
+        zone=plan.zone,
+        channels=policy.channels,
+        owner_default=owner,
     )
+    ruled = replace(bare, rules=policy.rules, mode=policy.mode, clamp=policy.clamp)
+    if allowance is not None:
+        limit = replace(ruled, limit_nanousd=allowance.limit_nanousd, period=allowance.period)
+        yield replace(limit, counts_from_now=counts_from_now)
+    if plan.balance_nanousd is not None:
+        money = Money(plan.balance_nanousd, "first grant")
+        yield replace(bare if allowance is not None else ruled, balance=money)
+    elif allowance is None and policy:
+        yield ruled
 
 
-def _edit_budget(session: Session, key: Key, edit: KeyEdit) -> None:
-    """A new limit moves the budget that is there; a new period or zone is a new budget."""
-    query = select(Budget).where(Budget.key_id == key.id, col(Budget.removed_at).is_(None))
-    current = list(session.exec(query))
-    for budget in current:
-        budget.selector = f"key={key.name}"
-        is_kept = edit.allowance is None or (
-            (edit.allowance.period, edit.zone) == (budget.period, budget.zone)
-        )
-        if edit.removes_budget or not is_kept:
-            budget.removed_at = now_us()
-        elif edit.allowance is not None:
-            budget.limit_nanousd = edit.allowance.limit_nanousd
-        budget.revision += 1
-        session.add(budget)
-    if edit.allowance is not None and all(one.removed_at is not None for one in current):
-        session.add(_key_budget(make_ids(), key, edit.allowance, edit.zone))
+def _prepared(path: Path, name: str, edit: KeyEdit) -> list[Prepared]:
+    """What an edit makes of budgets, with what is counted back, before the lock is taken."""
+    with closing(open_reader(path)) as reader:
+        now = now_us()
+        key = selecting.find_key(reader, name)
+        owner = key.owner if edit.owner is None else safe(edit.owner)
+        found = []
+        for plan in _budget_plans(key.id, owner, edit, counts_from_now=False):
+            aim = aim_of(reader, plan, now)
+            found.append(Prepared(plan, tally_of(reader, plan, aim, now)))
+        return found

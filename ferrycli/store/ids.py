@@ -13,6 +13,8 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TEXT_LENGTH = 26
 CHANCE_BITS = 62
 SEQ_MAX = (1 << 63) - 1
+SEQ_PREFIX_LENGTH = 15
+"""Characters of an id that its row key tells whole."""
 _READ_AS = str.maketrans("ILOU", "110V")
 """Crockford's reading of letters that are easily mistaken; U is no letter of the alphabet."""
 
@@ -66,6 +68,17 @@ def seq_of(number: int) -> int:
     """The row key: 42 bits of milliseconds, 12 of 4096ths, 9 of chance."""
     milliseconds, fraction = number >> 80, number >> 64 & 0xFFF
     return milliseconds << 21 | fraction << 9 | number >> 53 & 0x1FF
+
+
+def seq_us(seq: int) -> int:
+    """UTC microseconds at which the call with this row key began."""
+    return tick_us(seq >> 9)
+
+
+def seq_prefix(seq: int) -> str:
+    """The beginning of the id of the call with this row key, as far as the key tells it."""
+    number = compose(seq >> 9, (seq & 0x1FF) << CHANCE_BITS - 9)
+    return f"c_{encode(number)[:SEQ_PREFIX_LENGTH]}"
 
 
 def seq_at(moment_us: int) -> int:

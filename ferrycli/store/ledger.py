@@ -12,11 +12,13 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import TooBusy
 from ferrycli.rules.errors import (
     DatabaseLocked,
@@ -25,12 +27,14 @@ from ferrycli.rules.errors import (
     LedgerUnavailable,
 )
 from ferrycli.store import migrations
-from ferrycli.store.batch import Admit, Deny, Desk, Message, Verdict
+from ferrycli.store.batch import Desk
 from ferrycli.store.books import Books
 from ferrycli.store.connect import open_writer
 from ferrycli.store.guard import FileGuard
+from ferrycli.store.messages import Admit, Again, Deny, HealthNote, Message, Note, Verdict, Waits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
+from ferrycli.store.upkeep import Upkeep
 
 ASKS_WAITING_MAX = 10_000
 BATCH_MESSAGES_MAX = 1_024
@@ -39,14 +43,13 @@ ADMISSION_BUSY_MS = 250
 IDLE_TICK_S = 0.05
 """How often an idle thread looks for changes by other processes: it bounds how long a snapshot
 can be older than the file, and with it how long a revoked key's streams live on."""
-HEARTBEAT_S = 5.0
 RETRY_S = 0.25
 STOP_TRIES_MAX = 40
 """How often a stopping thread tries to write what the file has refused."""
-WAL_BYTES_MAX = 64 * 1024 * 1024
-WAL_LOOK_EVERY = 64
-"""Batches between two looks at the size of the WAL, while the thread is never idle."""
 
+_READ_HEALTH = (
+    "SELECT provider, model, state, since, until_at, reason FROM health WHERE state <> 'closed'"
+)
 _FILE_FAILURES = (sqlite3.OperationalError, sqlite3.DatabaseError)
 """Exact classes: the file is locked, full or broken. Their subclasses blame a statement."""
 
@@ -69,8 +72,12 @@ class _Refresh:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """Somebody who asked, and is to be answered."""
+
     future: asyncio.Future[Verdict | None]
-    message: Message | _Refresh
+    message: Admit | Again | _Refresh
+    until_s: float = 0.0
+    """How long the call may wait for money that is held, on the monotonic clock."""
 
 
 class Ledger:
@@ -87,11 +94,15 @@ class Ledger:
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._unsettled: list[Message] = []
+        self._parked: list[_Waiting] = []
+        """Calls that wait for money that is held, the first first."""
         self._is_stopping = False
         self._desk: Desk
         self._guard: FileGuard
         self.books = Books()
         """Replaced whole by the thread; read by anyone."""
+        self.health: dict[str, CircuitState] = {}
+        """Circuits as an earlier server left them, by `provider/model`."""
         self.recovered, self.calls_admitted = 0, 0
         """Calls of a dead server that were finished at start; and calls that were let go since."""
         self.is_failing, self.trouble = False, ""
@@ -109,11 +120,25 @@ class Ledger:
         if self._failure is not None:
             raise self._failure
 
-    async def admit(self, question: Admit) -> Verdict:
-        """May this call go? Answered when its row is on disk; `LedgerUnavailable` if it is not."""
+    async def admit(self, question: Admit, wait_s: float = 0.0) -> Verdict:
+        """May this call go? Answered when its row is on disk; `LedgerUnavailable` if it is not.
+
+        A call that lacks only what others hold waits `wait_s` seconds for it, in its turn.
+        """
+        verdict = await self._ask(replace(question, may_wait=True) if wait_s else question, wait_s)
+        assert verdict is not None
+        return verdict
+
+    async def again(self, question: Again) -> Verdict:
+        """An attempt has failed: may the call go on to another target?"""
         verdict = await self._ask(question)
         assert verdict is not None
         return verdict
+
+    def note_soon(self, note: Note | HealthNote) -> None:
+        """Write down what happened beside a call. Left out where the queue is full."""
+        if self._queue.qsize() < ASKS_WAITING_MAX:
+            self._queue.put(note)
 
     async def refresh(self) -> Books:
         """The books as they are in the file now. Raises `LedgerUnavailable` or `TooBusy`."""
@@ -137,14 +162,14 @@ class Ledger:
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
-    async def _ask(self, message: Admit | _Refresh) -> Verdict | None:
+    async def _ask(self, message: Admit | Again | _Refresh, wait_s: float = 0.0) -> Verdict | None:
         if self._asks_waiting >= ASKS_WAITING_MAX:
             return TooBusy()
         assert self._loop is not None
         future: asyncio.Future[Verdict | None] = self._loop.create_future()
         self._asks_waiting += 1
         try:
-            self._queue.put(_Waiting(future, message))
+            self._queue.put(_Waiting(future, message, time.monotonic() + wait_s))
             return await future
         finally:
             self._asks_waiting -= 1
@@ -170,9 +195,9 @@ class Ledger:
             now_us = self._now_us()
             migrations.migrate(connection, self._path, now_us)
             self._desk = Desk(connection, self._now_us, self._facts.instance_id)
-            connection.execute("BEGIN IMMEDIATE")
-            self.recovered = recover(connection, now_us)
+            self.recovered = recover(self._desk)
             facts = self._facts
+            connection.execute("BEGIN IMMEDIATE")
             connection.execute(
                 "INSERT INTO instances (id, host, pid, address, version, started_at,"
                 " heartbeat_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -190,6 +215,10 @@ class Ledger:
             connection.execute(f"PRAGMA busy_timeout={ADMISSION_BUSY_MS}").fetchone()
             self._desk.refresh()
             self.books = self._desk.books
+            self.health = {
+                f"{row[0]}/{row[1]}": CircuitState(*row[2:])
+                for row in connection.execute(_READ_HEALTH)
+            }
             self._guard = FileGuard(self._path)
         except sqlite3.DatabaseError as error:
             connection.close()
@@ -202,7 +231,7 @@ class Ledger:
         return connection
 
     def _serve(self, connection: sqlite3.Connection) -> None:
-        upkeep = _Upkeep(connection, self._path, self._desk, self._facts.instance_id, self._now_us)
+        upkeep = Upkeep(connection, self._path, self._desk, self._facts.instance_id, self._now_us)
         while not self._is_stopping:
             batch = self._take()
             if batch:
@@ -218,12 +247,13 @@ class Ledger:
         with contextlib.suppress(sqlite3.Error):
             upkeep.finish()
 
-    def _tick(self, upkeep: _Upkeep) -> None:
+    def _tick(self, upkeep: Upkeep) -> None:
         """Nothing is queued: look at the file, write heartbeats, checkpoint."""
-        if self._unsettled:
+        if self._unsettled or self._is_parked_due():
             self._process([])
         try:
-            self._desk.refresh()
+            if self._desk.refresh() and (self._parked or self._desk.has_changed_terms()):
+                self._process([])
             self._guard.check()
             # After a failure a heartbeat finds out whether the file can be written again.
             upkeep.when_idle(must_write=self.is_failing)
@@ -249,6 +279,11 @@ class Ledger:
         except Empty:
             return batch
 
+    def _is_parked_due(self) -> bool:
+        """Whether a call has waited long enough, or has gone away."""
+        now_s = time.monotonic()
+        return any(one.until_s <= now_s or one.future.cancelled() for one in self._parked)
+
     def _process(self, batch: list[_Waiting | Message]) -> None:
         # In the order of the queue, behind settlements that an earlier failure left over.
         messages: list[Message] = self._unsettled
@@ -257,13 +292,29 @@ class Ledger:
             if not isinstance(inner, _Refresh):
                 messages.append(inner)
         self._unsettled = []
-        verdicts = self._commit(messages)
-        asked = iter(v for v, m in zip(verdicts, messages, strict=True) if isinstance(m, Admit))
+        parked = [one for one in self._parked if not one.future.cancelled()]
+        self._parked = []
+        verdicts = self._commit(messages, self._asked_again(parked))
+        asking = (Admit, Again)
+        asked = iter(
+            verdict
+            for verdict, message in zip(verdicts, messages, strict=False)
+            if isinstance(message, asking)
+        )
         waiting = [item for item in batch if isinstance(item, _Waiting)]
-        answers = [next(asked) if isinstance(w.message, Admit) else self._read() for w in waiting]
+        answers = [next(asked) if isinstance(w.message, asking) else self._read() for w in waiting]
         self.books, self.calls_admitted = self._desk.books, self._desk.calls_admitted
         self.calls_unwritten = len(self._unsettled)
-        self._answer(waiting, answers)
+        self._answer([*parked, *waiting], [*verdicts[len(messages) :], *answers])
+
+    def _asked_again(self, parked: Sequence[_Waiting]) -> list[Admit]:
+        """The questions of those that wait; of one that has waited long enough, for the last time."""
+        now_s = time.monotonic()
+        return [
+            replace(one.message, may_wait=one.until_s > now_s)
+            for one in parked
+            if isinstance(one.message, Admit)
+        ]
 
     def _read(self) -> FerryError | None:
         """Read the books again if they changed; why that could not be done, if so."""
@@ -274,27 +325,29 @@ class Ledger:
             return LedgerUnavailable(str(error))
         return None
 
-    def _commit(self, messages: list[Message]) -> list[Verdict | None]:
+    def _commit(
+        self, messages: list[Message], parked: Sequence[Admit] = ()
+    ) -> list[Verdict | None]:
         """Carry out `messages`; where the file refuses, keep the settlements for later.
 
         A message that cannot be written whatever the file does (a number too large, a row key
         that exists) must not take its neighbours along: after such a failure each goes alone.
         """
-        if not messages:
+        if not messages and not parked and not self._desk.has_changed_terms():
             return []
         try:
             self._guard.check()
-            verdicts = self._desk.process(messages)
+            verdicts = self._desk.process(messages, parked)
         except Exception as error:  # noqa: BLE001  # The outermost frame: it must not end.
             if type(error) in _FILE_FAILURES:
-                return self._refuse(messages, error)
-            if len(messages) > 1:
-                return [verdict for one in messages for verdict in self._commit([one])]
-            return self._refuse([self._without_details(one) for one in messages], error)
+                return self._refuse([*messages, *parked], error)
+            if len(messages) + len(parked) > 1:
+                return [v for one in (*messages, *parked) for v in self._commit([one])]
+            return self._refuse([self._without_details(one) for one in messages or parked], error)
         self.is_failing = False
         return verdicts
 
-    def _refuse(self, messages: list[Message], error: Exception) -> list[Verdict | None]:
+    def _refuse(self, messages: Sequence[Message], error: Exception) -> list[Verdict | None]:
         """Only settlements must not be lost; a question is answered with the failure."""
         self._desk.forget()
         self.is_failing, self.trouble = True, str(error)
@@ -315,10 +368,16 @@ class Ledger:
         )
 
     def _answer(self, waiting: list[_Waiting], verdicts: list[Verdict | None]) -> None:
-        """Wake every asker in one hop to the event loop."""
-        if not waiting or self._loop is None:
+        """Wake every asker in one hop to the event loop; keep those that wait for money."""
+        pairs = []
+        for one, verdict in zip(waiting, verdicts, strict=True):
+            if isinstance(verdict, Waits) and isinstance(one.message, Admit):
+                message = replace(one.message, short=verdict.places)
+                self._parked.append(replace(one, message=message))
+            else:
+                pairs.append((one, verdict))
+        if not pairs or self._loop is None:
             return
-        pairs = list(zip(waiting, verdicts, strict=True))
         # A closed loop has no askers left.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(_deliver, pairs)
@@ -328,72 +387,3 @@ def _deliver(pairs: list[tuple[_Waiting, Verdict | None]]) -> None:
     for waiting, verdict in pairs:
         if not waiting.future.done():
             waiting.future.set_result(verdict)
-
-
-class _Upkeep:
-    """What the thread does for the file besides calls: heartbeats, last use, checkpoints."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        path: Path,
-        desk: Desk,
-        instance_id: str,
-        now_us: Callable[[], int],
-    ) -> None:
-        self._connection = connection
-        self._wal = path.with_name(f"{path.name}-wal")
-        self._desk = desk
-        self._instance_id = instance_id
-        self._now_us = now_us
-        self._beaten_at = now_us()
-        self._is_dirty = True
-        self._batches = 0
-
-    def after_batch(self) -> None:
-        """Under load the WAL is bounded here, because there is no idle moment."""
-        self._is_dirty = True
-        self._batches += 1
-        if self._batches % WAL_LOOK_EVERY == 0:
-            with contextlib.suppress(OSError, sqlite3.Error):
-                if self._wal.stat().st_size > WAL_BYTES_MAX:
-                    self._checkpoint()
-        try:
-            self._beat_if_due()
-        except sqlite3.Error:
-            self._desk.forget()
-
-    def when_idle(self, *, must_write: bool) -> None:
-        """Everything is written: now nobody waits for a checkpoint."""
-        if self._is_dirty:
-            self._checkpoint()
-        self._beat_if_due(must_write)
-
-    def _beat_if_due(self, is_due: bool = False) -> None:
-        now_us = self._now_us()
-        if is_due or abs(now_us - self._beaten_at) >= HEARTBEAT_S * 1_000_000:
-            self._beat(now_us, None)
-
-    def finish(self) -> None:
-        """The last word of this server, and a file without a WAL."""
-        self._beat(self._now_us(), self._now_us())
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-
-    def _beat(self, now_us: int, stopped_at: int | None) -> None:
-        used = list(self._desk.last_used.items())
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(
-            "UPDATE instances SET heartbeat_at = ?, stopped_at = ? WHERE id = ?",
-            (now_us, stopped_at, self._instance_id),
-        )
-        self._connection.executemany(
-            "UPDATE keys SET last_used_at = ? WHERE id = ?", [(at, key) for key, at in used]
-        )
-        self._connection.execute("COMMIT")
-        self._desk.last_used.clear()
-        self._beaten_at = now_us
-        self._is_dirty = True
-
-    def _checkpoint(self) -> None:
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        self._is_dirty = False

@@ -152,7 +152,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key as it is listed, with what its own budget's current window holds."""
+    """A key as it is listed."""
 
     id: str
     name: str
@@ -166,6 +166,12 @@ class KeyRow:
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel_max: int | None = None
+    previous_last4: str = ""
+    previous_until: int | None = None
+    """Until when the secret before the last rotation opens."""
 
 
 @dataclass(frozen=True, slots=True)

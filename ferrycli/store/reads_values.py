@@ -29,7 +29,7 @@ DIMENSIONS = {
 }
 """Kinds of value that calls carry in a column of their own, and keys in a policy."""
 
-KINDS = ("keys", *DIMENSIONS, "models", "calls")
+KINDS = ("keys", *DIMENSIONS, "models", "routes", "calls")
 
 
 def values(path: Path, kind: str) -> Iterator[str]:
@@ -64,5 +64,6 @@ def _queries(kind: str) -> tuple[str, ...]:
             f"SELECT {named} FROM rates WHERE removed_at IS NULL",
             f"SELECT DISTINCT value FROM (SELECT {named} {latest})",
         ),
+        "routes": ("SELECT name FROM routes WHERE removed_at IS NULL ORDER BY name",),
         "calls": (f"SELECT id FROM calls ORDER BY seq DESC LIMIT {CALLS_OFFERED_MAX}",),
     }[kind]

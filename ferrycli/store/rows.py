@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any
 
@@ -49,8 +49,35 @@ class Opening:
     output_rate_nanousd: int | None = None
     output_asked: int | None = None
     expected_output: int = 0
+    assignment: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a call's row says of the target that it goes to. Field names are column names."""
+
+    provider: str
+    model: str
+    route: str
+    sent_model: str
+    expected_nanousd: int | None = None
+    price_version: str = ""
+    input_bound: int = 0
+    input_ceiling_nanousd: int | None = None
+    output_rate_nanousd: int | None = None
+
+    @classmethod
+    def of(cls, opening: Opening) -> Aim:
+        """The target that an opening names."""
+        return cls(*_aim_of(opening))
+
+    def on(self, opening: Opening) -> Opening:
+        """`opening`, with this target instead of its own."""
+        return replace(opening, **{name: getattr(self, name) for name in _AIM})
+
+
+_AIM = tuple(field.name for field in fields(Aim))
+_aim_of = attrgetter(*_AIM)
 _OPENING = tuple(field.name for field in fields(Opening))
 _DECIDED = (
     "state",
@@ -68,6 +95,10 @@ _DECIDED = (
     "status",
     "error_code",
     "cost_nanousd",
+    "rule",
+    "reason",
+    "downgraded_from",
+    "admit_no",
 )
 """What admission adds to an opening."""
 
@@ -101,6 +132,10 @@ class Decided:
     status: int = 0
     error_code: str = ""
     cost_nanousd: int | None = None
+    rule: str = ""
+    reason: str = ""
+    downgraded_from: str = ""
+    admit_no: int = 0
 
 
 decided_values = attrgetter(*_DECIDED)
@@ -131,6 +166,9 @@ class Closing:
     attempts: int = 1
     finish_reason: str = ""
     reason: str = ""
+    """Empty keeps the reason of the admission."""
+    is_dispatched: bool = True
+    """The request may have reached a provider."""
 
     @property
     def cost_nanousd(self) -> int | None:
@@ -151,7 +189,6 @@ _CLOSING = (
     "tier",
     "attempts",
     "finish_reason",
-    "reason",
     "cost_nanousd",
 )
 _PARTS = {
@@ -166,21 +203,29 @@ _PARTS = {
         "web_search",
         "provider",
         "estimate",
+        "earlier",
     ),
 }
-_COMPUTED = ("is_price_incomplete", "doubt_nanousd", *(f"n_{name}" for name in _USAGE), *_PARTS)
+_COMPUTED = (
+    "is_price_incomplete",
+    "doubt_nanousd",
+    "close_no",
+    *(f"n_{name}" for name in _USAGE),
+    *_PARTS,
+)
 CLOSE_CALL = (
     "UPDATE calls SET "
     + ", ".join(f"{name} = ?" for name in (*_CLOSING, *_COMPUTED))
-    + ", model = CASE WHEN ? = '' THEN model ELSE ? END WHERE seq = ? AND state = 'held'"
+    + ", model = CASE WHEN ? = '' THEN model ELSE ? END"
+    + ", reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE seq = ? AND state = 'held'"
 )
 _closing_values = attrgetter(*_CLOSING)
 _usage_values = attrgetter(*_USAGE)
 
 
-_ADMITTED = tuple(name for name in _DECIDED if name not in _CLOSING)
+_ADMITTED = tuple(name for name in _DECIDED if name not in (*_CLOSING, "reason"))
 _KEPT = tuple(name for name in _OPENING if name != "model")
-_FINISHED = (*_KEPT, *_ADMITTED, *_CLOSING, *_COMPUTED, "model")
+_FINISHED = (*_KEPT, *_ADMITTED, *_CLOSING, *_COMPUTED, "model", "reason")
 INSERT_FINISHED = (
     f"INSERT INTO calls ({quoted(_FINISHED)}) VALUES ({', '.join('?' * len(_FINISHED))})"
 )
@@ -190,29 +235,64 @@ _admitted_values = attrgetter(*_ADMITTED)
 
 
 def finished_values(
-    opening: Opening, decided: Decided, closing: Closing, doubt_nanousd: int
+    opening: Opening, decided: Decided, closing: Closing, doubt_nanousd: int, close_no: int = 0
 ) -> tuple[Any, ...]:
     """The parameters of `INSERT_FINISHED`."""
     return (
         *_kept_values(opening),
         *_admitted_values(decided),
-        *_closed_values(closing, doubt_nanousd),
+        *_closed_values(closing, doubt_nanousd, close_no),
         closing.model or opening.model,
+        closing.reason or decided.reason,
     )
 
 
-def close_values(closing: Closing, doubt_nanousd: int) -> tuple[Any, ...]:
+def close_values(closing: Closing, doubt_nanousd: int, close_no: int = 0) -> tuple[Any, ...]:
     """The parameters of `CLOSE_CALL`."""
-    return (*_closed_values(closing, doubt_nanousd), closing.model, closing.model, closing.seq)
+    return (
+        *_closed_values(closing, doubt_nanousd, close_no),
+        closing.model,
+        closing.model,
+        closing.reason,
+        closing.reason,
+        closing.seq,
+    )
 
 
-def _closed_values(closing: Closing, doubt_nanousd: int) -> tuple[Any, ...]:
+def _closed_values(closing: Closing, doubt_nanousd: int, close_no: int) -> tuple[Any, ...]:
     """What `_CLOSING` and `_COMPUTED` name."""
     cost = closing.cost or Cost()
     return (
         *_closing_values(closing),
         cost.is_incomplete,
         doubt_nanousd,
+        close_no,
         *_usage_values(closing.usage),
         *(cost.of(*buckets) for buckets in _PARTS.values()),
     )
+
+
+_AGAIN = (
+    *_AIM,
+    "hold_nanousd",
+    "output_held",
+    "output_sent",
+    "free_nanousd",
+    "budget_id",
+    "windows",
+    "attempts",
+    "admit_no",
+)
+GO_AGAIN = (
+    f"UPDATE calls SET {', '.join(f'{name} = ?' for name in _AGAIN)}"
+    " WHERE seq = ? AND state = 'held'"
+)
+"""A call in flight goes to another target, with another hold."""
+aim_values = _aim_of
+
+INSERT_ATTEMPT = (
+    "INSERT INTO attempts (call_seq, number, provider, model, route, started_at, finished_at,"
+    " state, status, error_code, reason, hold_nanousd, doubt_nanousd, cost_nanousd, cost_source,"
+    " windows, input_ceiling_nanousd, output_rate_nanousd, output_held)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)

@@ -77,7 +77,7 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
 )
 """The SQL of each field of `rules/filters.py`; `{cost}` is what a call cost."""
 
-_TAG = "coalesce((SELECT t.value FROM json_each(nullif(c.tags, '')) t WHERE t.key = ?), '')"
+TAG_VALUE = "coalesce((SELECT t.value FROM json_each(nullif(c.tags, '')) t WHERE t.key = ?), '')"
 
 DAILY_FIELDS = frozenset(
     ("tenant", "feature", "assistant", "provider", "model", "route", "key", "outcome")
@@ -109,7 +109,7 @@ def where_sql(expression: Expression, cost: str) -> tuple[str, list[Value]]:
 def _comparison(one: Comparison, cost: str) -> tuple[str, list[Value]]:
     bound: list[Value] = []
     if one.field.startswith(TAG):
-        column = _TAG
+        column = TAG_VALUE
         bound.append(one.field.removeprefix(TAG))
     else:
         column = f"({_COLUMNS[one.field].format(cost=cost)})"

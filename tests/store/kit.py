@@ -17,10 +17,10 @@ from ferrycli.rules.budget import Ask
 from ferrycli.rules.pricing import Ceiling, Cost
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
-from ferrycli.store.batch import Admit
 from ferrycli.store.changes import KeyPlan, NewKey
 from ferrycli.store.ids import IdMaker, NewId
 from ferrycli.store.ledger import Ledger, ServerFacts
+from ferrycli.store.messages import Admit, Candidate
 from ferrycli.store.rows import Closing, Opening
 
 USD = 1_000_000_000
@@ -101,8 +101,14 @@ def ask(hold_nanousd: int, **more: Any) -> Ask:
     return Ask(**given)
 
 
+def question(opened: Opening, asked: Ask, facts: dict[str, str], epoch: int) -> Admit:
+    """A call that has one candidate, which its opening names."""
+    return Admit(opened, (Candidate(asked, facts),), epoch)
+
+
 def admit(new: NewId, key_id: str, epoch: int, hold_nanousd: int = USD, **facts: str) -> Admit:
-    return Admit(opening(new, key_id, **facts), ask(hold_nanousd), {"key": key_id, **facts}, epoch)
+    opened = opening(new, key_id, **facts)
+    return question(opened, ask(hold_nanousd), {"key": key_id, **facts}, epoch)
 
 
 def settled(new: NewId, cost_nanousd: int, now_us: int = NOON, **more: Any) -> Closing:

@@ -12,8 +12,9 @@ import pytest
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import BadKey
 from ferrycli.rules.pricing import Ceiling
-from ferrycli.store import batch, changes
-from ferrycli.store.batch import Admit, Desk
+from ferrycli.store import changes, till
+from ferrycli.store.batch import Desk
+from ferrycli.store.messages import Admit, Stale
 from ferrycli.store.changes import KeyPlan
 from ferrycli.store.connect import open_writer
 from tests.store.kit import (
@@ -25,6 +26,7 @@ from tests.store.kit import (
     looking,
     make_key,
     opening,
+    question,
     row,
     rows,
     settled,
@@ -42,8 +44,8 @@ def desk(path: Path, clock: Clock) -> Iterator[Desk]:
     connection.close()
 
 
-def admitted(desk: Desk, question: Admit) -> Admission:
-    (verdict,) = desk.process([question])
+def admitted(desk: Desk, asked: Admit) -> Admission:
+    (verdict,) = desk.process([asked])
     assert isinstance(verdict, Admission)
     return verdict
 
@@ -51,7 +53,7 @@ def admitted(desk: Desk, question: Admit) -> Admission:
 def test_memory_of_windows_is_bounded_and_what_is_dropped_is_read_again(
     path: Path, desk: Desk, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "WINDOWS_KEPT_MAX", 3)
+    monkeypatch.setattr(till, "WINDOWS_KEPT_MAX", 3)
     keys = [make_key(path, f"k{number}", "5/month") for number in range(10)]
     desk.refresh()
     for turn in range(3):
@@ -106,7 +108,9 @@ def test_open_answer_is_bounded_and_its_hold_is_the_ceiling_of_the_bound(
     ceiling = Ceiling(1_000, 15_000 * 1_000_000)
     new = ids.make()
     asked = ask(0, ceiling=ceiling, output_asked=None, output_max=64_000)
-    verdict = admitted(desk, Admit(opening(new, key.id), asked, {"key": key.id}, desk.books.epoch))
+    verdict = admitted(
+        desk, question(opening(new, key.id), asked, {"key": key.id}, desk.books.epoch)
+    )
     assert verdict.output_bound is not None
     # A 64th of a dollar pays for 1,041 tokens; twice the expected output is the least.
     assert verdict.output_bound == 2 * 1_024
@@ -166,7 +170,7 @@ def test_books_are_read_inside_the_transaction_that_judges(
             late.refresh()
             connection.is_armed = True
             (verdict,) = late.process([admit(ids.make(), key.id, late.books.epoch)])
-            assert isinstance(verdict, batch.Stale)
+            assert isinstance(verdict, Stale)
         finally:
             connection.close()
 

@@ -12,6 +12,7 @@ from ferrycli.rules.attribution import Policy
 from ferrycli.rules.budget import Terms
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Rate
+from ferrycli.rules.thresholds import DEFAULT_RULES, parse_rule
 from ferrycli.store import books, changes
 from ferrycli.store.books import Books
 from ferrycli.store.changes import KeyPlan
@@ -45,7 +46,8 @@ def test_new_database_has_books_without_entries(path: Path) -> None:
     assert found.epoch == 1
     assert len(found.salt) == 16
     assert (found.keys, found.keys_by_id, found.key_budgets) == ({}, {}, {})
-    assert (found.other_budgets, found.overrides) == ((), ())
+    assert (found.budgets, found.routes, found.assignments, found.overrides) == ({}, {}, (), ())
+    assert found.matching({"key": "key_1"}) == ()
 
 
 def test_key_is_found_by_the_hash_of_its_secret_and_by_its_id(path: Path) -> None:
@@ -76,6 +78,7 @@ def test_budget_is_carried_whole(path: Path) -> None:
         limit_nanousd=12 * USD,
         counts_from_us=NOON,
         subject=(("key", made.id),),
+        rules=tuple(parse_rule(text) for text in DEFAULT_RULES),
     )
     assert loaded(path).key_budgets == {made.id: (wanted,)}
 
@@ -106,7 +109,7 @@ def test_every_budget_that_matches_is_found_and_no_other(
     # A key's own budget, and one that somebody made for the same key and a thread.
     insert(path, "b_two", [["key", "k3"]], key_id="k3")
     insert(path, "b_k3_t", [["key", "k3"], ["thread", "t"]], key_id="k3")
-    assert {terms.id for terms in loaded(path).matching(facts)} == ids
+    assert {terms.id for terms, _ in loaded(path).matching(facts)} == ids
 
 
 def test_removed_price_is_not_in_the_books(path: Path) -> None:

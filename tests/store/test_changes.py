@@ -239,7 +239,7 @@ def test_new_period_is_a_new_budget(path: Path, clock: Clock) -> None:
     assert (old["period"], old["removed_at"]) == ("month", clock.now_us)
     assert (new["period"], new["limit_nanousd"], new["removed_at"]) == ("day", 8 * USD, None)
     assert new["id"] != old["id"]
-    assert new["counts_from"] == clock.now_us
+    assert new["counts_from"] == NOON - 12 * 3_600 * SECOND_US
 
 
 def test_new_zone_is_a_new_budget(path: Path) -> None:
@@ -412,7 +412,7 @@ def test_failed_change_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPat
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(changes, "_key_budget", broken)
+    monkeypatch.setattr(changes.plan_changes, "carry_out", broken)
     with pytest.raises(RuntimeError):
         make_key(path, "acme", "5/month")
     assert rows(path, "SELECT * FROM keys") == []

@@ -22,6 +22,8 @@ from ferrycli.store.ids import (
     prefix_range,
     seq_at,
     seq_of,
+    seq_prefix,
+    seq_us,
     tick_us,
 )
 from tests.store.kit import NOON, Clock
@@ -156,3 +158,14 @@ def test_range_of_a_time_prefix_leaves_other_times_out(
 def test_parts_of_an_id_add_up() -> None:
     assert ids.TEXT_LENGTH * 5 >= 128
     assert seq_of((1 << 122) - 1) == SEQ_MAX
+
+
+@given(MOMENTS, CHANCES)
+@example(NOON + 999, (1 << CHANCE_BITS) - 1)
+def test_row_key_tells_when_its_call_began_and_how_its_id_begins(now_us: int, chance: int) -> None:
+    new = made_at(now_us, chance)
+    assert seq_us(new.seq) == new.at_us
+    assert new.text("c").startswith(seq_prefix(new.seq))
+    bounds = prefix_range(seq_prefix(new.seq))
+    assert bounds is not None
+    assert bounds[0] <= new.seq <= bounds[1] < bounds[0] + 4

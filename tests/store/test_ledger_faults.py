@@ -23,11 +23,11 @@ from ferrycli.rules.errors import (
 )
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.usage import Usage
-from ferrycli.store import books, changes, ledger
-from ferrycli.store.batch import Admit, Deny
+from ferrycli.store import books, changes, ledger, upkeep
 from ferrycli.store.connect import open_writer
 from ferrycli.store.ids import NewId
 from ferrycli.store.ledger import Ledger
+from ferrycli.store.messages import Admit, Deny
 from ferrycli.store.rows import Closing
 from tests.store.kit import (
     FACTS,
@@ -43,6 +43,7 @@ from tests.store.kit import (
     looking,
     make_key,
     opening,
+    question,
     released,
     row,
     rows,
@@ -176,7 +177,7 @@ async def test_full_disk_refuses_admissions_and_keeps_settlements_for_later(
 ) -> None:
     key = make_key(path, budget="5000/month")
     async with running(path, clock) as running_ledger:
-        connection = running_ledger._desk._connection
+        connection = running_ledger._desk.connection
         calls = [await hold(running_ledger, ids, key.id) for _ in range(3)]
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
@@ -204,17 +205,14 @@ async def test_full_disk_refuses_admissions_and_keeps_settlements_for_later(
 
 
 POISONS: dict[str, Callable[[NewId, str, int], Admit]] = {
-    "a number that no column holds": lambda new, key_id, epoch: Admit(
+    "a number that no column holds": lambda new, key_id, epoch: question(
         opening(new, key_id, output_asked=TOO_LARGE), ask(1), {"key": key_id}, epoch
     ),
-    "half a surrogate": lambda new, key_id, epoch: Admit(
+    "half a surrogate": lambda new, key_id, epoch: question(
         opening(new, key_id, tenant="\ud800"), ask(1), {"key": key_id}, epoch
     ),
-    "a type that no column holds": lambda new, key_id, epoch: Admit(
+    "a type that no column holds": lambda new, key_id, epoch: question(
         opening(new, key_id, tenant=object()), ask(1), {"key": key_id}, epoch
-    ),
-    "facts without a key": lambda new, key_id, epoch: Admit(
-        opening(new, key_id), ask(1), {}, epoch
     ),
 }
 
@@ -409,8 +407,8 @@ def bytes_of(path: Path) -> int:
 async def test_wal_is_bounded_where_the_thread_is_never_idle(
     path: Path, clock: Clock, ids: Ids, monkeypatch: pytest.MonkeyPatch, never_idle: None
 ) -> None:
-    monkeypatch.setattr(ledger, "WAL_BYTES_MAX", 256 * 1024)
-    monkeypatch.setattr(ledger, "WAL_LOOK_EVERY", 2)
+    monkeypatch.setattr(upkeep, "WAL_BYTES_MAX", 256 * 1024)
+    monkeypatch.setattr(upkeep, "WAL_LOOK_EVERY", 2)
     key = make_key(path, budget="5000/month")
     wal = path.with_name("ferry.db-wal")
     async with running(path, clock) as running_ledger:
@@ -667,10 +665,10 @@ def test_another_part_of_this_process_may_open_the_file_without_ending_our_locks
             )
             return done.stdout.strip()
 
-        assert others_count() == "3"
+        assert others_count() == "4"
         assert path.with_name("ferry.db-wal").exists(), "another took the WAL of a live connection"
         ours.execute("INSERT INTO meta VALUES ('two', '2')")
-        assert others_count() == "4"
+        assert others_count() == "5"
     finally:
         ours.close()
 

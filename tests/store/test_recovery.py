@@ -28,6 +28,7 @@ from tests.store.kit import (
     looking,
     make_key,
     opening,
+    question,
     row,
     rows,
     running,
@@ -112,13 +113,9 @@ def leave_open_with(path: Path, clock: Clock, ids: Ids, key_id: str, expected: i
     try:
         desk = Desk(connection, clock, "i_dead")
         desk.refresh()
-        question = admit(new := ids.make(), key_id, desk.books.epoch, USD)
-        held = type(question)(
-            opening(new, key_id, expected_nanousd=expected),
-            ask(USD),
-            question.facts,
-            question.epoch,
-        )
+        new = ids.make()
+        opened = opening(new, key_id, expected_nanousd=expected)
+        held = question(opened, ask(USD), {"key": key_id}, desk.books.epoch)
         (verdict,) = desk.process([held])
         assert isinstance(verdict, Admission)
     finally:
@@ -185,10 +182,14 @@ class Torn:
         self._connection = connection
         self._left = breaks_at
 
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
     def _step(self) -> None:
         self._left -= 1
-        if self._left < 0:
-            raise KeyboardInterrupt
+        if self._left == -1:
+            raise sqlite3.OperationalError("disk I/O error")
 
     def execute(self, *arguments: Any) -> Any:
         self._step()
@@ -212,15 +213,13 @@ def test_crash_inside_recovery_changes_nothing_and_may_happen_again(
         served.start(asyncio.get_running_loop())
         return served
 
-    for breaks_at in range(4):
+    # The calls, their attempts, the transaction, its rows, its windows, its end.
+    for breaks_at in (0, 7, 21, 22, 23, 24, 25):
 
-        def crashing(connection: Any, now_us: int, breaks_at: int = breaks_at) -> int:
-            try:
-                plain(Torn(connection, breaks_at), now_us)  # type: ignore[arg-type]
-            except KeyboardInterrupt:
-                pass
-            # After all three statements too: the transaction has not been committed.
-            raise sqlite3.OperationalError("disk I/O error")
+        def crashing(desk: Desk, breaks_at: int = breaks_at) -> int:
+            desk.connection = Torn(desk.connection, breaks_at)  # type: ignore[assignment]
+            plain(desk)
+            raise AssertionError("it was to break before its end")
 
         monkeypatch.setattr(ledger, "recover", crashing)
         with pytest.raises(DatabaseUnusable):

@@ -38,7 +38,8 @@ from ferrycli.rules.denials import (
 )
 from ferrycli.rules.pricing import Ceiling, Cost
 from ferrycli.store import migrations, reads, recovery, sums
-from ferrycli.store.batch import Admit, Deny, Desk, Message, Stale
+from ferrycli.store.batch import Desk
+from ferrycli.store.messages import Admit, Candidate, Deny, Message, Stale
 from ferrycli.store.connect import open_writer
 from ferrycli.store.ids import IdMaker, NewId
 from ferrycli.store.rows import Closing, Opening
@@ -287,7 +288,8 @@ class Money(RuleBasedStateMachine):
         )
         facts = {"key": place[0], "tenant": place[1], "feature": place[2]}
         epoch = self.known_epoch - is_old
-        question = Admit(self.opening(new, place, expected), asked, facts, epoch)
+        opened = self.opening(new, place, expected)
+        question = Admit(opened, (Candidate(asked, facts),), epoch)
         self.queue.append((question, kind))
 
     @rule(place=PLACES, hold=SMALL, expected=SMALL)
@@ -383,14 +385,14 @@ class Money(RuleBasedStateMachine):
                 )
 
     def answered(self, question: Admit, kind: str, verdict: Any) -> None:
-        seq, asked = question.opening.seq, question.ask
+        seq, asked = question.opening.seq, question.candidates[0].ask
         if question.epoch != self.known_epoch:
             assert isinstance(verdict, Stale)
             return
         matching = [
             one
             for one in self.limits.values()
-            if all(question.facts[name] == value for name, value in one.subject)
+            if all(question.candidates[0].facts[name] == value for name, value in one.subject)
         ]
         places = tuple((one.id, one.start(self.clock())) for one in matching)
         free = [
@@ -440,9 +442,7 @@ class Money(RuleBasedStateMachine):
         self.connection.close()
         self.queue.clear()
         self.open_desk()
-        self.connection.execute("BEGIN IMMEDIATE")
-        count = recovery.recover(self.connection, self.clock())
-        self.connection.execute("COMMIT")
+        count = recovery.recover(self.desk)
         assert count == len(self.books.flights)
         for seq, flight in list(self.books.flights.items()):
             cost = flight.expected

@@ -1,0 +1,266 @@
+"""How calls begin: judged against the standings of the moment, held or denied; and go again.
+
+Nothing is held that was not judged on the amounts as the calls before it left them. Source:
+docs/money.md, sections 5 and 6.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ferrycli.rules import idempotency as sameness
+from ferrycli.rules.admission import Contender, Denial, decide
+from ferrycli.rules.budget import Admission, Ask, Standing
+from ferrycli.rules.denials import RateLimited, Refusal
+from ferrycli.rules.errors import FerryError
+from ferrycli.rules.limits import Exceeded, Limiter, LimitTerms
+from ferrycli.rules.thresholds import active
+from ferrycli.store import idempotency
+from ferrycli.store.books import Books
+from ferrycli.store.endings import OpenCall
+from ferrycli.store.learned import Learned
+from ferrycli.store.messages import Admit, Again, Candidate, Waits
+from ferrycli.store.rows import Aim, Decided, Opening, aim_values, decided_values, opening_values
+from ferrycli.store.standings import Standings
+from ferrycli.store.till import Change, Place, windows_text
+
+Limits = Sequence[tuple[LimitTerms, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A call that goes."""
+
+    admission: Admission
+    call: OpenCall
+    row: tuple[object, ...]
+    exhausted: tuple[Standing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A call that does not."""
+
+    refusal: FerryError
+    opening: Opening
+    exhausted: tuple[Standing, ...] = ()
+
+
+class Admissions:
+    """The part of a batch that judges."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        books: Books,
+        change: Change,
+        standings: Standings,
+        limiter: Limiter,
+        learned: Learned,
+        instance_id: str,
+        now_us: int,
+    ) -> None:
+        self._connection = connection
+        self._books = books
+        self._change = change
+        self._standings = standings
+        self._limiter = limiter
+        self._learned = learned
+        self._instance_id = instance_id
+        self._now = now_us
+        self.blocked: set[tuple[str, str]] = set()
+        """Windows that an earlier call waits for: who comes later waits behind it."""
+
+    def admit(self, question: Admit, number: int) -> Opened | Denied | Waits:
+        """Judge a call on the amounts of this moment, and hold what it needs."""
+        opening = question.opening
+        if (refusal := self._refused_at_once(question)) is not None:
+            return Denied(refusal, opening)
+        limits = self._books.limit_matcher.matching(question.candidates[0].facts)
+        exceeded = self._limiter.check(limits, question.tokens, self._now)
+        if exceeded is not None:
+            return Denied(_limited(exceeded, exceeded.kind), opening)
+        contenders = self._contenders(question.candidates, opening.feature)
+        if question.may_wait and self.blocked:
+            behind = self.blocked & {one.place for each in contenders for one in each.standings}
+            if behind:
+                return Waits(frozenset(behind))
+        verdict = decide(contenders, is_critical=opening.priority == "critical")
+        if isinstance(verdict, Denial):
+            if verdict.short and question.may_wait:
+                places = frozenset(one.place for one in verdict.short)
+                self.blocked |= places
+                return Waits(places)
+            e = contenders[0].ask.expected_output_tokens
+            return Denied(verdict.refusal, replace(opening, expected_output=e), verdict.exhausted)
+        chosen = contenders[verdict.admission.index]
+        throttles = _throttles(chosen.standings)
+        if throttles:
+            exceeded = self._limiter.check(throttles, question.tokens, self._now)
+            if exceeded is not None:
+                return Denied(_limited(exceeded, "throttle"), opening)
+        self._limiter.take(opening.seq, [*limits, *throttles], question.tokens, self._now)
+        opened = self._open(question, verdict.admission, chosen, number)
+        return replace(opened, exhausted=verdict.exhausted)
+
+    def again(self, question: Again, call: OpenCall, number: int) -> Opened | Denied:
+        """Judge where a call goes whose attempt has ended; no one waits, and no limit counts."""
+        contenders = self._contenders(question.candidates, call.feature)
+        verdict = decide(contenders, is_critical=call.is_critical)
+        if isinstance(verdict, Denial):
+            return Denied(verdict.refusal, Opening(question.seq, "", 0, ""), verdict.exhausted)
+        admission = verdict.admission
+        chosen, candidate = contenders[admission.index], question.candidates[admission.index]
+        aim = candidate.aim or call.aim
+        places = self._hold(admission.hold_nanousd, chosen.standings)
+        next_call = replace(
+            call,
+            hold_nanousd=admission.hold_nanousd,
+            places=places,
+            facts=candidate.facts,
+            aim=aim,
+            epoch=self._books.epoch,
+            output_held=admission.output_held,
+            output_bound=_bound(chosen.ask, admission),
+            attempt=call.attempt + 1,
+            attempt_at=self._now,
+        )
+        row = (
+            *aim_values(aim),
+            admission.hold_nanousd,
+            admission.output_held,
+            admission.output_bound,
+            admission.free_nanousd,
+            admission.binding,
+            windows_text(places),
+            next_call.attempt,
+            number,
+            question.seq,
+        )
+        return Opened(admission, next_call, row, verdict.exhausted)
+
+    def _refused_at_once(self, question: Admit) -> FerryError | None:
+        """Why a call goes nowhere, whatever it costs."""
+        opening = question.opening
+        if (key := self._books.keys_by_id.get(opening.key_id)) is not None:
+            try:
+                key.check(self._now)
+            except Refusal as refusal:
+                return refusal
+        if not question.idempotency_key:
+            return None
+        found = idempotency.find(
+            self._connection, opening.key_id, question.idempotency_key, self._now
+        )
+        return None if found is None else sameness.refusal(found, opening.request_hash)
+
+    def _contenders(self, candidates: Sequence[Candidate], feature: str) -> tuple[Contender, ...]:
+        return tuple(
+            Contender(
+                self._expecting(one.ask, one.facts.get("route", ""), feature),
+                self._standings.of(one.facts),
+                one.tier,
+                one.via,
+                one.condition,
+            )
+            for one in candidates
+        )
+
+    def _expecting(self, ask: Ask, route: str, feature: str) -> Ask:
+        """`ask`, with the length of answer that was learned."""
+        e = self._learned.expected(route, feature)
+        return ask if e == ask.expected_output_tokens else replace(ask, expected_output_tokens=e)
+
+    def _open(
+        self, question: Admit, admission: Admission, chosen: Contender, number: int
+    ) -> Opened:
+        candidate, opening = question.candidates[admission.index], question.opening
+        if candidate.aim is not None:
+            opening = candidate.aim.on(opening)
+        opening = replace(opening, expected_output=chosen.ask.expected_output_tokens)
+        places = self._hold(admission.hold_nanousd, chosen.standings)
+        if question.idempotency_key:
+            idempotency.bind(
+                self._connection,
+                opening.key_id,
+                question.idempotency_key,
+                opening.seq,
+                opening.request_hash,
+            )
+        call = OpenCall(
+            hold_nanousd=admission.hold_nanousd,
+            places=places,
+            facts=candidate.facts,
+            aim=candidate.aim or Aim.of(opening),
+            feature=opening.feature,
+            admitted_at=self._now,
+            epoch=self._books.epoch,
+            is_critical=opening.priority == "critical",
+            output_held=admission.output_held,
+            output_bound=_bound(chosen.ask, admission),
+            choices=opening.choices,
+            has_idempotency_key=bool(question.idempotency_key),
+            attempt_at=self._now,
+        )
+        decided = Decided(
+            state="held",
+            outcome="",
+            admitted_at=self._now,
+            finished_at=None,
+            hold_nanousd=admission.hold_nanousd,
+            output_held=admission.output_held,
+            output_sent=admission.output_bound,
+            free_nanousd=admission.free_nanousd,
+            budget_id=admission.binding,
+            windows=windows_text(places),
+            epoch=self._books.epoch,
+            instance_id=self._instance_id,
+            rule=admission.rule,
+            reason=admission.reason,
+            downgraded_from=_asked_target(question) if admission.tier != "normal" else "",
+            admit_no=number,
+        )
+        return Opened(admission, call, (*opening_values(opening), *decided_values(decided)))
+
+    def _hold(self, amount: int, standings: Sequence[Standing]) -> tuple[Place, ...]:
+        """Hold `amount` in every window, and of the grants of every prepaid budget."""
+        return tuple(
+            self._change.hold(
+                Place(one.terms.id, one.subject, one.window_start_us),
+                amount,
+                self._standings.grants(one.terms.id),
+                self._now,
+            )
+            for one in standings
+        )
+
+
+def _limited(exceeded: Exceeded, what: str) -> RateLimited:
+    return RateLimited(
+        exceeded.terms.selector, what, exceeded.limit, exceeded.used, exceeded.retry_after_s
+    )
+
+
+def _throttles(standings: Sequence[Standing]) -> list[tuple[LimitTerms, str]]:
+    """The throttles that are active: of each budget the lowest."""
+    found = []
+    for one in standings:
+        rule = active(one.terms.rules, one.used, one.base).throttle if one.terms.rules else None
+        if rule is not None:
+            limit = LimitTerms(one.terms.id, one.terms.selector, (), rule.per_minute, None, None)
+            found.append((limit, one.subject))
+    return found
+
+
+def _asked_target(question: Admit) -> str:
+    """The first normal target: where a call that went elsewhere would have gone."""
+    normal = (one for one in question.candidates if one.tier == "normal")
+    return next((one.ask.target for one in normal), "")
+
+
+def _bound(ask: Ask, admission: Admission) -> int | None:
+    """What bounds the answer, in tokens per choice; None where nothing does."""
+    known = [one for one in (ask.output_asked, admission.output_bound) if one is not None]
+    return min(known) if known else None

@@ -1,0 +1,335 @@
+"""Corrections: signed amounts against calls that are over, and the windows that follow them.
+
+Nothing recorded is edited. Everything here works inside a transaction that the caller holds, on
+the driver alone, so that the ledger thread and commands use the same. A correction counts in the
+windows of the call's admission, and in budgets that were set afterwards and count back to it.
+Source: docs/money.md, section 3.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from ferrycli.rules.errors import CallNotEnded, NoSuchCall
+from ferrycli.rules.selectors import TAG, Selector
+from ferrycli.rules.shares import Parts, of_grants, parted
+from ferrycli.rules.windows import first_bucket, is_rolling, window_start
+from ferrycli.store import crossings
+from ferrycli.store.ids import seq_at, seq_prefix
+
+WAITED_US = 3_600_000_000
+"""A call is admitted at most so long after its id was made."""
+
+_ENDED = frozenset({"settled", "released", "recovered"})
+
+_READ_CALL = (
+    'SELECT state, admitted_at, key_id, tenant, "user", assistant, thread, feature, priority, tags,'
+    " provider, coalesce(nullif(sent_model, ''), model), route, windows, cost_nanousd,"
+    " doubt_nanousd, attempts FROM calls WHERE seq = ?"
+)
+_READ_ATTEMPTS = (
+    "SELECT provider, model, route, windows, coalesce(cost_nanousd, 0), doubt_nanousd FROM attempts"
+    " WHERE call_seq = ? AND number < ? ORDER BY number"
+)
+_READ_SO_FAR = (
+    "SELECT coalesce(sum(delta_nanousd), 0), coalesce(sum(doubt_delta_nanousd), 0)"
+    " FROM corrections WHERE call_seq = ?"
+)
+_INSERT = (
+    "INSERT INTO corrections (id, call_seq, delta_nanousd, reason, source, created_at,"
+    " doubt_delta_nanousd) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_MOVE_WINDOW = (
+    "INSERT INTO windows (budget_id, subject, start, spent_nanousd, doubt_nanousd)"
+    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (budget_id, subject, start) DO UPDATE SET"
+    " spent_nanousd = spent_nanousd + excluded.spent_nanousd,"
+    " doubt_nanousd = doubt_nanousd + excluded.doubt_nanousd"
+)
+_COUNTING_BACK = (
+    "SELECT id, subject, period, zone, is_prepaid FROM budgets"
+    " WHERE removed_at IS NULL AND counts_from <= ?"
+)
+_MOVE_GRANT = (
+    "UPDATE grants SET drawn_nanousd = drawn_nanousd + ?, doubt_nanousd = doubt_nanousd + ?"
+    " WHERE id = ?"
+)
+_REMAINING = "amount_nanousd - held_nanousd - doubt_nanousd - drawn_nanousd"
+_USABLE = (
+    "budget_id = ? AND kind = 'grant' AND voided_at IS NULL"
+    " AND (expires_at IS NULL OR expires_at > ?)"
+)
+_STILL_CARRYING = (
+    f"SELECT id, {_REMAINING} FROM grants WHERE {_USABLE} AND {_REMAINING} > 0"
+    " ORDER BY expires_at IS NULL, expires_at, created_at, id"
+)
+_ALREADY_DRAWN = (
+    "SELECT id, drawn_nanousd FROM grants WHERE budget_id = ? AND kind = 'grant'"
+    " AND drawn_nanousd > 0 ORDER BY expires_at IS NULL DESC, expires_at DESC, created_at DESC,"
+    " id DESC"
+)
+_DRAWN_OF_NONE = (
+    "SELECT (SELECT coalesce(sum(spent_nanousd), 0) FROM windows WHERE budget_id = ?1)"
+    " - (SELECT coalesce(sum(drawn_nanousd), 0) FROM grants WHERE budget_id = ?1)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt of a call, as it was recorded."""
+
+    provider: str
+    model: str
+    route: str
+    windows: str
+    cost: int
+    doubt: int
+
+    def places(self) -> Iterator[tuple[str, str, int, Parts]]:
+        """The windows that it counts in, each with the grants that it was held of."""
+        for budget, subject, start, *parts in json.loads(self.windows or "[]"):
+            yield budget, subject, start, parts[0] if parts else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A call that is over, with what corrections have said of it so far."""
+
+    admitted_us: int
+    facts: dict[str, str]
+    attempts: tuple[_Attempt, ...]
+    cost: int
+    """Of all attempts, as it was settled; 0 where it has no price."""
+    doubt: int
+    delta: int
+    doubt_delta: int
+
+    def shares(self, delta: int, doubt_delta: int) -> list[tuple[int, int]]:
+        """Cost and doubt of each attempt where corrections come to these sums."""
+        costs = parted(self.cost + delta, [one.cost for one in self.attempts[:-1]])
+        doubts = parted(self.doubt + doubt_delta, [one.doubt for one in self.attempts[:-1]])
+        return list(zip(costs, doubts, strict=True))
+
+
+def correct(
+    connection: sqlite3.Connection,
+    call_seq: int,
+    delta_nanousd: int,
+    reason: str,
+    source: str,
+    id_text: str,
+    now_us: int,
+    doubt_delta_nanousd: int = 0,
+) -> None:
+    """Record that a call cost `delta_nanousd` more or less, and move every window that it is in.
+
+    `doubt_delta_nanousd` is 0 or below, and takes off at most the doubt that is left. Of a call
+    with several attempts the last one's windows move, unless more comes off than it has. A
+    percentage that a window reaches by this is noted as an alert. Raises `NoSuchCall`, or
+    `CallNotEnded` for a call in flight and one that was denied.
+    """
+    call = _read(connection, call_seq)
+    freed = -min(-doubt_delta_nanousd, call.doubt + call.doubt_delta)
+    values = (id_text, call_seq, delta_nanousd, reason, source, now_us, freed)
+    connection.execute(_INSERT, values)
+    before = call.shares(call.delta, call.doubt_delta)
+    after = call.shares(call.delta + delta_nanousd, call.doubt_delta + freed)
+    moved: dict[crossings.Key, int] = {}
+    for attempt, was, now in zip(call.attempts, before, after, strict=True):
+        if was != now:
+            for key in _move(connection, call, attempt, was, now, now_us):
+                moved[key] = moved.get(key, 0) + now[0] - was[0]
+    crossings.note(connection, moved, now_us)
+
+
+def late(
+    connection: sqlite3.Connection,
+    call_seq: int,
+    cost_nanousd: int,
+    id_text: str,
+    now_us: int,
+    reason: str = "late",
+    source: str = "settlement",
+) -> bool:
+    """Correct a recovered call to what it truly cost, and free its doubt; whether that changed it.
+
+    False for a call that was not recovered, and for one that this was said of already.
+    """
+    try:
+        call = _read(connection, call_seq)
+    except (NoSuchCall, CallNotEnded):
+        return False
+    (state,) = connection.execute("SELECT state FROM calls WHERE seq = ?", [call_seq]).fetchone()
+    delta = cost_nanousd - (call.cost + call.delta)
+    doubt = call.shares(call.delta, call.doubt_delta)[-1][1]
+    if state != "recovered" or not (delta or doubt):
+        return False
+    correct(connection, call_seq, delta, reason, source, id_text, now_us, -doubt)
+    return True
+
+
+def doubtful(
+    connection: sqlite3.Connection, budget_id: str, subject: str | None, now_us: int
+) -> list[int]:
+    """Row keys of calls with doubt in the current window of a budget; None: of every subject.
+
+    Reads, and may read long: to be asked before the write lock is taken.
+    """
+    row = connection.execute(
+        "SELECT period, zone FROM budgets WHERE id = ?", [budget_id]
+    ).fetchone()
+    if row is None:
+        return []
+    period, zone = row
+    is_span = is_rolling(period)
+    first = (
+        first_bucket(period, now_us) if is_span else window_start(period, ZoneInfo(zone), now_us)
+    )
+    query = (
+        "SELECT DISTINCT c.seq FROM calls c, json_each(c.windows) w WHERE c.seq >= ?1"
+        " AND c.doubt_nanousd > 0 AND c.windows <> '' AND {named}"
+        " UNION SELECT a.call_seq FROM attempts a, json_each(a.windows) w"
+        " WHERE a.doubt_nanousd > 0 AND a.windows <> '' AND {named} ORDER BY 1"
+    ).format(
+        named="json_extract(w.value, '$[0]') = ?2 AND json_extract(w.value, '$[2]') >= ?3"
+        " AND (?4 IS NULL OR json_extract(w.value, '$[1]') = ?4)"
+    )
+    # A row key may be older than its admission by the time that a call waited.
+    from_seq = seq_at(first - WAITED_US)
+    return [row[0] for row in connection.execute(query, (from_seq, budget_id, first, subject))]
+
+
+def release_doubt(
+    connection: sqlite3.Connection,
+    budget_id: str,
+    subject: str | None,
+    now_us: int,
+    make_id: Callable[[], str],
+    calls: list[int] | None = None,
+) -> int:
+    """Free the doubt of the current window of a budget; how many nano-dollars were released.
+
+    `calls`: of these alone, as `doubtful` found them. Their doubt leaves every other window that
+    they count in as well.
+    """
+    seqs = doubtful(connection, budget_id, subject, now_us) if calls is None else calls
+    released = 0
+    for seq in seqs:
+        call = _read(connection, seq)
+        left = call.doubt + call.doubt_delta
+        if left > 0:
+            correct(connection, seq, 0, "release-doubt", "operator", make_id(), now_us, -left)
+            released += left
+    return released
+
+
+def _read(connection: sqlite3.Connection, seq: int) -> _Ended:
+    row = connection.execute(_READ_CALL, [seq]).fetchone()
+    if row is None:
+        raise NoSuchCall(seq_prefix(seq))
+    state, admitted_us, *named, tags, provider, model, route, windows, cost, doubt, count = row
+    if state not in _ENDED:
+        raise CallNotEnded(seq_prefix(seq), state)
+    names = ("key", "tenant", "user", "assistant", "thread", "feature", "priority")
+    facts = dict(zip(names, named, strict=True))
+    facts |= {f"{TAG}{name}": value for name, value in json.loads(tags or "{}").items()}
+    earlier = [_Attempt(*one) for one in connection.execute(_READ_ATTEMPTS, (seq, count))]
+    delta, doubt_delta = connection.execute(_READ_SO_FAR, [seq]).fetchone()
+    last = _Attempt(provider, model, route, windows, 0, 0)
+    attempts = (*earlier, last)
+    return _Ended(admitted_us, facts, attempts, cost or 0, doubt, delta, doubt_delta)
+
+
+def _move(
+    connection: sqlite3.Connection,
+    call: _Ended,
+    attempt: _Attempt,
+    was: tuple[int, int],
+    now: tuple[int, int],
+    now_us: int,
+) -> Iterator[crossings.Key]:
+    """Bring the windows of one attempt from what it came to, cost and doubt, to what it is now."""
+    spent, doubt = now[0] - was[0], now[1] - was[1]
+    recorded = set()
+    for budget, subject, start, parts in attempt.places():
+        recorded.add(budget)
+        connection.execute(_MOVE_WINDOW, (budget, subject, start, spent, doubt))
+        if parts or _is_prepaid(connection, budget):
+            _move_grants(connection, budget, parts, was, now, now_us)
+        yield budget, subject, start
+    if not spent:
+        return
+    for budget, subject, start, is_prepaid in _counting_back(connection, call, attempt):
+        if budget not in recorded:
+            connection.execute(_MOVE_WINDOW, (budget, subject, start, spent, 0))
+            if is_prepaid:
+                _draw(connection, budget, spent, now_us)
+            yield budget, subject, start
+
+
+def _is_prepaid(connection: sqlite3.Connection, budget_id: str) -> bool:
+    query = "SELECT is_prepaid FROM budgets WHERE id = ?"
+    row = connection.execute(query, [budget_id]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _counting_back(
+    connection: sqlite3.Connection, call: _Ended, attempt: _Attempt
+) -> Iterator[tuple[str, str, int, bool]]:
+    """Budgets in force that count a call of that time and match, with its window."""
+    facts = call.facts | {
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "route": attempt.route,
+    }
+    rows = connection.execute(_COUNTING_BACK, [call.admitted_us]).fetchall()
+    for budget, pairs, period, zone, is_prepaid in rows:
+        selector = Selector(tuple((name, value) for name, value in json.loads(pairs)))
+        if (subject := selector.subject(facts)) is not None:
+            start = window_start(period, ZoneInfo(zone), call.admitted_us)
+            yield budget, subject, start, bool(is_prepaid)
+
+
+def _move_grants(
+    connection: sqlite3.Connection,
+    budget_id: str,
+    parts: Parts,
+    was: tuple[int, int],
+    now: tuple[int, int],
+    now_us: int,
+) -> None:
+    """What it is less goes back to the grants that it came from; more is drawn as at first."""
+    before, over_before = of_grants(parts, *was)
+    after, over_after = of_grants(parts, *now)
+    for grant in before:
+        drawn, unsure = (new - old for new, old in zip(after[grant], before[grant], strict=True))
+        if drawn or unsure:
+            connection.execute(_MOVE_GRANT, (drawn, unsure, grant))
+    _draw(connection, budget_id, over_after - over_before, now_us)
+
+
+def _draw(connection: sqlite3.Connection, budget_id: str, amount: int, now_us: int) -> None:
+    """Draw what no hold covered of the grants that still carry something, or give it back.
+
+    What none carried was drawn of none, and is given back first.
+    """
+    if amount > 0:
+        rows = connection.execute(_STILL_CARRYING, (budget_id, now_us)).fetchall()
+        sign = 1
+    elif amount < 0:
+        (uncovered,) = connection.execute(_DRAWN_OF_NONE, [budget_id]).fetchone()
+        # The window has moved already, so that `uncovered` is what is left of it after this.
+        amount = max(0, -uncovered)
+        rows = connection.execute(_ALREADY_DRAWN, [budget_id]).fetchall()
+        sign = -1
+    else:
+        return
+    for grant, available in rows:
+        part = min(available, amount)
+        connection.execute(_MOVE_GRANT, (sign * part, 0, grant))
+        amount -= part
+        if not amount:
+            return

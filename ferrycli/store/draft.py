@@ -1,0 +1,326 @@
+"""One batch as it is judged: what its messages would change, and what each is answered.
+
+The draft sees the committed amounts with its own changes over them, so that the second call of a
+moment meets what the first one took. Nothing of it counts before COMMIT. Calls that wait for money
+that is only held are asked again, the first first, when some came back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.errors import FerryError, LedgerUnavailable
+from ferrycli.store import corrections
+from ferrycli.store.admissions import Admissions, Denied
+from ferrycli.store.alerts import NewAlert, alert_values, crossed
+from ferrycli.store.endings import OVERRUN, Endings, OpenCall
+from ferrycli.store.learned import WRITE_LEARNED
+from ferrycli.store.memory import Memory
+from ferrycli.store.messages import (
+    Admit,
+    Again,
+    Deny,
+    HealthNote,
+    Message,
+    Note,
+    Record,
+    Stale,
+    Verdict,
+    Waits,
+)
+from ferrycli.store.rows import (
+    Closing,
+    Decided,
+    Opening,
+    decided_values,
+    finished_values,
+    opening_values,
+)
+from ferrycli.store.standings import Standings
+from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.writes import Writes
+
+CORRECTED_MAX = 1_000
+_WRITE_SEQUENCE = "UPDATE meta SET value = ? WHERE name = 'sequence'"
+_WINDOWS_OF = "SELECT subject, max(start) FROM windows WHERE budget_id = ? GROUP BY subject"
+
+
+class Draft:
+    """What one batch would change."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._now = memory.now()
+        self._writes = Writes()
+        self._late: list[Closing] = []
+        self.change = Change(memory.till)
+        books = memory.books
+        self._standings = Standings(books, self.change, memory.period, self._now)
+        self.endings = Endings(books, self.change, self._standings, memory.period, self._now)
+        self._admissions = Admissions(
+            memory.connection,
+            books,
+            self.change,
+            self._standings,
+            memory.limiter,
+            memory.learned,
+            memory.instance_id,
+            self._now,
+        )
+        self.opened: dict[int, OpenCall] = {}
+        self.closed: set[int] = set()
+        self.used: dict[str, int] = {}
+        """Key id to when it was last admitted."""
+        self.admitted = 0
+        self.sequence = memory.sequence
+        self.has_corrected = False
+        """Whether windows were changed in the file, beside `change`."""
+        self.has_learned = False
+
+    def judge(self, messages: Iterable[Message], waiting: Sequence[Admit]) -> list[Verdict | None]:
+        """A verdict for each message, then for each call that waits; None: it waits on."""
+        verdicts: list[Verdict | None] = []
+        blocked: set[tuple[str, str]] = set()
+        for question in waiting:
+            blocked |= question.short
+        self._admissions.blocked = blocked
+        queue: list[tuple[int, Admit]] = []
+        for number, message in enumerate(messages):
+            verdict = self._take(message)
+            verdicts.append(verdict)
+            if isinstance(verdict, Waits) and isinstance(message, Admit):
+                queue.append((number, message))
+        first = len(verdicts)
+        verdicts += [Waits(question.short) for question in waiting]
+        if self.endings.has_freed or any(self._is_due(one) for one in waiting):
+            queue = [*((first + n, one) for n, one in enumerate(waiting)), *queue]
+            self._admissions.blocked = set()
+            for number, question in queue:
+                verdicts[number] = self._admit(question)
+        return verdicts
+
+    def _is_due(self, question: Admit) -> bool:
+        """Whether one that waits is to be asked again though no money came back."""
+        return not question.may_wait or question.epoch != self._memory.books.epoch
+
+    def _take(self, message: Message) -> Verdict | None:
+        """Carry out one message; a verdict for a question."""
+        match message:
+            case Admit():
+                return self._admit(message)
+            case Closing():
+                self._close(message)
+            case Again():
+                return self._again(message)
+            case Deny(opening=opening, refusal=refusal):
+                self._insert_denied(opening, refusal)
+            case Record():
+                self._record(message)
+            case Note(kind=kind, subject=subject, window_start=start, detail=detail):
+                self._note(kind, subject, start, detail)
+            case HealthNote():
+                self._writes.health.append(message)
+        return None
+
+    def _number(self) -> int:
+        """The next of the ledger's own numbers, which order its decisions."""
+        self.sequence += 1
+        return self.sequence
+
+    # Questions ------------------------------------------------------------------------------
+
+    def _admit(self, question: Admit) -> Verdict:
+        books = self._memory.books
+        if question.epoch != books.epoch:
+            return Stale(books)
+        answer = self._admissions.admit(question, self.sequence + 1)
+        if isinstance(answer, Waits):
+            return answer
+        self._note_exhausted(answer.exhausted)
+        if isinstance(answer, Denied):
+            self._insert_denied(answer.opening, answer.refusal)
+            return answer.refusal
+        self._number()
+        opening = question.opening
+        self.opened[opening.seq] = answer.call
+        self.used[opening.key_id] = self._now
+        self.admitted += 1
+        self._writes.opened.append(answer.row)
+        return answer.admission
+
+    def _again(self, question: Again) -> Verdict:
+        """End the attempt that failed, and judge where the call goes next."""
+        books = self._memory.books
+        if question.epoch != books.epoch:
+            return Stale(books)
+        call = self._open_call(question.seq)
+        if call is None:
+            return LedgerUnavailable("the call is over")
+        if not call.is_waiting:
+            call = self.endings.end_attempt(question.seq, call, question.ended, self._writes)
+        self.opened[question.seq] = call
+        if not question.candidates:
+            return LedgerUnavailable("there is no other target")
+        answer = self._admissions.again(question, call, self.sequence + 1)
+        self._note_exhausted(answer.exhausted)
+        if isinstance(answer, Denied):
+            return answer.refusal
+        self._number()
+        self.opened[question.seq] = answer.call
+        self._writes.again.append(answer.row)
+        return answer.admission
+
+    def _open_call(self, seq: int) -> OpenCall | None:
+        """A call in flight, as this batch leaves it."""
+        if seq in self.closed:
+            return None
+        return self.opened.get(seq) or self._memory.open_call(seq)
+
+    def _insert_denied(self, opening: Opening, refusal: FerryError) -> None:
+        reason = (opening.key_id, opening.thread, refusal.code)
+        row = self._memory.storms.seen(reason, opening.seq, self._now)
+        if row is not None:
+            self._writes.repeats[row] = self._writes.repeats.get(row, 0) + 1
+            return
+        decided = Decided(
+            state="denied",
+            outcome="denied",
+            admitted_at=self._now,
+            finished_at=self._now,
+            hold_nanousd=0,
+            output_held=None,
+            output_sent=None,
+            free_nanousd=_free(refusal),
+            budget_id=getattr(refusal, "budget", "") if _free(refusal) is not None else "",
+            windows="",
+            epoch=self._memory.books.epoch,
+            instance_id=self._memory.instance_id,
+            status=refusal.status,
+            error_code=refusal.code,
+            cost_nanousd=0,
+            admit_no=self._number(),
+        )
+        self._writes.opened.append((*opening_values(opening), *decided_values(decided)))
+
+    # Endings --------------------------------------------------------------------------------
+
+    def _close(self, closing: Closing) -> None:
+        """Finish a call once; what is finished already stays as it is, or is corrected."""
+        call = self._open_call(closing.seq)
+        if call is None:
+            is_told = closing.seq in self.closed or closing.cost is None
+            if not is_told and closing.state == "settled":
+                self._late.append(closing)
+            return
+        written = self.endings.close(call, closing, self._writes, self._number())
+        self.closed.add(closing.seq)
+        tokens = closing.usage.input_total + closing.usage.output
+        self._memory.limiter.settle(closing.seq, tokens, self._now)
+        if written.reason == OVERRUN:
+            self._note_overrun(call, written)
+
+    def _record(self, message: Record) -> None:
+        """A cost that happened: its row is written once, whole, and no budget is asked."""
+        opening, closing = message.opening, message.closing
+        places = tuple(
+            Place(one.terms.id, one.subject, one.window_start_us)
+            for one in self._standings.of(message.facts)
+        )
+        cost = closing.cost_nanousd or 0
+        for place in places:
+            grants = self._standings.grants(place.budget_id)
+            self.change.release(place, 0, cost, 0, grants, self._now)
+        decided = Decided(
+            state=closing.state,
+            outcome=closing.outcome,
+            admitted_at=self._now,
+            finished_at=closing.finished_at,
+            hold_nanousd=0,
+            output_held=None,
+            output_sent=None,
+            free_nanousd=None,
+            budget_id="",
+            windows=windows_text(places),
+            epoch=self._memory.books.epoch,
+            instance_id=self._memory.instance_id,
+            admit_no=self._number(),
+        )
+        values = finished_values(opening, decided, closing, 0, self._number())
+        self._writes.finished.append(values)
+
+    # Notices --------------------------------------------------------------------------------
+
+    def _note(self, kind: str, subject: str, start: int, detail: Mapping[str, str]) -> None:
+        alert = NewAlert(kind, "", subject, start, 0, 0, self._now, detail=detail)
+        self._writes.alerts.append(alert_values(alert, self._memory.new_id("a")))
+
+    def _note_overrun(self, call: OpenCall, closing: Closing) -> None:
+        detail = {
+            "hold_nanousd": str(call.hold_nanousd),
+            "cost_nanousd": str(closing.cost_nanousd),
+            "target": f"{call.aim.provider}/{call.aim.sent_model}",
+        }
+        self._note("overrun", str(closing.seq), 0, detail)
+
+    def _note_exhausted(self, exhausted: Sequence[Standing]) -> None:
+        """A budget refused every paid candidate for money that is spent: it is used up."""
+        for one in exhausted:
+            self._tell(one, crossed(one, self._now, is_exhausted=True))
+
+    def check(self, changed: Iterable[Terms]) -> None:
+        """Note what has been reached: in windows that this batch moved, and under new terms."""
+        budgets = self._memory.books.budgets
+        moved = dict.fromkeys(
+            (budgets[key[0]].id, key[1], key[2]) for key in self.change.windows if key[0] in budgets
+        )
+        for key in moved:
+            self._note_crossings(self._standings.at(budgets[key[0]], key))
+        for terms in changed:
+            if terms.rules:
+                rows = self._memory.connection.execute(_WINDOWS_OF, [terms.id]).fetchall()
+                for subject, _ in rows:
+                    self._note_crossings(self._standings.now(terms, subject))
+
+    def _note_crossings(self, standing: Standing) -> None:
+        self._tell(standing, crossed(standing, self._now))
+        self._memory.alarms.rearm(standing)
+
+    def _tell(self, standing: Standing, alerts: Iterable[NewAlert]) -> None:
+        for alert in alerts:
+            if self._memory.alarms.fires(standing, alert):
+                self._writes.alerts.append(alert_values(alert, self._memory.new_id("a")))
+
+    # Into the file --------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Everything, in the transaction that is open."""
+        connection = self._memory.connection
+        self._writes.write(connection)
+        self.change.write(connection)
+        for closing in self._late[:CORRECTED_MAX]:
+            self.has_corrected |= self._correct(closing)
+        if self.sequence != self._memory.sequence:
+            connection.execute(_WRITE_SEQUENCE, [str(self.sequence)])
+        if rows := self._memory.learned.due(self._now):
+            connection.executemany(WRITE_LEARNED, rows)
+            self.has_learned = True
+
+    def _correct(self, closing: Closing) -> bool:
+        """A settlement for a call that is over: for a recovered one it is the better figure."""
+        return corrections.late(
+            self._memory.connection,
+            closing.seq,
+            closing.cost_nanousd or 0,
+            self._memory.new_id("corr"),
+            self._now,
+        )
+
+
+def _free(refusal: FerryError) -> int | None:
+    """What a budget that refused had free; None where it was no budget."""
+    limit = getattr(refusal, "limit_nanousd", None)
+    if limit is None:
+        return None
+    used = ("spent_nanousd", "held_nanousd", "doubt_nanousd")
+    return int(limit) - sum(int(getattr(refusal, name)) for name in used)

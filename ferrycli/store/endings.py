@@ -1,0 +1,212 @@
+"""How calls end: settled, released or recovered, once; and what that leaves in the windows.
+
+A call's cost counts in the windows that it was held in, and in those of budgets that were made
+while it ran. Where its true cost is not known under a strict budget, the rest of its hold stays in
+doubt. Source: docs/money.md, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ferrycli.rules.budget import doubt_of
+from ferrycli.rules.pricing import Cost
+from ferrycli.rules.selectors import Facts
+from ferrycli.store.books import Books
+from ferrycli.store.messages import Ended
+from ferrycli.store.rows import Aim, Closing, close_values
+from ferrycli.store.standings import Period, Standings
+from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.writes import Writes
+
+OVERRUN = "overrun"
+"""The `reason` of a call that cost more than was held for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call in flight: what it holds, and in which windows."""
+
+    hold_nanousd: int
+    places: tuple[Place, ...]
+    facts: Facts
+    """Of the target that it goes to now."""
+    aim: Aim
+    feature: str
+    admitted_at: int
+    epoch: int
+    is_critical: bool = False
+    output_held: int | None = None
+    """What the hold covers; None where it is no ceiling, so that it leaves no doubt."""
+    output_bound: int | None = None
+    """What bounds the answer, in tokens per choice; None where nothing does."""
+    choices: int = 1
+    has_idempotency_key: bool = False
+    attempt: int = 1
+    attempt_at: int = 0
+    """When the attempt of now was admitted."""
+    past_cost_nanousd: int = 0
+    """Of attempts that have ended."""
+    past_doubt_nanousd: int = 0
+    is_past_unpriced: bool = False
+    """An attempt that has ended was billed and has no price."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Its last attempt has ended, and no other has begun."""
+        return self.attempt_at < 0
+
+
+class Endings:
+    """The part of a batch that ends calls and attempts."""
+
+    def __init__(
+        self, books: Books, change: Change, standings: Standings, period: Period, now_us: int
+    ) -> None:
+        self._books = books
+        self._change = change
+        self._standings = standings
+        self._period = period
+        self._now = now_us
+        self.has_freed = False
+        """Whether money came back that somebody may wait for."""
+        self.answers: list[tuple[str, str, int, int | None]] = []
+        """Route, feature, tokens and bound of answers, to be learned once this is committed."""
+
+    def close(self, call: OpenCall, closing: Closing, writes: Writes, number: int) -> Closing:
+        """Finish `call`; the closing as it is written, which names an overrun."""
+        cost = closing.cost_nanousd or 0
+        is_known = closing.is_cost_known and closing.cost is not None
+        doubt, places = self._end_hold(call, cost, is_known=is_known)
+        if places != call.places:
+            writes.joined.append((windows_text(places), closing.seq))
+        if call.output_held is not None and cost > call.hold_nanousd:
+            # A provider billed more than it was allowed: the row says so.
+            closing = replace(closing, reason=OVERRUN)
+        self._learn(closing, call)
+        if call.attempt > 1 or call.is_waiting:
+            if not call.is_waiting:
+                writes.attempts.append(_attempt_values(call, closing, doubt, places))
+            closing = _with_past(closing, call)
+        if closing.state == "released" and call.has_idempotency_key:
+            writes.unbound.append(closing.seq)
+        writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
+        return closing
+
+    def end_attempt(self, seq: int, call: OpenCall, ended: Ended, writes: Writes) -> OpenCall:
+        """Give back what a failed attempt held, but for what it may have cost; what is left."""
+        closing = Closing(
+            seq,
+            "settled" if ended.is_billed else "released",
+            "failed",
+            ended.finished_at,
+            status=ended.status,
+            error_code=ended.error_code,
+            reason=ended.reason,
+            cost=ended.cost if ended.is_billed else Cost(),
+            is_cost_known=not ended.is_billed,
+            cost_source=_source(ended),
+        )
+        cost = closing.cost_nanousd or 0
+        doubt, places = self._end_hold(call, cost, is_known=not ended.is_billed)
+        writes.attempts.append(_attempt_values(call, closing, doubt, places))
+        return replace(
+            call,
+            hold_nanousd=0,
+            places=(),
+            output_held=None,
+            attempt_at=-1,
+            past_cost_nanousd=call.past_cost_nanousd + cost,
+            past_doubt_nanousd=call.past_doubt_nanousd + doubt,
+            is_past_unpriced=call.is_past_unpriced or closing.cost is None,
+        )
+
+    def _end_hold(
+        self, call: OpenCall, cost: int, *, is_known: bool
+    ) -> tuple[int, tuple[Place, ...]]:
+        """Count the cost in every window that the call counts in; what stays in doubt, and these.
+
+        Where nothing is in flight any more, nothing counts: that attempt has ended before.
+        """
+        if call.is_waiting:
+            return 0, ()
+        keeps = call.output_held is not None and not is_known
+        doubt = doubt_of(call.hold_nanousd, cost) if keeps else 0
+        for place in call.places:
+            self._release(place, call.hold_nanousd, cost, doubt)
+        joined = self._joined_since(call)
+        for place in joined:
+            self._release(place, 0, cost, 0)
+        self.has_freed = self.has_freed or call.hold_nanousd > 0
+        return doubt, (*call.places, *joined)
+
+    def _release(self, place: Place, hold: int, cost: int, doubt: int) -> None:
+        grants = self._standings.grants(place.budget_id)
+        self._change.release(place, hold, cost, doubt, grants, self._now)
+
+    def _joined_since(self, call: OpenCall) -> tuple[Place, ...]:
+        """Windows of budgets that count the call and were not there when it was admitted."""
+        if call.epoch == self._books.epoch:
+            return ()
+        known = {place.budget_id for place in call.places}
+        return tuple(
+            Place(terms.id, subject, self._period(terms, call.admitted_at)[0])
+            for terms, subject in self._books.matching(call.facts)
+            if terms.id not in known and terms.counts_from_us <= call.admitted_at
+        )
+
+    def _learn(self, closing: Closing, call: OpenCall) -> None:
+        if closing.outcome == "ok" and closing.cost_source in ("reported", "provider"):
+            tokens = closing.usage.output // max(call.choices, 1)
+            route = call.facts.get("route", "")
+            self.answers.append((route, call.feature, tokens, call.output_bound))
+
+
+def _source(ended: Ended) -> str:
+    if not ended.is_billed:
+        return ""
+    return "unpriced" if ended.cost is None else "estimated"
+
+
+def _with_past(closing: Closing, call: OpenCall) -> Closing:
+    """The closing of a call of several attempts: its cost is that of all of them."""
+    closing = replace(closing, attempts=call.attempt)
+    if not call.past_cost_nanousd and not call.past_doubt_nanousd and not call.is_past_unpriced:
+        return closing
+    lines = (closing.cost or Cost()).lines
+    is_incomplete = closing.cost is None or closing.cost.is_incomplete or call.is_past_unpriced
+    earlier = ("earlier", call.past_cost_nanousd)
+    return replace(
+        closing,
+        state="settled" if closing.state == "released" else closing.state,
+        cost=Cost((*lines, earlier), is_incomplete=is_incomplete),
+        cost_source=closing.cost_source or "estimated",
+    )
+
+
+def _attempt_values(
+    call: OpenCall, closing: Closing, doubt: int, places: tuple[Place, ...]
+) -> tuple[object, ...]:
+    """The parameters of `INSERT_ATTEMPT`."""
+    aim = call.aim
+    return (
+        closing.seq,
+        call.attempt,
+        aim.provider,
+        aim.sent_model,
+        aim.route,
+        call.attempt_at,
+        closing.finished_at,
+        closing.state,
+        closing.status,
+        closing.error_code,
+        closing.reason,
+        call.hold_nanousd,
+        doubt,
+        closing.cost_nanousd,
+        closing.cost_source,
+        windows_text(places),
+        aim.input_ceiling_nanousd,
+        aim.output_rate_nanousd,
+        call.output_held,
+    )

@@ -1,0 +1,113 @@
+"""What the ledger thread has in memory: books, amounts, calls in flight, and what it has learned.
+
+Everything that comes from the file is dropped and read again where a transaction fails. Used by the
+ledger thread alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from ferrycli.rules.budget import Terms
+from ferrycli.rules.limits import Limiter
+from ferrycli.rules.windows import window_end, window_start
+from ferrycli.store import books as booklet
+from ferrycli.store.alarms import Alarms
+from ferrycli.store.books import Books
+from ferrycli.store.endings import OpenCall
+from ferrycli.store.ids import IdMaker
+from ferrycli.store.learned import Learned
+from ferrycli.store.storms import Storms
+from ferrycli.store.till import Amounts, Till, WindowKey
+
+_READ_SEQUENCE = "SELECT value FROM meta WHERE name = 'sequence'"
+
+
+class Memory:
+    """Of one server."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, now_us: Callable[[], int], instance_id: str
+    ) -> None:
+        self.connection = connection
+        self.instance_id = instance_id
+        """This server."""
+        self.till = Till(connection)
+        self.limiter = Limiter()
+        self.learned = Learned()
+        self.alarms = Alarms(connection)
+        self.storms = Storms()
+        self.books = Books()
+        self.calls_admitted = 0
+        self.last_used: dict[str, int] = {}
+        """Key id to UTC microseconds, since it was last written."""
+        self.sequence = int(connection.execute(_READ_SEQUENCE).fetchone()[0])
+        """The last of the ledger's own numbers."""
+        self._ids = IdMaker(now_us, secrets.randbits)
+        self._now_us = now_us
+        self._open: dict[int, OpenCall] = {}
+        self._version = -1
+        self._unchecked: tuple[Terms, ...] = ()
+        self._periods: dict[str, tuple[int, int | None, Terms]] = {}
+        self._zones: dict[str, tzinfo] = {}
+        self.learned.load(connection)
+
+    @property
+    def standings(self) -> Mapping[WindowKey, Amounts]:
+        """What is held in memory of the windows table, for checks."""
+        return self.till.windows
+
+    @property
+    def calls_open(self) -> int:
+        """Calls in flight."""
+        return len(self._open)
+
+    def _load(self) -> Books:
+        """The books of one moment: in a transaction, of its own where none is open."""
+        if self.connection.in_transaction:
+            return booklet.load(self.connection)
+        self.connection.execute("BEGIN")
+        try:
+            return booklet.load(self.connection)
+        finally:
+            self.connection.execute("COMMIT")
+
+    def has_changed_terms(self) -> bool:
+        """Whether a budget changed since the last batch, so that one is due."""
+        return bool(self._unchecked)
+
+    def open_call(self, seq: int) -> OpenCall | None:
+        """The call in flight with this row key."""
+        return self._open.get(seq)
+
+    def take_over(self, calls: Mapping[int, OpenCall]) -> None:
+        """Calls that another server left in flight, to be closed by this one."""
+        self._open.update(calls)
+
+    def period(self, terms: Terms, at_us: int) -> tuple[int, int | None]:
+        """Start and end of the window of `terms` that holds `at_us`."""
+        known = self._periods.get(terms.id)
+        if known is not None and known[2] is terms:
+            start, end, _ = known
+            if start <= at_us and (end is None or at_us < end):
+                return start, end
+        zone = self._zones.get(terms.zone)
+        if zone is None:
+            zone = self._zones[terms.zone] = ZoneInfo(terms.zone)
+        start = window_start(terms.period, zone, at_us)
+        end = window_end(terms.period, zone, start)
+        if end is not None or terms.period == "total":
+            self._periods[terms.id] = (start, end, terms)
+        return start, end
+
+    def now(self) -> int:
+        """The one reading of the clock for a batch."""
+        return self._now_us()
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh id, as it is shown."""
+        return self._ids.make().text(prefix)

@@ -1,0 +1,130 @@
+"""What the ledger is asked and told, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.errors import FerryError
+from ferrycli.rules.pricing import Cost
+from ferrycli.rules.selectors import Facts
+from ferrycli.store.books import Books
+from ferrycli.store.rows import Aim, Closing, Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One target that may carry a call."""
+
+    ask: Ask
+    facts: Facts
+    """Dimension to value, for the selectors of budgets; `key` is the key's id, `provider`,
+    `model` and `route` are the target's."""
+    aim: Aim | None = None
+    """None: the target that the opening itself names."""
+    tier: str = "normal"
+    via: str = ""
+    """The route that a budget's rule names."""
+    condition: Callable[[int], bool] | None = None
+    """Of the percentage that the fullest matching budget has used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """A question: may this call go, and where?"""
+
+    opening: Opening
+    candidates: tuple[Candidate, ...]
+    epoch: int
+    """Of the books on which the question was built."""
+    tokens: int = 0
+    """What counts against tokens a minute until the call's usage is known."""
+    idempotency_key: str = ""
+    may_wait: bool = False
+    """Whether the call waits for money that is only held."""
+    short: frozenset[tuple[str, str]] = frozenset()
+    """Of one that waits: budget and subject of the windows that had not got enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A question: an attempt has failed; may the call go to one of these?"""
+
+    seq: int
+    ended: Ended
+    candidates: tuple[Candidate, ...]
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of an attempt that failed before the client got a byte."""
+
+    finished_at: int
+    status: int = 0
+    error_code: str = ""
+    reason: str = ""
+    cost: Cost | None = Cost()
+    """An estimate where the provider may have billed; None: it did, and has no price."""
+    is_billed: bool = False
+    """Whether the provider may have billed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """A call of a known key that was refused before any budget was asked."""
+
+    opening: Opening
+    refusal: FerryError
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A cost that happened, whatever any budget says: never refused."""
+
+    opening: Opening
+    facts: Facts
+    closing: Closing
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that is no budget's crossing and that the operator must be told once."""
+
+    kind: str
+    subject: str
+    window_start: int = 0
+    """Told once for each start: a day's, for what may go on for days."""
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthNote:
+    """The circuit of a target has changed."""
+
+    provider: str
+    model: str
+    state: str
+    since_us: int
+    until_us: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The books moved on since the question was built: build it again on these."""
+
+    books: Books
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The call waits for money that others hold."""
+
+    places: frozenset[tuple[str, str]]
+    """Budget and subject of the windows that are short."""
+
+
+Verdict = Admission | FerryError | Stale | Waits
+Message = Admit | Again | Deny | Closing | Record | Note | HealthNote

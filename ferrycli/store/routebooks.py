@@ -1,0 +1,41 @@
+"""Routes, assignments and circuits as a running server knows them, read with the bare driver."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from ferrycli.rules.circuit import CircuitState
+from ferrycli.rules.routes import Assignment, Route, route_of
+from ferrycli.rules.selectors import Selector
+
+
+def load_routes(
+    connection: sqlite3.Connection,
+) -> tuple[dict[str, Route], tuple[Assignment, ...]]:
+    """Every route by name, and every assignment, the oldest first. Expired ones are there too."""
+    columns = "name, targets, cheaper, free, settings"
+    query = f"SELECT {columns} FROM routes WHERE removed_at IS NULL ORDER BY name"
+    routes = {row[0]: route_of(*row) for row in connection.execute(query)}
+    return routes, tuple(_assignments(connection))
+
+
+def _assignments(connection: sqlite3.Connection) -> list[Assignment]:
+    columns = "id, subject, selector, route, until_at, output_max"
+    query = f"SELECT {columns} FROM assignments WHERE removed_at IS NULL ORDER BY id"
+    return [
+        Assignment(row[0], Selector(_pairs(row[1])), *row[2:]) for row in connection.execute(query)
+    ]
+
+
+def load_health(connection: sqlite3.Connection) -> dict[str, CircuitState]:
+    """The circuit of each target (`provider/model`) as it was last written."""
+    columns = "provider || '/' || model, state, since, until_at, reason"
+    return {
+        row[0]: CircuitState(*row[1:])
+        for row in connection.execute(f"SELECT {columns} FROM health")
+    }
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((dimension, value) for dimension, value in json.loads(text))
