@@ -46,6 +46,7 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
             course.first_byte_at,
             course.status,
             course.error_code,
+            is_dispatched=course.is_dispatched,
         )
     is_final = course.outcome == "ok" or reading.is_complete
     bill = _bill(asked, admission, reading, is_final=is_final)
@@ -116,6 +117,11 @@ def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
         return price_call(usage, card, served)
     costs = (price_call(usage, card, ""), price_call(usage, card, asked))
     return max(costs, key=lambda cost: cost.total)
+
+
+def estimated_cost(asked: Asked, admission: Admission, reading: Reading) -> Cost | None:
+    """What an attempt that broke off may have cost; None where nothing prices it."""
+    return _bill(asked, admission, reading, is_final=False).cost
 
 
 def reported_cost(asked: Asked, admission: Admission, reading: Reading) -> int | None:

@@ -1,7 +1,8 @@
 """Brings one provider's reply to the client: an error, a whole reply, or a stream.
 
-Bytes go on as they come; a reader taps a copy. What the client got is written down in the call's
-`Course` as it happens, so that it is right whenever the call ends.
+Bytes go on as they come; a reader taps a copy. The head of a reply waits for its first byte, so
+that a provider which breaks off before it can still be replaced. What the client got is written
+down in the call's `Course` as it happens, so that it is right whenever the call ends.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Delivery:
         self.is_started = False
         """The client has the head of the reply: from now on nothing else can be told."""
         self._status = 200
+        self.cut_body = b""
+        """A reply that came to its end and is no whole JSON; the client has nothing of it."""
 
     @property
     def is_complete(self) -> bool:
@@ -60,15 +63,13 @@ class Delivery:
         if 300 <= reply.status < 400:
             raise UpstreamFailed(self._asked.target.provider, "it answered with a redirect")
         headers = [*reply_headers(reply.headers), *disclosed]
-        if reply.status >= 400:
-            await self._deliver_error(reply, headers)
-        elif _is_event_stream(reply.headers):
+        if _is_event_stream(reply.headers):
             await self._deliver_stream(reply, headers)
         else:
             await self._deliver_whole(reply, headers)
 
-    async def _deliver_error(self, reply: UpstreamReply, headers: Headers) -> None:
-        """The provider's own error, status and body as they are."""
+    async def read_error(self, reply: UpstreamReply) -> bytes:
+        """The body of an error, as much of it as is passed on. Raises as `deliver` does."""
         reader = self._reader = WholeReader()
         size = 0
         async for chunk in reply.chunks():
@@ -79,7 +80,12 @@ class Delivery:
         body = reader.finish()
         self._course.error_code = reader.reading().error_code or f"http_{reply.status}"
         self._course.outcome = "failed"
-        await self._start([*headers, _length(body)])
+        return body
+
+    async def pass_on(self, status: int, headers: Headers, body: bytes, disclosed: Headers) -> None:
+        """The provider's own error, status and body as they are."""
+        self._status = status
+        await self._start([*reply_headers(headers), *disclosed, _length(body)])
         await self._finish(body)
 
     async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> None:
@@ -92,6 +98,9 @@ class Delivery:
         body = reader.finish()
         reading = reader.reading()
         self._settle_outcome(reading)
+        if self._course.outcome == "cut" and not self.is_started:
+            self.cut_body = body
+            raise UpstreamFailed(self._asked.target.provider, "its reply is no whole JSON")
         if not self.is_started:
             cost = reported_cost(self._asked, self._admission, reading)
             told = [] if cost is None else [own("cost-usd", usd_exact(cost))]
@@ -101,12 +110,15 @@ class Delivery:
     async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> None:
         facts = self._asked.facts
         reader = self._reader = StreamReader(strips_usage=facts.is_stream and not facts.wants_usage)
-        await self._start([*headers, (b"cache-control", b"no-cache")])
+        headers = [*headers, (b"cache-control", b"no-cache")]
         async for chunk in reply.chunks():
             self._note_first_byte()
+            await self._start(headers)
             if passed := reader.feed(chunk):
                 await self._send_body(passed)
         rest = reader.finish()
+        if not self.is_started:
+            raise UpstreamFailed(self._asked.target.provider, "its reply is empty")
         self._settle_outcome(reader.reading())
         await self._finish(rest)
 

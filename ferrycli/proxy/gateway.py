@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ferrycli.proxy.gate import Gate, Scope, is_local
+from ferrycli.proxy.loop_watch import LoopWatch
+from ferrycli.proxy.reads import Reads
 from ferrycli.proxy.snapshot import Snapshot, SnapshotKeeper
+from ferrycli.proxy.thread_bounds import ThreadBounds
 from ferrycli.proxy.upstream import Upstream
+from ferrycli.rules.circuit import Circuits
 from ferrycli.rules.denials import BadKey
 from ferrycli.rules.keys import KeyTerms, shown
+from ferrycli.rules.retries import RetryBudget
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.ledger import Ledger
 from ferrycli.wire.headers import credential
@@ -24,14 +29,23 @@ class Gateway:
     gate: Gate
     http: Upstream
     sim: Upstream
+    reads: Reads
     ids: IdMaker
     now_us: Callable[[], int]
     total_s: float
     """Seconds that a whole call may take."""
     spent_status: int
     """The status of a refusal for a spent budget: 429 or 402."""
+    budget_wait_s: float
+    """Seconds that a call waits for money that others hold; 0: it does not."""
+    loops: LoopWatch
+    chance: Callable[[int], int]
+    """A random number of so many bits."""
     state: Mapping[str, bool]
     """`stopping`: set while the server drains."""
+    circuits: Circuits = field(default_factory=Circuits)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    threads: ThreadBounds = field(default_factory=ThreadBounds)
 
     def snapshot(self) -> Snapshot:
         """What calls are decided on now."""
@@ -44,11 +58,11 @@ class Gateway:
         `BadKey` or `TwoKeys`.
         """
         secret = credential(scope["headers"])
-        local = is_local(scope)
-        key = self.snapshot().key(secret, is_local=local)
+        local, now_us = is_local(scope), self.now_us()
+        key = self.snapshot().key(secret, now_us, is_local=local)
         if key is None:
             await self.ledger.refresh()
-            key = self.snapshot().key(secret, is_local=local)
+            key = self.snapshot().key(secret, now_us, is_local=local)
         if key is None:
             raise BadKey(shown(secret), "unknown")
         return key

@@ -54,7 +54,7 @@ class HttpUpstream:
             headers=self._with_credential(attempt.headers, provider),
             content=attempt.body,
         )
-        first_byte_s = self._deadlines.first_byte_s
+        first_byte_s = attempt.first_byte_s or self._deadlines.first_byte_s
         try:
             async with asyncio.timeout(first_byte_s):
                 response = await self._client.send(request, stream=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferrycli.rules.attribution import DIMENSIONS, Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask
+from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.estimate import RECOVERED_SHARE, tokens
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price_call
 from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
-from ferrycli.store.batch import Admit
 from ferrycli.store.ids import NewId
-from ferrycli.store.rows import Opening
+from ferrycli.store.messages import Admit, Candidate
+from ferrycli.store.rows import Aim, Opening
 from ferrycli.wire.facts import Facts
 
 CLIENT_RETRIES_MAX = 1_000
@@ -25,7 +27,7 @@ INPUT_UNKNOWN_TOKENS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, understood: who asks for what, of which target, at which rates."""
+    """A request, understood, at one target that may carry it."""
 
     id: NewId
     endpoint: str
@@ -36,14 +38,56 @@ class Asked:
     card: RateCard | None
     epoch: int
     client_retry: int
+    choice: Choice | None = None
+    """How the target was come by; None: it was named itself."""
+    assignment: str = ""
+    idempotency_key: str = ""
+    thread_bound: int | None = None
+    """What an earlier call of the thread says that the input can be at the most."""
+
+    @property
+    def route(self) -> str:
+        """The route that the target is of; empty where a model was named itself."""
+        return self.choice.route if self.choice is not None else ""
+
+    @property
+    def tier(self) -> str:
+        """`normal`, `cheaper` or `free`."""
+        return self.choice.tier if self.choice is not None else "normal"
+
+    @property
+    def output_asked(self) -> int | None:
+        """The least of the caller's limit and of what route and assignment allow, per choice."""
+        own = self.choice.output_max if self.choice is not None else None
+        known = [one for one in (self.facts.output_asked, own) if one is not None]
+        return min(known) if known else None
 
 
-def question(asked: Asked) -> Admit:
-    """What the ledger must know to admit this call."""
+def question(ways: Sequence[Asked]) -> Admit:
+    """What the ledger must know to admit this call by one of its `ways`."""
+    first = ways[0]
+    candidates = tuple(candidate(one, has_aim=len(ways) > 1) for one in ways)
+    ask = candidates[0].ask
+    row = opening(first, ask, input_bound(first), _expected(first))
+    used = tokens(first.facts.input_characters, first.target.model)
+    answer = first.output_asked or EXPECTED_OUTPUT_TOKENS
+    held = used + min(answer, EXPECTED_OUTPUT_TOKENS) * first.facts.choices
+    return Admit(row, candidates, first.epoch, held, first.idempotency_key)
+
+
+def candidate(asked: Asked, *, has_aim: bool = True) -> Candidate:
+    """One way as the ledger judges it."""
     bound, expected = input_bound(asked), _expected(asked)
     ask = _ask(asked, bound, expected)
-    row = opening(asked, ask, bound, expected)
-    return Admit(row, ask, selector_facts(asked), asked.epoch)
+    choice = asked.choice
+    return Candidate(
+        ask,
+        selector_facts(asked),
+        _aim(asked, ask, bound, expected) if has_aim else None,
+        asked.tier,
+        choice.via if choice is not None else "",
+        choice.condition if choice is not None else None,
+    )
 
 
 def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
@@ -67,10 +111,11 @@ def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
         ceiling=limits,
         is_priced=card is not None,
         is_free=card is not None and card.is_free,
-        output_asked=facts.output_asked,
+        output_asked=asked.output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=expected or 0,
         unbounded_field=facts.unbounded_field or _unbounded_field(card),
+        is_bounded_here=asked.output_asked != facts.output_asked,
     )
 
 
@@ -82,7 +127,8 @@ def _unbounded_field(card: RateCard | None) -> str:
 def input_bound(asked: Asked) -> int:
     """The most tokens that the input can be: never more than the model's context holds."""
     window = asked.card.context_tokens_max if asked.card else None
-    bounds = [bound for bound in (asked.facts.input_bound, window) if bound is not None]
+    every = (asked.facts.input_bound, asked.thread_bound, window)
+    bounds = [bound for bound in every if bound is not None]
     return min(bounds) if bounds else INPUT_UNKNOWN_TOKENS
 
 
@@ -100,8 +146,8 @@ def _expected(asked: Asked) -> int | None:
     if asked.card is None:
         return None
     output = EXPECTED_OUTPUT_TOKENS // RECOVERED_SHARE
-    if asked.facts.output_asked is not None:
-        output = min(output, asked.facts.output_asked)
+    if asked.output_asked is not None:
+        output = min(output, asked.output_asked)
     usage = estimated_usage(asked, 0)
     usage = Usage(input=usage.input, output=output * asked.facts.choices)
     try:
@@ -121,8 +167,22 @@ def selector_facts(asked: Asked) -> dict[str, str]:
         "key": asked.key.id,
         "provider": asked.target.provider,
         "model": asked.target.model,
-        "route": attribution.route,
+        "route": asked.route,
     }
+
+
+def _aim(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Aim:
+    return Aim(
+        provider=asked.target.provider,
+        model=asked.target.model,
+        route=asked.route,
+        sent_model=asked.target.model,
+        expected_nanousd=expected,
+        price_version=asked.card.version if asked.card else "",
+        input_bound=bound,
+        input_ceiling_nanousd=ask.ceiling.input_nanousd if ask.ceiling else None,
+        output_rate_nanousd=ask.ceiling.output_rate if ask.ceiling else None,
+    )
 
 
 def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening:
@@ -141,7 +201,7 @@ def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening
         feature=attribution.feature,
         provider=asked.target.provider,
         model=asked.target.model,
-        route=attribution.route,
+        route=asked.route,
         expected_nanousd=expected,
         price_version=asked.card.version if asked.card else "",
         priority=attribution.priority,
@@ -165,4 +225,5 @@ def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening
         output_rate_nanousd=ask.ceiling.output_rate if ask.ceiling else None,
         output_asked=facts.output_asked,
         expected_output=ask.expected_output_tokens,
+        assignment=asked.assignment,
     )

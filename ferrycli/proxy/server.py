@@ -28,10 +28,15 @@ from ferrycli.proxy.app import make_app
 from ferrycli.proxy.gate import Gate
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.http_upstream import HttpUpstream
+from ferrycli.proxy.loop_watch import LoopWatch
+from ferrycli.proxy.reads import Reads
 from ferrycli.proxy.sim_upstream import SimUpstream
 from ferrycli.proxy.snapshot import Providers, SnapshotKeeper
+from ferrycli.proxy.telling import Telling
 from ferrycli.proxy.upstream import Deadlines
+from ferrycli.rules.circuit import Circuits
 from ferrycli.rules.errors import AddressUnusable, LedgerUnavailable, NoCredential
+from ferrycli.rules.loops import LoopGuard
 from ferrycli.settings import Provider, Settings, credentials
 from ferrycli.sim.provider import Simulator
 from ferrycli.store.books import Books
@@ -46,6 +51,8 @@ LEDGER_PATIENCE_S = 30.0
 CUT_SECONDS_MAX = 5.0
 DAY_SECONDS_MAX = 10.0
 """How long a stopping server waits for the day that is being summed."""
+NOTICE_SECONDS_MAX = 5.0
+"""How long it waits for notices that are on their way."""
 WATCH_S = 0.5
 _NOT_ENCRYPTED = (
     "it is not loopback and nothing would encrypt the keys; set `behind_proxy = true` in `[server]`"
@@ -172,9 +179,12 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
         watch = asyncio.create_task(_watch(ledger, teller))
         days = DayKeeper(settings.database, settings.zone, now_us)
         days.start()
+        telling = Telling(settings, now_us, teller.trouble)
+        telling.start()
         await server.serve(sockets=[listening])
         watch.cancel()
         await gateway.http.close()
+        await asyncio.to_thread(telling.stop, NOTICE_SECONDS_MAX)
         days.stop(DAY_SECONDS_MAX)
         return Served(ledger.calls_admitted, server.calls_cut, time.monotonic() - server.ready_at_s)
     finally:
@@ -216,11 +226,23 @@ def _gateway(
         ),
         http=HttpUpstream(deadlines, found, values["upstream.connections_max"]),
         sim=SimUpstream(Simulator(), now_us),
+        reads=Reads(settings.database),
         ids=ids,
         now_us=now_us,
         total_s=values["upstream.total_s"],
         spent_status=int(values["server.budget_status"]),
+        budget_wait_s=values["server.budget_wait_s"],
+        loops=LoopWatch(
+            values["guard.loop"],
+            LoopGuard(
+                values["guard.same_request_max"],
+                values["guard.same_message_max"],
+                values["guard.window_s"] * 1_000_000,
+            ),
+        ),
+        chance=secrets.randbits,
         state=state,
+        circuits=Circuits(ledger.health),
     )
 
 

@@ -6,19 +6,26 @@ Rebuilt when the ledger publishes new books; cheap, because everything in it is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ferrycli.prices import catalogue
 from ferrycli.prices.cards import Cards
 from ferrycli.rules.denials import BadKey, NoKey
+from ferrycli.rules.choices import Choices, Roads, Wanted, choose, survey
+from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.keys import DEMO_SECRET, KeyTerms, is_well_formed, shown
 from ferrycli.rules.pricing import RateCard
-from ferrycli.rules.routing import ProviderTerms, Target, allowed, find_target
+from ferrycli.rules.routes import Assignments
+from ferrycli.rules.routing import ProviderTerms, Target
+from ferrycli.rules.selectors import OF_TARGET, Selector
 from ferrycli.settings import Provider
 from ferrycli.sim.models import MODELS
 from ferrycli.store.books import Books
 from ferrycli.wire.bodies import ModelEntry
+
+Blocked = Callable[[str], CircuitState | None]
+"""Which circuit keeps calls away from `provider/model`; None where none does."""
 
 _PRICED_AS = {model.name: model.priced_as for model in MODELS}
 DEMO_KEY = KeyTerms(id="demo", name="demo", last4="demo", models=("sim/*",), is_demo=True)
@@ -43,6 +50,10 @@ class Providers:
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
         )
 
+    def kind_of(self, name: str) -> str:
+        """What a provider is, for reading its errors: its name in the catalogue, else its kind."""
+        return self.catalogue_ids[name] or self.by_name[name].kind
+
     @property
     def are_simulated(self) -> bool:
         """Whether nothing real is configured: then, and only then, the demo key opens."""
@@ -64,8 +75,16 @@ class Snapshot:
         self.books = books
         self.cards = cards
         self.providers = providers
+        self._assignments = Assignments(books.assignments)
+        self._rule_routes = tuple(
+            (Selector(tuple(pair for pair in terms.subject if pair[0] not in OF_TARGET)), rule)
+            for terms in books.budgets.values()
+            for rule in terms.rules
+            if rule.route
+        )
+        """Rules that name a route, and whose calls they may be about, whatever the target."""
 
-    def key(self, secret: str, *, is_local: bool) -> KeyTerms | None:
+    def key(self, secret: str, now_us: int, *, is_local: bool) -> KeyTerms | None:
         """The key of `secret`; None where it is well formed and not known (yet).
 
         Raises `NoKey` or `BadKey`.
@@ -79,18 +98,64 @@ class Snapshot:
         if not is_well_formed(secret):
             raise BadKey(shown(secret), "typo" if secret.startswith("fk_") else "unknown")
         # Looked up by its hash: the comparison tells nothing about the secret.
-        return self.books.keys.get(hashlib.sha256(secret.encode()).hexdigest())
+        hashed = hashlib.sha256(secret.encode()).hexdigest()
+        if self.books.retiring.get(hashed, now_us) < now_us:
+            raise BadKey(shown(secret), "rotated")
+        return self.books.keys.get(hashed)
 
-    def target(self, asked: str, key: KeyTerms, now_us: int) -> Target:
-        """Where a call for the model `asked` goes. Raises `ModelNotFound`, `ModelNotAllowed`."""
+    def choose(self, wanted: Wanted, now_us: int, chance: int, blocked: Blocked) -> Choices:
+        """The targets that may answer, in tiers and in order. Raises what `rules.choices` does."""
+        return choose(
+            wanted,
+            self._roads(wanted, now_us, blocked),
+            now_us=now_us,
+            chance=chance,
+            rule_routes=self._routes_of_rules(wanted),
+        )
 
+    def survey(self, wanted: Wanted, now_us: int, blocked: Blocked) -> Choices:
+        """As `choose`, also where no target is left."""
+        return survey(
+            wanted,
+            self._roads(wanted, now_us, blocked),
+            now_us=now_us,
+            rule_routes=self._routes_of_rules(wanted),
+        )
+
+    def _roads(self, wanted: Wanted, now_us: int, blocked: Blocked) -> Roads:
         def serves(provider: ProviderTerms, model: str) -> bool:
             return self.card(Target(provider.name, provider.kind, model), now_us) is not None
 
         def names() -> list[str]:
-            return [entry.id for entry in self.models(key, now_us)]
+            return [entry.id for entry in self.models(wanted.key, now_us)]
 
-        return allowed(key, find_target(asked, self.providers.terms, serves, names))
+        def carries(target: Target, wanted: Wanted) -> str:
+            card = self.card(target, now_us)
+            window = card.context_tokens_max if card is not None else None
+            if window is not None and wanted.input_tokens > window:
+                return f"its context holds {window:,} tokens"
+            return ""
+
+        return Roads(
+            self.providers.terms,
+            serves,
+            names,
+            self.books.routes,
+            self._assignments,
+            carries,
+            blocked,
+        )
+
+    def _routes_of_rules(self, wanted: Wanted) -> list[tuple[str, str]]:
+        """Tier and route of each rule that names one and may be about this call."""
+        if not self._rule_routes:
+            return []
+        facts = wanted.facts()
+        return [
+            ("cheaper" if rule.action == "downgrade" else "free", rule.route)
+            for selector, rule in self._rule_routes
+            if selector.subject(facts) is not None
+        ]
 
     def card(self, target: Target, now_us: int) -> RateCard | None:
         """The rate card of `target` at that moment; None: unpriced."""

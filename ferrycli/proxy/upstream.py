@@ -32,6 +32,8 @@ class Attempt:
     """Below the provider's base URL: `/chat/completions`."""
     headers: Headers
     body: bytes
+    first_byte_s: float | None = None
+    """Seconds until the reply begins; None: as for every target."""
 
 
 class UpstreamReply(Protocol):

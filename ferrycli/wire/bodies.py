@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import msgspec
 
@@ -35,15 +36,50 @@ def error_body(error: FerryError) -> bytes:
 
 def _facts(error: FerryError) -> dict[str, object]:
     """The error's own fields, for programs; text is cleaned."""
-    facts: dict[str, object] = {}
-    for field in fields(error):  # type: ignore[arg-type]  # Every subclass is a dataclass.
-        value = getattr(error, field.name)
-        if isinstance(value, str):
-            value = safe(value)
-        elif isinstance(value, tuple):
-            value = [safe(str(item)) for item in value]
-        facts[field.name] = value
-    return facts
+    found = fields(error)  # type: ignore[arg-type]  # Every subclass is a dataclass.
+    return {field.name: _cleaned(getattr(error, field.name)) for field in found}
+
+
+def _cleaned(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_cleaned(one) for one in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return safe(str(value))
+
+
+def json_body(value: object) -> bytes:
+    """A body of plain values."""
+    return msgspec.json.encode(value)
+
+
+class _Error(msgspec.Struct):
+    message: Any = ""
+    code: Any = None
+    type: Any = None
+    status: Any = None
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error | str | None = None
+    message: Any = ""
+
+
+_decode_error = msgspec.json.Decoder(_ErrorBody).decode
+
+
+def error_text(body: bytes) -> tuple[str, str]:
+    """Code and message of a provider's error, in any of their forms; empty where it has none."""
+    try:
+        said = _decode_error(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", safe(body[:MESSAGE_LENGTH_MAX].decode("utf-8", "replace"))
+    error = said.error
+    if not isinstance(error, _Error):
+        return "", safe(str(error or said.message), MESSAGE_LENGTH_MAX)
+    named = (error.code, error.type, error.status)
+    code = next((str(one) for one in named if one not in (None, "")), "")
+    return safe(code, 64), safe(str(error.message), MESSAGE_LENGTH_MAX)
 
 
 @dataclass(frozen=True, slots=True)

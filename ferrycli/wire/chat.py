@@ -7,7 +7,9 @@ for and the client did not. Counts are cumulative: the last report wins, nothing
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -37,14 +39,20 @@ _NAMED = re.compile(rb'"(model|service_tier|finish_reason)"\s*:\s*"([^"\\]{1,200
 
 
 def outgoing(
-    body: bytes, facts: Facts, model: str, output_bound: int | None, bound_field: str
+    body: bytes,
+    facts: Facts,
+    model: str,
+    output_bound: int | None,
+    bound_field: str,
+    members: Mapping[str, bytes] = MappingProxyType({}),
 ) -> bytes:
     """The body for the provider: the caller's own, but for what ferry must set.
 
-    Set are the model's name at the provider, the request for usage in a stream, and ferry's bound
-    on the answer (in the caller's fields if it used any, else in `bound_field`).
+    Set are the model's name at the provider, the request for usage in a stream, ferry's bound
+    on the answer (in the caller's fields if it used any, else in `bound_field`), and `members`,
+    JSON by name, such as OpenRouter's `provider`.
     """
-    values: dict[str, bytes] = {}
+    values = dict(members)
     if model != facts.model:
         values["model"] = msgspec.json.encode(model)
     if facts.is_stream and not facts.wants_usage:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ferrycli.rules.usage import Usage
+from ferrycli.wire.input_bounds import image_tokens
 from ferrycli.wire.splice import Member
 
 
@@ -35,7 +36,10 @@ class Facts:
     choices: int = 1
     tier: str = ""
     input_bound: int | None = 0
-    """The most tokens that the input can be; None: as many as the model's context holds."""
+    """The most tokens that the input can be, at the model asked for; None: as many as its context
+    holds."""
+    images: int = 0
+    """Images in `input_bound`: each counts by the model that looks at it."""
     input_characters: int = 0
     has_audio: bool = False
     predicted_bytes: int = 0
@@ -47,6 +51,15 @@ class Facts:
     """Single fields that attribution reads, such as `user`."""
     fingerprints: Fingerprints = Fingerprints()
     members: tuple[Member, ...] = ()
+    messages: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
+    """Each message as it stands in the body: views of it that know no method, for `bytes(…)`."""
+
+    def input_bound_at(self, model: str) -> int | None:
+        """`input_bound`, at another model than the one asked for."""
+        if self.input_bound is None or not self.images:
+            return self.input_bound
+        dearer = image_tokens(model) - image_tokens(self.model)
+        return self.input_bound + self.images * dearer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ferrycli.rules.attribution import HEADER_NAMES, TAGS_HEADER
-from ferrycli.rules.denials import TwoKeys
+from ferrycli.rules.clean import safe
+from ferrycli.rules.denials import BadParameter, TwoKeys
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -45,6 +46,9 @@ _REPLY_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 VIA = b"ferry"
 """How ferry names itself in `Via`, so that a loop through itself is seen."""
+
+IDEMPOTENCY_HEADER = b"idempotency-key"
+IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
 _READ = frozenset({name.encode() for name in HEADER_NAMES} | {TAGS_HEADER.encode()})
 
@@ -91,6 +95,23 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
     if len(set(found.values())) > 1:
         raise TwoKeys(tuple(sorted(name.decode() for name in found)))
     return next(iter(found.values()), b"").decode("utf-8", "replace")
+
+
+def idempotency_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The `Idempotency-Key` of a request; "" where there is none.
+
+    Raises `BadParameter` for one that would have to be changed to be kept, since two keys must
+    never become one, and for two that differ.
+    """
+    found = {value.strip() for name, value in headers if name == IDEMPOTENCY_HEADER}
+    found.discard(b"")
+    if not found:
+        return ""
+    text = min(found).decode("utf-8", "replace")
+    if len(found) > 1 or safe(text, IDEMPOTENCY_KEY_LENGTH_MAX) != text or "\ufffd" in text:
+        wanted = f"one key of at most {IDEMPOTENCY_KEY_LENGTH_MAX} printable characters"
+        raise BadParameter("Idempotency-Key", text, wanted)
+    return text
 
 
 def attribution_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, NotJson
 from ferrycli.wire.facts import Facts, Fingerprints
+from ferrycli.wire.input_bounds import AUDIO, image_tokens, input_bound, unescaped
 from ferrycli.wire.splice import Member, members
 
 MODEL_LENGTH_MAX = 200
@@ -22,43 +23,12 @@ OUTPUT_ASKED_MAX = 10_000_000
 CHOICES_MAX = 128
 METADATA_MEMBERS_MAX = 64
 
-MESSAGE_OVERHEAD = 16
-"""Tokens that a chat template puts around a message, at the most."""
-TOOLS_OVERHEAD = 512
-"""Tokens of the hidden instructions that come with tools, beside twice their text."""
-IMAGE_TOKENS = 10_240
-"""The most that one image counts as, but for `IMAGE_TOKENS_OF`."""
-IMAGE_TOKENS_OF = (("gpt-4o-mini", 2_833 + 8 * 5_667),)
-"""Parts of names of models whose images count for more: a base, and eight tiles of 512 pixels in
-768 by 2,048. Source: OpenAI's page on vision costs."""
-AUDIO_BYTES_PER_TOKEN = 64
-"""Base64 characters per token of audio at the least: the smallest usual codec has 130."""
-
-# Parts that are no text: their bytes are no tokens, and each counts by a surcharge instead.
-_ENCODED_IMAGE = re.compile(
-    rb'"image_url"\s*:\s*(?:\{\s*(?:"detail"\s*:\s*"[a-z]+"\s*,\s*)?"url"\s*:\s*)?'
-    rb'"data:image/[a-z.+-]{1,40};base64,[A-Za-z0-9+/=\\]*"'
-)
-_ENCODED_AUDIO = re.compile(
-    rb'"input_audio"\s*:\s*\{\s*(?:"format"\s*:\s*"[a-z0-9]+"\s*,\s*)?'
-    rb'"data"\s*:\s*"[A-Za-z0-9+/=\\]*"'
-)
-_IMAGE = re.compile(rb'"type"\s*:\s*"(?:image_url|image|input_image)"')
-_AUDIO = re.compile(rb'"type"\s*:\s*"(?:input_audio|audio_url)"|"audio"\s*:\s*\{')
-"""Speech, also that of an earlier answer, named by its id."""
-_ELSEWHERE = re.compile(
-    rb'"(?:file_id|file_data|file_url|document_url|audio_url|video_url|input_video|video)"\s*:'
-    rb'|"audio"\s*:\s*\{'
-)
-"""Content that is not in the request, or whose pages or seconds cannot be counted."""
 UNBOUNDED_FIELDS = frozenset(
     {"web_search_options", "models", "plugins", "search_parameters", "extra_body"}
 )
 """Members that let a provider bill searches, other models or content kept elsewhere."""
 LOCAL_TOOLS = frozenset({"", "function", "custom"})
 """Kinds of tools that the caller runs; every other runs at the provider, at a price of its own."""
-_PLAIN_ESCAPED = re.compile(rb"\\u00[2-7]")
-"""A plain character written as an escape, which would hide a name from the patterns above."""
 
 _ABSENT = msgspec.Raw(b"")
 
@@ -113,11 +83,12 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
     raw_messages = bytes(parsed.messages)
     tools, functions = _present(parsed.tools), _present(parsed.functions)
     raw_tools = tools + functions
-    messages = _messages(raw_messages)
+    messages = _messages(parsed.messages)
     found = members(body, [raw for raw in (raw_messages, tools, functions) if raw])
     asked, fields = _output_asked(parsed)
-    scanned = _unescaped(raw_messages)
-    has_audio = _AUDIO.search(scanned) is not None or "audio" in _strings(parsed.modalities)
+    scanned = unescaped(raw_messages)
+    has_audio = AUDIO.search(scanned) is not None or "audio" in _strings(parsed.modalities)
+    bound, images = input_bound(len(body), scanned, raw_tools, len(messages))
     return Facts(
         model=_model(parsed.model),
         is_stream=parsed.stream is True,
@@ -126,7 +97,8 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         output_fields=fields,
         choices=_bounded("n", parsed.n, CHOICES_MAX) or 1,
         tier=safe(parsed.service_tier or "", 40),
-        input_bound=_input_bound(parsed.model, len(body), scanned, raw_tools, len(messages)),
+        input_bound=None if bound is None else bound + images * image_tokens(parsed.model),
+        images=images,
         input_characters=len(raw_messages) + len(raw_tools),
         has_audio=has_audio,
         predicted_bytes=len(_present(parsed.prediction)),
@@ -139,6 +111,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         },
         fingerprints=_fingerprints(body, messages, raw_tools, salt),
         members=tuple(found),
+        messages=tuple(messages),
     )
 
 
@@ -173,18 +146,6 @@ def _unbounded_field(body: bytes, found: list[Member], tools: bytes) -> str:
     return "tools" if kinds - LOCAL_TOOLS else ""
 
 
-def _unescaped(messages: bytes) -> bytes:
-    """`messages` as the patterns can read them: plain characters written plainly."""
-    if _PLAIN_ESCAPED.search(messages) is None:
-        return messages
-    try:
-        return msgspec.json.encode(msgspec.json.decode(messages))
-    except msgspec.DecodeError as error:
-        raise NotJson(safe(str(error))) from None
-    except RecursionError:
-        raise NotJson("it is nested too deeply") from None
-
-
 def _bad_parameter(text: str) -> BadParameter:
     """msgspec's words for a wrong type, such as ``Expected `bool`, got `str` - at `$.stream` ``."""
     wanted, _, place = text.partition(" - at ")
@@ -198,7 +159,7 @@ def _bad_parameter(text: str) -> BadParameter:
     return BadParameter(field, "not readable", safe(wanted))
 
 
-def _messages(raw: bytes) -> list[msgspec.Raw]:
+def _messages(raw: msgspec.Raw) -> list[msgspec.Raw]:
     try:
         messages = _decode_list(raw)
     except msgspec.DecodeError:
@@ -245,34 +206,6 @@ def _metadata(value: object) -> Mapping[str, str]:
         return {}
     pairs = [(name, text) for name, text in value.items() if isinstance(text, str)]
     return dict(pairs[:METADATA_MEMBERS_MAX])
-
-
-def _input_bound(model: str, size: int, messages: bytes, tools: bytes, count: int) -> int | None:
-    """The most tokens that the input can be: the body's bytes, template overhead, surcharges.
-
-    A byte-level token is never shorter than a byte, and JSON's escapes never make text shorter.
-    All of the body counts: a schema in `response_format` is input too.
-    Source: docs/money.md, section 5.
-    """
-    if _ELSEWHERE.search(messages):
-        return None
-    total = size + count * MESSAGE_OVERHEAD
-    if tools:
-        total += 2 * len(tools) + TOOLS_OVERHEAD
-    if b'"type"' not in messages:
-        return total
-    per_image = IMAGE_TOKENS
-    for part, tokens in IMAGE_TOKENS_OF:
-        if part in model:
-            per_image = tokens
-    pictures, sounds = _ENCODED_IMAGE.findall(messages), _ENCODED_AUDIO.findall(messages)
-    total += per_image * max(len(_IMAGE.findall(messages)), len(pictures))
-    heard = sum(len(sound) for sound in sounds)
-    return total - sum(len(picture) for picture in pictures) - heard + _audio_tokens(heard)
-
-
-def _audio_tokens(encoded_bytes: int) -> int:
-    return -(-encoded_bytes // AUDIO_BYTES_PER_TOKEN)
 
 
 def _fingerprints(

@@ -53,6 +53,7 @@ def filled(hint: object, text: str) -> object:
         bool: True,
         object: text,
         tuple[str, ...]: (text, "b"),
+        tuple[tuple[str, str, str], ...]: ((text, "b", text),),
     }
     return examples[hint]
 

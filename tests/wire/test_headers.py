@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.attribution import HEADER_NAMES
-from ferrycli.rules.denials import TwoKeys
+from ferrycli.rules.denials import BadParameter, TwoKeys
 from ferrycli.wire.headers import (
     CREDENTIAL_HEADERS,
     Headers,
     attribution_headers,
     credential,
+    idempotency_key,
     passes_ferry,
     reply_headers,
     request_headers,
@@ -250,3 +251,38 @@ def test_a_request_that_went_through_ferry_is_known_by_its_via(via: bytes, expec
 def test_ferrys_own_request_would_be_known() -> None:
     assert passes_ferry(request_headers([]))
     assert passes_ferry(request_headers([(b"via", b"1.1 nginx")]))
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ([], ""),
+        ([b""], ""),
+        ([b"   "], ""),
+        ([b"order-7"], "order-7"),
+        ([b" order-7 "], "order-7"),
+        ([b"order-7", b"order-7"], "order-7"),
+        (["größe".encode()], "größe"),
+        ([b"x" * 255], "x" * 255),
+    ],
+)
+def test_idempotency_key_is_read_as_it_came(values: list[bytes], key: str) -> None:
+    headers = [(b"idempotency-key", value) for value in values]
+    assert idempotency_key([(b"accept", b"*/*"), *headers]) == key
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b"x" * 256],
+        [b"a", b"b"],
+        [b"a\tb"],
+        ["a\u202eb".encode()],
+        [b"\xff\xfe"],
+        ["\u200b".encode()],
+    ],
+)
+def test_idempotency_key_that_would_have_to_be_changed_is_refused(values: list[bytes]) -> None:
+    with pytest.raises(BadParameter) as refused:
+        idempotency_key([(b"idempotency-key", value) for value in values])
+    assert refused.value.field == "Idempotency-Key"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from ferrycli.rules.denials import BadParameter, NotJson
 from ferrycli.wire.facts import Facts, Fingerprints
+from ferrycli.wire.input_bounds import IMAGE_TOKENS
 from ferrycli.wire.intake import (
     CHOICES_MAX,
-    IMAGE_TOKENS,
     METADATA_MEMBERS_MAX,
     MODEL_LENGTH_MAX,
     OUTPUT_ASKED_MAX,
@@ -329,6 +329,36 @@ def test_every_image_counts_whatever_its_bytes(
     got = read_chat(body, SALT).input_bound
     assert got is not None
     assert got >= count * tokens
+
+
+@pytest.mark.parametrize(("name", "tokens", "part"), IMAGES)
+def test_an_image_counts_by_the_model_that_looks_at_it(name: str, tokens: int, part: bytes) -> None:
+    def read(model: str) -> Facts:
+        content = b"[%s,%s]" % (part, part)
+        said = b'{"model":"%s","messages":[{"role":"user","content":%s}]}'
+        return read_chat(said % (model.encode(), content), SALT)
+
+    as_route, as_model = read("x" * len(name)), read(name)
+    assert as_route.input_bound_at(name) == as_model.input_bound
+    assert as_model.input_bound_at("x") == as_route.input_bound
+    assert as_model.input_bound_at(name) == as_model.input_bound
+    assert as_model.images == 2
+    assert tokens >= IMAGE_TOKENS
+
+
+def test_a_text_alone_counts_the_same_at_every_model() -> None:
+    got = facts()
+    assert got.input_bound_at("gpt-4o-mini") == got.input_bound is not None
+    assert facts(user({"type": "file", "file": {"file_id": "f"}})).input_bound_at("m") is None
+
+
+def test_messages_are_views_of_the_body() -> None:
+    body = b'{"messages": [ {"role":"user" ,"content":"a"},{"content":"a, b"} ],"model":"m"}'
+    got = read_chat(body, SALT).messages
+    assert [bytes(one) for one in got] == [
+        b'{"role":"user" ,"content":"a"}',
+        b'{"content":"a, b"}',
+    ]
 
 
 def test_the_bytes_of_an_image_are_no_text() -> None:

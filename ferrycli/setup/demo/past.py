@@ -30,7 +30,7 @@ from ferrycli.store.books import Books
 from ferrycli.store.ids import NewId
 from ferrycli.store.rows import Closing, Decided, decided_values, finished_values, opening_values
 from ferrycli.wire.facts import Facts, Fingerprints, Reading
-from ferrycli.wire.intake import MESSAGE_OVERHEAD
+from ferrycli.wire.input_bounds import MESSAGE_OVERHEAD
 
 ENDPOINT = "/v1/chat/completions"
 ADMITTED_AFTER_US = 1_400
@@ -85,8 +85,8 @@ class Past:
             self._standing(terms, admitted_at)
             for terms in self._books.key_budgets.get(asked.key.id, ())
         )
-        asking = question(asked)
-        verdict = judge(standings, asking.ask)
+        asking = question([asked])
+        verdict = judge(standings, asking.candidates[0].ask)
         if not isinstance(verdict, Admission):
             decided = self._denied(verdict, admitted_at)
             self.denied.append((*opening_values(asking.opening), *decided_values(decided)))

@@ -1,0 +1,132 @@
+"""The small endpoints: what a key may do and has spent, the receipt of a call, models, health.
+
+None of them carries a call, and none reads the database on the event loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferrycli.proxy.gate import Scope, is_local
+from ferrycli.proxy.gateway import Gateway
+from ferrycli.proxy.replies import send_error, send_json
+from ferrycli.rules.clean import safe
+from ferrycli.rules.denials import BadKey, MethodNotAllowed, NoSuchPath, Refusal
+from ferrycli.rules.errors import FerryError, NoSuchCall
+from ferrycli.rules.holders import sure_budgets, sure_facts, sure_limits
+from ferrycli.rules.keys import PREFIX, KeyTerms
+from ferrycli.store.ids import TEXT_LENGTH
+from ferrycli.store.reads_holders import standings
+from ferrycli.store.reads_receipts import receipt
+from ferrycli.wire.bodies import json_body, models_body
+from ferrycli.wire.me import me_body
+
+
+class Endpoint:
+    """A small endpoint: refusals become replies."""
+
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    """Empty: any."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, _receive: Any, send: Any) -> None:
+        try:
+            if self.methods and scope["method"] not in self.methods:
+                raise MethodNotAllowed(scope["method"], safe(scope["path"]))
+            self._gateway.gate.check(scope)
+            status, body = await self.answer(scope)
+        except FerryError as error:
+            await send_error(send, error, [])
+            return
+        await send_json(send, status, body, [])
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        """Status and body. May raise a refusal."""
+        raise NotImplementedError
+
+    async def holder(self, scope: Scope) -> KeyTerms:
+        """The key that asks, of any role, as it stands in the file now. Raises as `Gateway.key`."""
+        key = await self._gateway.key(scope)
+        books = await self._gateway.ledger.refresh()
+        key = books.keys_by_id.get(key.id, key)
+        key.check_open(self._gateway.now_us())
+        return key
+
+
+class Me(Endpoint):
+    """`GET /ferry/v1/me`: what the holder of this key may spend and has spent."""
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        gateway = self._gateway
+        key = await self.holder(scope)
+        books, now_us = gateway.ledger.books, gateway.now_us()
+        facts = sure_facts(key)
+        budgets = sure_budgets(books.matching(facts), facts)
+        limits = sure_limits(books.limit_matcher.matching(facts), facts)
+        found = await gateway.reads.ask(lambda connection: standings(connection, budgets, now_us))
+        return 200, me_body(key, found, limits, now_us, gateway.spent_status)
+
+
+class CallReceipt(Endpoint):
+    """`GET /ferry/v1/calls/{id}`: one call, for its own key, or for one that may read."""
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        key = await self.holder(scope)
+        id: str = scope["path_params"]["id"]
+        plain = id.removeprefix("c_")
+        if not (plain.isascii() and plain.isalnum() and len(plain) <= TEXT_LENGTH):
+            raise NoSuchCall(safe(id))
+        of = key.id if key.role == "call" else None
+        found = await self._gateway.reads.ask(lambda connection: receipt(connection, id, of))
+        return 200, json_body(found)
+
+
+class Models(Endpoint):
+    """What this key may call."""
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        key = await self._gateway.key(scope)
+        now_us = self._gateway.now_us()
+        key.check(now_us)
+        return 200, models_body(self._gateway.snapshot().models(key, now_us))
+
+
+class Health(Endpoint):
+    """The process answers."""
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        await _check_reader(self._gateway, scope)
+        return 200, b'{"status":"ok"}'
+
+
+class Ready(Endpoint):
+    """The ledger can write, and the server is not stopping."""
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        await _check_reader(self._gateway, scope)
+        if self._gateway.state["stopping"]:
+            return 503, b'{"status":"stopping"}'
+        if self._gateway.ledger.is_failing:
+            return 503, b'{"status":"ledger_unavailable"}'
+        return 200, b'{"status":"ready"}'
+
+
+async def _check_reader(gateway: Gateway, scope: Scope) -> None:
+    """From this machine, or with a key of role `read` or `admin`."""
+    if is_local(scope):
+        return
+    key = await gateway.key(scope)
+    if key.role not in ("read", "admin"):
+        raise BadKey(f"{PREFIX}…{key.last4}", "role")
+
+
+class NotFound(Endpoint):
+    """Any other path."""
+
+    methods = ()
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        refusal: Refusal = NoSuchPath(scope["method"], safe(scope["path"]))
+        raise refusal
