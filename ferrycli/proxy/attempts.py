@@ -27,6 +27,7 @@ from ferrycli.store.messages import Again, Ended, HealthNote, Note, Stale
 from ferrycli.wire.bodies import error_text
 from ferrycli.wire.chat import outgoing
 from ferrycli.wire.headers import Headers
+from ferrycli.wire.max_price import with_max_price
 
 BOUND_FIELDS = {"openai": "max_completion_tokens"}
 """The field in which a kind of provider takes a bound on the answer; else `max_tokens`."""
@@ -76,7 +77,7 @@ class Attempts:
             if failed is None:
                 return
             if not await self._goes_on(failed):
-                await self._tell(failed, send)
+                await self._tell(failed)
                 return
 
     async def _try(self, send: Any) -> _Failed | None:
@@ -133,10 +134,23 @@ class Attempts:
 
     def _attempt(self, admission: Admission) -> Attempt:
         asked = self._call.asked
-        provider = self._gateway.snapshot().providers.by_name[asked.target.provider]
+        providers = self._gateway.snapshot().providers
+        provider = providers.by_name[asked.target.provider]
         bound_field = BOUND_FIELDS.get(provider.kind, "max_tokens")
+        members = {}
+        if providers.is_openrouter(provider.name) and _is_bounded(asked, admission):
+            assert asked.card is not None
+            rate = asked.card.steps[0].rate
+            if rate.input is not None and rate.output is not None:
+                price = with_max_price(self._body, asked.facts, rate.input, rate.output)
+                members["provider"] = price
         body = outgoing(
-            self._body, asked.facts, asked.target.model, admission.output_bound, bound_field
+            self._body,
+            asked.facts,
+            asked.target.model,
+            admission.output_bound,
+            bound_field,
+            members,
         )
         first_byte_s = asked.choice.first_byte_s if asked.choice is not None else None
         return Attempt(provider, self._path, self._headers, body, first_byte_s)
@@ -224,7 +238,7 @@ class Attempts:
             is_billed,
         )
 
-    async def _tell(self, failed: _Failed, send: Any) -> None:
+    async def _tell(self, failed: _Failed) -> None:
         """Pass the last error on. Raises the error where no provider's own came."""
         call = self._call
         if failed.error is not None:
@@ -263,3 +277,9 @@ class Attempts:
                     provider, model, state.state, state.since_us, state.until_us, state.reason
                 )
             )
+
+
+def _is_bounded(asked: Asked, admission: Admission) -> bool:
+    """Whether a budget holds the most that the call can cost, or that it costs nothing."""
+    is_free = asked.card is not None and asked.card.is_free and admission.binding != ""
+    return admission.output_held is not None or is_free

@@ -159,7 +159,13 @@ class ChatCompletions:
         ]
         if thread is None:
             return tuple(ways)
-        return tuple(replace(one, thread_bound=thread.bound(one.target)) for one in ways)
+        # What one of OpenRouter's providers counted, another may count otherwise.
+        return tuple(
+            one
+            if snapshot.providers.is_openrouter(one.target.provider)
+            else replace(one, thread_bound=thread.bound(one.target))
+            for one in ways
+        )
 
     def _watch(self, known: _Known, key: KeyTerms, facts: Facts, now_us: int) -> None:
         """What earlier calls of the thread say of this one. Raises `LoopDetected`."""

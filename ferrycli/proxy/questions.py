@@ -127,7 +127,7 @@ def _unbounded_field(card: RateCard | None) -> str:
 def input_bound(asked: Asked) -> int:
     """The most tokens that the input can be: never more than the model's context holds."""
     window = asked.card.context_tokens_max if asked.card else None
-    every = (asked.facts.input_bound, asked.thread_bound, window)
+    every = (asked.facts.input_bound_at(asked.target.model), asked.thread_bound, window)
     bounds = [bound for bound in every if bound is not None]
     return min(bounds) if bounds else INPUT_UNKNOWN_TOKENS
 

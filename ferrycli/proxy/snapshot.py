@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from ferrycli.prices import catalogue
 from ferrycli.prices.cards import Cards
-from ferrycli.rules.denials import BadKey, NoKey
 from ferrycli.rules.choices import Choices, Roads, Wanted, choose, survey
 from ferrycli.rules.circuit import CircuitState
+from ferrycli.rules.denials import BadKey, NoKey
 from ferrycli.rules.keys import DEMO_SECRET, KeyTerms, is_well_formed, shown
 from ferrycli.rules.pricing import RateCard
 from ferrycli.rules.routes import Assignments
@@ -23,6 +23,7 @@ from ferrycli.settings import Provider
 from ferrycli.sim.models import MODELS
 from ferrycli.store.books import Books
 from ferrycli.wire.bodies import ModelEntry
+from ferrycli.wire.max_price import is_openrouter
 
 Blocked = Callable[[str], CircuitState | None]
 """Which circuit keeps calls away from `provider/model`; None where none does."""
@@ -49,6 +50,10 @@ class Providers:
             {one.name: _catalogue_id(one) for one in every},
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
         )
+
+    def is_openrouter(self, name: str) -> bool:
+        """Whether a provider is OpenRouter, where a name may be served by many."""
+        return is_openrouter(self.catalogue_ids[name], self.by_name[name].base_url)
 
     def kind_of(self, name: str) -> str:
         """What a provider is, for reading its errors: its name in the catalogue, else its kind."""

@@ -18,6 +18,7 @@ from ferrycli.rules.denials import (
     Refusal,
 )
 from ferrycli.rules.pricing import Ceiling
+from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import Rule
 
 EXPECTED_OUTPUT_TOKENS = 1_024
@@ -306,7 +307,8 @@ def refusal_of(standing: Standing, needed_nanousd: int, *, is_spent: bool) -> Bu
         needed_nanousd=needed_nanousd,
         window_start_us=standing.window_start_us,
         resets_at_us=standing.resets_at_us,
-        subject=standing.subject,
+        subject=subject_values(standing.subject),
+        is_prepaid=terms.is_prepaid,
     )
 
 

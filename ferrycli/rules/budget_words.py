@@ -18,8 +18,14 @@ def _rule_unknown_name(error: errors.RuleUnknownName) -> Words:
         "channel": f"add `[channels.{plain(error.name)}]` to the config",
     }
     near = f"{choice(error.name, error.known)} or " if error.known else ""
-    hint = f"{near}{made[error.what]}; {UNCHANGED}"
+    hint = f"{near}{made.get(error.what, 'make it')}; {UNCHANGED}"
     return Words(f"{sentence}: {ticked(error.name)}", hint)
+
+
+def written(selector: str) -> str:
+    """A selector as an argument of a command, quoted where a shell would change it."""
+    plain_signs = all(letter.isalnum() or letter in "-_./:=,@+%" for letter in selector)
+    return selector if plain_signs else argument(selector)
 
 
 def _a(what: str) -> str:
@@ -68,8 +74,8 @@ _UNFIT = {
 
 @BUDGET_WORDS.of(errors.BudgetUnfit)
 def _budget_unfit(error: errors.BudgetUnfit) -> Words:
-    said, hint = _UNFIT[error.why]
-    mending = hint.replace("{selector}", argument(error.selector))
+    said, hint = _UNFIT.get(error.why, (plain(error.why), ""))
+    mending = hint.replace("{selector}", written(error.selector))
     return Words(f"{ticked(error.selector)} {said}", f"{mending}; {UNCHANGED}")
 
 
@@ -90,7 +96,7 @@ def _no_such_budget(error: errors.NoSuchBudget) -> Words:
     if error.period:
         sentence = f"{ticked(error.selector)} has no budget of period {ticked(error.period)}"
         return Words(sentence, f"it has {listed(error.known)}" if error.known else "")
-    hint = f"make one with `ferry budgets set {argument(error.selector)} --limit 50/month`"
+    hint = f"make one with `ferry budgets set {written(error.selector)} --limit 50/month`"
     if error.known:
         near = nearest(error.selector, error.known)
         hint = f"did you mean {listed(near)}? " if near else ""

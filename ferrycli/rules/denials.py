@@ -134,8 +134,9 @@ class BudgetRefusal(Refusal):
     needed_nanousd: int
     window_start_us: int
     resets_at_us: int | None
-    subject: str = ""
-    """The values that a `*` of the selector stands for."""
+    subject: tuple[str, ...] = ()
+    """The values that the `*` of the selector stand for."""
+    is_prepaid: bool = False
 
 
 @dataclass(eq=False, repr=False, match_args=False)

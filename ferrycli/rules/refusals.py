@@ -103,19 +103,34 @@ def _budget(selector: str) -> str:
     return f"budget {ticked(selector)}"
 
 
-def _holder(selector: str) -> tuple[str, str]:
-    """Who has spent, in words; and the key's name where the budget is a key's own."""
-    dimension, _, name = selector.partition("=")
+def _holder(error: denials.BudgetRefusal) -> str:
+    """Who has spent, in words."""
+    dimension, _, name = error.owner_hint.partition("=")
     if dimension == "key" and "," not in name:
-        return f"key {ticked(name)}", name
-    return f"budget {ticked(selector)}", ""
+        return f"key {ticked(name)}"
+    if not error.subject:
+        return f"budget {ticked(error.owner_hint)}"
+    return f"budget {ticked(error.owner_hint)} of {listed(error.subject, 'and')}"
+
+
+def _raised(error: denials.BudgetRefusal) -> str:
+    """The command that gives the budget enough for this call."""
+    selector = argument(error.owner_hint)
+    used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
+    if error.is_prepaid:
+        return f"add to it with `ferry budgets topup {selector} USD`"
+    limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
+    amount = argument(f"{limit}/{error.period.removeprefix(ROLLING)}")
+    dimension, _, name = error.owner_hint.partition("=")
+    if dimension == "key" and "," not in name:
+        return f"raise it with `ferry keys set {argument(name)} --budget {amount}`"
+    return f"raise it with `ferry budgets set {selector} --limit {amount}`"
 
 
 @REFUSALS.of(denials.BudgetSpent)
 def _budget_spent(error: denials.BudgetSpent) -> Words:
-    who, key = _holder(error.owner_hint)
     sentence = (
-        f"{who} has spent {apart(error.spent_nanousd, error.limit_nanousd)}"
+        f"{_holder(error)} has spent {apart(error.spent_nanousd, error.limit_nanousd)}"
         f" of {usd(error.limit_nanousd)} {_since(error)}"
     )
     used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
@@ -125,11 +140,7 @@ def _budget_spent(error: denials.BudgetSpent) -> Words:
         facts.append(f"this call needs {apart(error.needed_nanousd, free)} of {usd(free)} left")
     elif error.needed_nanousd:
         facts.append(f"this call needs {usd(error.needed_nanousd)}")
-    ways = []
-    if key:
-        limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
-        budget = argument(f"{limit}/{error.period.removeprefix(ROLLING)}")
-        ways.append(f"raise it with `ferry keys set {argument(key)} --budget {budget}`")
+    ways = [_raised(error)]
     if free > 0:
         ways.append("ask for a shorter answer")
     if error.resets_at_us is not None:
@@ -141,11 +152,10 @@ def _budget_spent(error: denials.BudgetSpent) -> Words:
 
 @REFUSALS.of(denials.BudgetBusy)
 def _budget_busy(error: denials.BudgetBusy) -> Words:
-    who, _ = _holder(error.owner_hint)
     used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
     free = max(0, error.limit_nanousd - used)
     sentence = (
-        f"{who} has {usd(free)} free of {usd(error.limit_nanousd)} {_since(error)},"
+        f"{_holder(error)} has {usd(free)} free of {usd(error.limit_nanousd)} {_since(error)},"
         f" and this call needs {apart(error.needed_nanousd, free)}"
     )
     facts = [f"{apart(error.spent_nanousd, error.limit_nanousd)} is spent", *_facts(error)]

@@ -75,6 +75,11 @@ class Selector:
         return ",".join(f"{dimension}={_written(value)}" for dimension, value in self.pairs)
 
 
+def subject_values(subject: str) -> tuple[str, ...]:
+    """The values of a window's subject; none of the empty one."""
+    return tuple(json.loads(subject)) if subject else ()
+
+
 def subject_text(values: list[str]) -> str:
     """Values of `*` as the subject of a window: a list in JSON, letters as they are."""
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

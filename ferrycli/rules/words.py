@@ -94,7 +94,8 @@ def _bad_selector(error: errors.BadSelector) -> Words:
     sentence, hint = plain(error.why), "`ferry help selectors` shows the language"
     if error.known:
         sentence += f" {ticked(error.name)}"
-        hint = f"{choice(error.name, error.known)} {hint}"
+        meant = choice(error.name, error.known)
+        hint = f"{meant}{' ' if meant.endswith('?') else '; '}{hint}"
     place = pointed(error.text, error.at)
     return Words(f"the selector cannot be used: {sentence}", hint, place)
 

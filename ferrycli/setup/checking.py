@@ -1,4 +1,4 @@
-"""Looks at what serving needs without serving: config, database, address, keys, providers.
+"""Looks at what serving needs without serving: config, database, address, channels, providers.
 
 Changes nothing: a database that is missing is not made, and the server's lock is not touched, so
 that a server that starts at this moment is not refused because of a check.
@@ -22,10 +22,10 @@ from ferrycli.rules.errors import (
 )
 from ferrycli.rules.words import words
 from ferrycli.settings import Provider, Settings, credentials
-from ferrycli.setup.configured import config_checked, key_checked
+from ferrycli.setup.configured import channels_checked, config_checked, key_checked
 from ferrycli.store import reads
-from ferrycli.store.ledger import HEARTBEAT_S
 from ferrycli.store.reads_servers import ServerRow, latest_server
+from ferrycli.store.upkeep import HEARTBEAT_S
 
 _LOST_AFTER_US = int(HEARTBEAT_S * 3 * 1_000_000)
 """A server without a sign of life for so long is not counted as running."""
@@ -35,6 +35,7 @@ def check_serving(settings: Settings, now_us: int) -> tuple[list[Checked], list[
     """What this machine gives, and what each provider answers; the settings are read already."""
     database, server = _database(settings, now_us)
     things = [config_checked(settings), database, _address(settings, server)]
+    things += channels_checked(settings)
     return things, _providers(settings)
 
 

@@ -41,7 +41,42 @@ def sample() -> str:
     }
     for key, meaning in settings.PROVIDER_KEYS.items():
         lines.append(f"# {f'{key} = {_toml(examples[key])}':<38} # {meaning}")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_channels()]) + "\n"
+
+
+_CHANNELS: dict[str, dict[str, Any]] = {
+    "ops": {"kind": "webhook", "url_env": "OPS_WEBHOOK", "secret_env": "OPS_WEBHOOK_SECRET"},
+    "team": {"kind": "slack", "url_env": "SLACK_WEBHOOK"},
+    "mail": {
+        "kind": "email",
+        "host": "smtp.example.com",
+        "port": 587,
+        "starttls": True,
+        "user": "ferry",
+        "password_env": "SMTP_PASSWORD",
+        "from": "ferry@example.com",
+        "to": ["ops@example.com"],
+    },
+    "desk": {"kind": "command", "argv": ["logger", "-t", "ferry"], "env": ["SYSLOG_HOST"]},
+    "phone": {"kind": "apprise", "url_env": "PHONE_URL"},
+}
+
+
+def _channels() -> list[str]:
+    """A channel of each kind; a meaning stands where its key comes first."""
+    lines = [
+        "",
+        "# A channel carries notices to the owner of a budget who is named like it, for the rule",
+        "# `80% notify ops`, or as `default` in `[alerts]`. docs/notices.md says more.",
+    ]
+    told: set[str] = set()
+    for name, content in _CHANNELS.items():
+        lines += ["#", f"# [channels.{name}]"]
+        for key, value in content.items():
+            meaning = "" if key in told else f" # {settings.CHANNEL_KEYS[key]}"
+            told.add(key)
+            lines.append(f"# {f'{key} = {_toml(value)}':<38}{meaning}".rstrip())
+    return lines
 
 
 def _toml(value: Any) -> str:

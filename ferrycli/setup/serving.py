@@ -26,7 +26,7 @@ from ferrycli.rules.keys import DEMO_SECRET
 from ferrycli.rules.words import words
 from ferrycli.settings import WELL_KNOWN, Settings, default_config_path
 from ferrycli.setup.paths import near_path, shown_path
-from ferrycli.store import reads
+from ferrycli.store import reads, reads_budgets
 
 if TYPE_CHECKING:
     # Drawing loads rich, which a server that nobody looks at does without.
@@ -206,7 +206,9 @@ def _keys(settings: Settings) -> KeysFacts:
     from ferrycli.report.serve_card import KeysFacts
 
     with reads.opened(settings.database) as connection:
-        return KeysFacts.of(reads.keys(connection), reads.budgets(connection), now_us())
+        now = now_us()
+        budgets = reads_budgets.budgets(connection, now)
+        return KeysFacts.of(reads.keys(connection), budgets, now)
 
 
 def _unusable(trouble: str, key_origin: str) -> str:

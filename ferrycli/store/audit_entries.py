@@ -81,9 +81,18 @@ def with_parts(of: Extent) -> list[str]:
 
 def joins(of: Extent) -> str:
     """What each call is joined to."""
-    return (" LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else "") + (
-        " LEFT JOIN past p ON p.call_seq = c.seq" if of.has_attempts else ""
-    )
+    joined = " LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else ""
+    if of.has_attempts:
+        joined += (
+            " LEFT JOIN past p ON p.call_seq = c.seq"
+            " LEFT JOIN attempts n ON n.call_seq = c.seq AND n.number = c.attempts"
+        )
+    return joined
+
+
+def last_windows(of: Extent) -> str:
+    """The windows of the last attempt: those of its own row, where it has one."""
+    return "coalesce(nullif(n.windows, ''), c.windows)" if of.has_attempts else "c.windows"
 
 
 def _corrected(amount: str, column: str, of: Extent) -> str:
@@ -137,7 +146,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
             )
         else:
             queries.append(
-                f"SELECT c.seq AS seq, c.admitted_at AS admitted_at, c.windows AS windows,"
+                f"SELECT c.seq AS seq, c.admitted_at AS admitted_at, {last_windows(of)} AS windows,"
                 f" c.hold_nanousd AS hold, {last_amount('cost', of)} AS cost,"
                 f" c.state <> 'held' AS is_ended, c.attempts > 1 AS is_several{listed}"
                 f" FROM calls c{joins(of)} WHERE {ADMITTED}"

@@ -13,8 +13,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from ferrycli.rules.windows import first_bucket, is_rolling
-from ferrycli.store.audit_terms import History
-from ferrycli.store.audit_windows import COMMAND_WAIT_US, Key, Matched, Matching
+from ferrycli.store.audit_terms import AFTER_ALL, History
+from ferrycli.store.audit_windows import (
+    CLOCK_BACK_US,
+    COMMAND_WAIT_US,
+    Key,
+    Matched,
+    Matching,
+)
 from ferrycli.store.faults import Check, Fault, check, window_name
 
 REPLAYED_MAX = 10_000
@@ -85,7 +91,7 @@ def _over_free(connection: sqlite3.Connection, budgets: Mapping[str, History]) -
 
 
 def _was_strict(budget: History, at_us: int) -> bool:
-    return budget.was_strict(at_us - COMMAND_WAIT_US, at_us + COMMAND_WAIT_US)
+    return budget.was_strict(at_us - CLOCK_BACK_US, at_us + CLOCK_BACK_US)
 
 
 def _over_in_order(
@@ -100,7 +106,7 @@ def _over_in_order(
     ]
     for number, id, at_us, level in connection.execute(_REPLAY, [json.dumps(listed)]):
         budget = budgets[wanted[number][0]]
-        limit = budget.limit_most(at_us - COMMAND_WAIT_US, at_us + COMMAND_WAIT_US)
+        limit = budget.limit_most(at_us - CLOCK_BACK_US, at_us + CLOCK_BACK_US)
         if level > limit and _was_strict(budget, at_us):
             name = window_name(*wanted[number])
             yield Fault(name, f"what it came to with call {id}", level, limit)
@@ -147,7 +153,7 @@ def _over_now(
     for key, used in sums.items():
         budget = budgets[key[0]]
         # Limits lowered since, boosts and grants that ended: what was in force counts.
-        limit = budget.limit_most(key[2], now_us + COMMAND_WAIT_US)
+        limit = budget.limit_most(key[2], AFTER_ALL)
         if used > limit + excused[key] and budget.was_strict(
             max(key[2], budget.created_at), now_us
         ):

@@ -74,9 +74,9 @@ class History:
         )
 
     def limit_most(self, since_us: int, until_us: int) -> int:
-        """The highest limit of that time; of a prepaid budget all that was granted until then."""
+        """The highest limit of that time; of a prepaid budget all that was ever granted."""
         if self.is_prepaid:
-            return sum(one.amount_nanousd for one in self.money if one.created_at <= until_us)
+            return sum(one.amount_nanousd for one in self.money)
         limits = [era.limit_nanousd for era in self.eras if era.overlaps(since_us, until_us)]
         boosts = (
             one.amount_nanousd
@@ -147,5 +147,6 @@ def _eras(told: list[tuple[int, int, int, str]], limit: int, mode: str) -> Itera
     begun = [(BEFORE_ALL, *begun[0][1:]), *begun[1:]] if begun else []
     begun.append((begun[-1][0] if begun else BEFORE_ALL, limit, mode))
     for (at, was_limit, was_mode), (until, *_) in pairwise([*begun, (AFTER_ALL, 0, "")]):
-        if until > at:
-            yield Era(at, until, was_limit, was_mode)
+        # A clock that was set back between two changes: both ends belong to it.
+        if at != until:
+            yield Era(min(at, until), max(at, until), was_limit, was_mode)

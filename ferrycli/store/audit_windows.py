@@ -22,6 +22,7 @@ from ferrycli.store.audit_entries import (
     extent,
     joins,
     last_amount,
+    last_windows,
     with_parts,
 )
 from ferrycli.store.faults import Check, Fault, check, window_name
@@ -29,6 +30,8 @@ from ferrycli.store.faults import Check, Fault, check, window_name
 COMMAND_WAIT_US = 10_000_000
 """A command reads its clock, then waits for the file: a change may be so much younger than it
 says."""
+CLOCK_BACK_US = 2 * 3_600_000_000
+"""A clock may have been set back by so much: what had ended by it was in force again."""
 WINDOWS_MAX = 20_000
 """Periods of one budget between the first call and the last."""
 
@@ -166,7 +169,7 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
     )
     missing = (
         f"e.admitted_at - {COMMAND_WAIT_US} > b.created_at AND (b.removed_at IS NULL"
-        f" OR b.removed_at > e.admitted_at + {COMMAND_WAIT_US}) AND NOT {named}"
+        f" OR b.removed_at > e.admitted_at + {CLOCK_BACK_US}) AND NOT {named}"
     )
     counts = f"(e.is_ended AND e.admitted_at >= b.counts_from) OR {named}"
     return (
@@ -267,7 +270,10 @@ def _named_sql(of: Extent) -> str:
     """What is held and in doubt in each window that a row names."""
     last, earlier = last_amount("doubt", of), earlier_amount("doubt", of)
     in_doubt = "c.doubt_nanousd > 0 AND c.state <> 'held' AND c.windows <> ''"
-    rows = [_HELD, f"SELECT c.windows, 0, {last} FROM calls c{joins(of)} WHERE {in_doubt}"]
+    rows = [
+        _HELD,
+        f"SELECT {last_windows(of)}, 0, {last} FROM calls c{joins(of)} WHERE {in_doubt}",
+    ]
     if of.has_attempts:
         rows.append(
             f"SELECT a.windows, 0, {earlier} FROM earlier a JOIN calls c ON c.seq = a.call_seq"

@@ -24,7 +24,7 @@ class Desk(Memory):
         if version == self._version:
             return False
         self.till.forget()
-        self._periods.clear()
+        self.period.forget()
         if booklet.read_epoch(self.connection) != self.books.epoch:
             before = self.books.budgets
             self.books = self._load()

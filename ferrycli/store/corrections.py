@@ -35,6 +35,7 @@ _READ_ATTEMPTS = (
     "SELECT provider, model, route, windows, coalesce(cost_nanousd, 0), doubt_nanousd FROM attempts"
     " WHERE call_seq = ? AND number < ? ORDER BY number"
 )
+_READ_WINDOWS = "SELECT windows FROM attempts WHERE call_seq = ? AND number = ? AND windows <> ''"
 _READ_SO_FAR = (
     "SELECT coalesce(sum(delta_nanousd), 0), coalesce(sum(doubt_delta_nanousd), 0)"
     " FROM corrections WHERE call_seq = ?"
@@ -156,14 +157,17 @@ def late(
 ) -> bool:
     """Correct a recovered call to what it truly cost, and free its doubt; whether that changed it.
 
-    False for a call that was not recovered, and for one that this was said of already.
+    `cost_nanousd` is that of its last attempt, whose doubt is freed; earlier ones stay as they
+    were estimated. False for a call that was not recovered, and for one that this was said of
+    already.
     """
     try:
         call = _read(connection, call_seq)
     except (NoSuchCall, CallNotEnded):
         return False
     (state,) = connection.execute("SELECT state FROM calls WHERE seq = ?", [call_seq]).fetchone()
-    delta = cost_nanousd - (call.cost + call.delta)
+    earlier = sum(one.cost for one in call.attempts[:-1])
+    delta = earlier + cost_nanousd - (call.cost + call.delta)
     doubt = call.shares(call.delta, call.doubt_delta)[-1][1]
     if state != "recovered" or not (delta or doubt):
         return False
@@ -238,7 +242,8 @@ def _read(connection: sqlite3.Connection, seq: int) -> _Ended:
     facts |= {f"{TAG}{name}": value for name, value in json.loads(tags or "{}").items()}
     earlier = [_Attempt(*one) for one in connection.execute(_READ_ATTEMPTS, (seq, count))]
     delta, doubt_delta = connection.execute(_READ_SO_FAR, [seq]).fetchone()
-    last = _Attempt(provider, model, route, windows, 0, 0)
+    own = connection.execute(_READ_WINDOWS, (seq, count)).fetchone()
+    last = _Attempt(provider, model, route, own[0] if own else windows, 0, 0)
     attempts = (*earlier, last)
     return _Ended(admitted_us, facts, attempts, cost or 0, doubt, delta, doubt_delta)
 

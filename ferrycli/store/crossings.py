@@ -21,6 +21,9 @@ from ferrycli.store.reads_budgets import BudgetFacts, budgets, standing_of, wind
 Key = tuple[str, str, int]
 """Budget, subject, start."""
 
+AFTER_ALL = (1 << 63) - 1
+"""A clock that was set back leaves buckets of later times, and they count."""
+
 _PAIRS = "SELECT subject FROM budgets WHERE id = ? AND removed_at IS NULL"
 _AMOUNTS = (
     "SELECT coalesce(sum(spent_nanousd), 0), coalesce(sum(held_nanousd), 0),"
@@ -57,7 +60,7 @@ def _standing(connection: sqlite3.Connection, key: Key, now_us: int) -> Iterator
     first, last = start, start
     window: tuple[int, int | None] = (start, None)
     if is_rolling(facts.terms.period):
-        first, last = first_bucket(facts.terms.period, now_us), now_us
+        first, last = first_bucket(facts.terms.period, now_us), AFTER_ALL
         window = window_at(facts.terms, now_us)
         if start < first:
             return

@@ -57,7 +57,7 @@ _IS_DUE = "d.state = 'waiting' AND (d.next_at <= ? OR d.next_at > ?)"
 _DUE = (
     f"SELECT d.channel, d.recipient, d.tries, {_ALERT} FROM deliveries d"
     f" JOIN alerts a ON a.id = d.alert_id {_BUDGET} WHERE {_IS_DUE} AND d.channel = ?"
-    " ORDER BY d.next_at, d.alert_id LIMIT 1"
+    " ORDER BY d.next_at, d.rowid LIMIT 1"
 )
 _DUE_ELSEWHERE = (
     f"SELECT d.channel FROM deliveries d WHERE {_IS_DUE}"

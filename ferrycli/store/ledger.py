@@ -32,6 +32,7 @@ from ferrycli.store.books import Books
 from ferrycli.store.connect import open_writer
 from ferrycli.store.guard import FileGuard
 from ferrycli.store.messages import Admit, Again, Deny, HealthNote, Message, Note, Verdict, Waits
+from ferrycli.store.reads_servers import circuits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
 from ferrycli.store.upkeep import Upkeep
@@ -47,9 +48,6 @@ RETRY_S = 0.25
 STOP_TRIES_MAX = 40
 """How often a stopping thread tries to write what the file has refused."""
 
-_READ_HEALTH = (
-    "SELECT provider, model, state, since, until_at, reason FROM health WHERE state <> 'closed'"
-)
 _FILE_FAILURES = (sqlite3.OperationalError, sqlite3.DatabaseError)
 """Exact classes: the file is locked, full or broken. Their subclasses blame a statement."""
 
@@ -215,10 +213,7 @@ class Ledger:
             connection.execute(f"PRAGMA busy_timeout={ADMISSION_BUSY_MS}").fetchone()
             self._desk.refresh()
             self.books = self._desk.books
-            self.health = {
-                f"{row[0]}/{row[1]}": CircuitState(*row[2:])
-                for row in connection.execute(_READ_HEALTH)
-            }
+            self.health = circuits(connection)
             self._guard = FileGuard(self._path)
         except sqlite3.DatabaseError as error:
             connection.close()
@@ -308,7 +303,7 @@ class Ledger:
         self._answer([*parked, *waiting], [*verdicts[len(messages) :], *answers])
 
     def _asked_again(self, parked: Sequence[_Waiting]) -> list[Admit]:
-        """The questions of those that wait; of one that has waited long enough, for the last time."""
+        """The questions of those that wait; one that has waited enough, for the last time."""
         now_s = time.monotonic()
         return [
             replace(one.message, may_wait=one.until_s > now_s)

@@ -9,18 +9,16 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Terms
 from ferrycli.rules.limits import Limiter
-from ferrycli.rules.windows import window_end, window_start
 from ferrycli.store import books as booklet
 from ferrycli.store.alarms import Alarms
 from ferrycli.store.books import Books
 from ferrycli.store.endings import OpenCall
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.learned import Learned
+from ferrycli.store.standings import Periods
 from ferrycli.store.storms import Storms
 from ferrycli.store.till import Amounts, Till, WindowKey
 
@@ -52,8 +50,7 @@ class Memory:
         self._open: dict[int, OpenCall] = {}
         self._version = -1
         self._unchecked: tuple[Terms, ...] = ()
-        self._periods: dict[str, tuple[int, int | None, Terms]] = {}
-        self._zones: dict[str, tzinfo] = {}
+        self.period = Periods()
         self.learned.load(connection)
 
     @property
@@ -87,22 +84,6 @@ class Memory:
     def take_over(self, calls: Mapping[int, OpenCall]) -> None:
         """Calls that another server left in flight, to be closed by this one."""
         self._open.update(calls)
-
-    def period(self, terms: Terms, at_us: int) -> tuple[int, int | None]:
-        """Start and end of the window of `terms` that holds `at_us`."""
-        known = self._periods.get(terms.id)
-        if known is not None and known[2] is terms:
-            start, end, _ = known
-            if start <= at_us and (end is None or at_us < end):
-                return start, end
-        zone = self._zones.get(terms.zone)
-        if zone is None:
-            zone = self._zones[terms.zone] = ZoneInfo(terms.zone)
-        start = window_start(terms.period, zone, at_us)
-        end = window_end(terms.period, zone, start)
-        if end is not None or terms.period == "total":
-            self._periods[terms.id] = (start, end, terms)
-        return start, end
 
     def now(self) -> int:
         """The one reading of the clock for a batch."""

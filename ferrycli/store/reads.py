@@ -8,7 +8,7 @@ effective: cost and corrections, never below 0.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,22 +271,18 @@ def key(connection: sqlite3.Connection, name: str) -> KeyRow:
 
 
 def budgets(connection: sqlite3.Connection) -> list[BudgetRow]:
-    """Every budget with its latest window; zeros and start 0 where nothing was held yet."""
+    """Every budget with its latest window; zeros and start 0 where nothing was held yet.
+
+    Of one with `*` zeros: `reads_budgets` has all windows, and what a rolling one comes to.
+    """
     query = (
         "SELECT b.id, b.selector, b.key_id, b.limit_nanousd, b.period, b.zone, b.mode,"
         " coalesce(w.start, 0), coalesce(w.spent_nanousd, 0), coalesce(w.held_nanousd, 0),"
         " coalesce(w.doubt_nanousd, 0) FROM budgets b LEFT JOIN windows w ON w.budget_id = b.id"
-        " AND w.start = (SELECT max(start) FROM windows WHERE budget_id = b.id)"
+        " AND w.subject = '' AND w.start = (SELECT max(start) FROM windows WHERE budget_id = b.id)"
         " WHERE b.removed_at IS NULL ORDER BY b.created_at, b.id"
     )
     return [BudgetRow(*row) for row in connection.execute(query)]
-
-
-def windows_spent(connection: sqlite3.Connection, starts: Mapping[str, int]) -> dict[str, int]:
-    """What the windows of budgets that began at `starts` have spent, by the budget's id."""
-    query = "SELECT spent_nanousd FROM windows WHERE budget_id = ? AND subject = '' AND start = ?"
-    found = {one: connection.execute(query, (one, at)).fetchone() for one, at in starts.items()}
-    return {one: row[0] for one, row in found.items() if row is not None}
 
 
 def overrides(connection: sqlite3.Connection) -> list[Override]:

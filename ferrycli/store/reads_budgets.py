@@ -94,7 +94,6 @@ _WINDOWS = (
     "SELECT subject, sum(spent_nanousd), sum(held_nanousd), sum(doubt_nanousd) FROM windows"
     " WHERE budget_id = ? AND start >= ? AND start < ? GROUP BY subject"
 )
-_NEVER = (1 << 63) - 1
 
 
 def budgets(
@@ -123,6 +122,11 @@ def of_selector(
     """Every budget of exactly these pairs, with a key's id."""
     subject = subject_column(selector.pairs)
     return budgets(connection, now_us, subject, has_windows=has_windows)
+
+
+def of_key(connection: sqlite3.Connection, key_id: str, now_us: int) -> list[BudgetFacts]:
+    """A key's own budgets."""
+    return of_selector(connection, Selector((("key", key_id),)), now_us)
 
 
 def about(connection: sqlite3.Connection, selector: Selector, now_us: int) -> list[BudgetFacts]:
@@ -226,7 +230,7 @@ def _standings(
 ) -> Iterator[Standing]:
     start, end = window_at(terms, now_us)
     first = first_bucket(terms.period, now_us) if is_rolling(terms.period) else start
-    last = _NEVER if is_rolling(terms.period) else start + 1
+    last = now_us + 1 if is_rolling(terms.period) else start + 1
     rows = connection.execute(_WINDOWS, (terms.id, first, last)).fetchall()
     if not rows and not Selector(terms.subject).is_each:
         rows = [("", 0, 0, 0)]

@@ -1,9 +1,13 @@
-"""The server that was seen last, as it wrote itself into the database."""
+"""The server that was seen last, and what it knew of its targets, as it wrote them down."""
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+
+from ferrycli.rules.circuit import CLOSED, CircuitState
+
+_READ_HEALTH = "SELECT provider, model, state, since, until_at, reason FROM health WHERE state <> ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +28,9 @@ def latest_server(connection: sqlite3.Connection) -> ServerRow | None:
     query = f"SELECT {columns} FROM instances ORDER BY heartbeat_at DESC LIMIT 1"
     row = connection.execute(query).fetchone()
     return ServerRow(*row) if row else None
+
+
+def circuits(connection: sqlite3.Connection) -> dict[str, CircuitState]:
+    """The circuits that are not closed, by `provider/model`."""
+    rows = connection.execute(_READ_HEALTH, [CLOSED])
+    return {f"{row[0]}/{row[1]}": CircuitState(*row[2:]) for row in rows}

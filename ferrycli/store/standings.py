@@ -8,15 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.selectors import Facts
-from ferrycli.rules.windows import first_bucket, is_rolling
+from ferrycli.rules.windows import first_bucket, is_rolling, window_end, window_start
 from ferrycli.store.books import Books, GrantTerms
 from ferrycli.store.till import Change, WindowKey
 
 Period = Callable[[Terms, int], tuple[int, int | None]]
 """Start and end of the window of a budget that holds a moment."""
+
+
+class Periods:
+    """Windows by their budget and a moment; the last one of each budget is remembered."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, int | None, Terms]] = {}
+        self._zones: dict[str, tzinfo] = {}
+
+    def __call__(self, terms: Terms, at_us: int) -> tuple[int, int | None]:
+        """Start and end of the window of `terms` that holds `at_us`."""
+        known = self._last.get(terms.id)
+        if known is not None and known[2] is terms:
+            start, end, _ = known
+            if start <= at_us and (end is None or at_us < end):
+                return start, end
+        zone = self._zones.get(terms.zone)
+        if zone is None:
+            zone = self._zones[terms.zone] = ZoneInfo(terms.zone)
+        start = window_start(terms.period, zone, at_us)
+        end = window_end(terms.period, zone, start)
+        # Of a rolling period that is the start of a bucket, which has no end here.
+        if not is_rolling(terms.period):
+            self._last[terms.id] = (start, end, terms)
+        return start, end
+
+    def forget(self) -> None:
+        """Budgets have changed."""
+        self._last.clear()
 
 
 class Standings:

@@ -261,6 +261,8 @@ def test_a_refusal_carries_the_window_as_it_stands() -> None:
         "needed_nanousd": NEEDED,
         "window_start_us": 1_000,
         "resets_at_us": 2_000,
+        "subject": (),
+        "is_prepaid": False,
     }
     assert (refusal.code, refusal.status, refusal.retry_after_s) == ("budget_busy", 429, 1)
 

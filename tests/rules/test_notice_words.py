@@ -240,9 +240,9 @@ HOSTILE = "x\x1b[31m\r\nBcc: eve\u202e\u2028y" + "z" * 5_000
     "kind", ["budget", "sample", "overrun", "provider_money", "circuit", "loop", "new"]
 )
 def test_no_text_is_unsafe_or_without_bounds(kind: str) -> None:
-    details: dict[str, str | int] = {f"k{at}{HOSTILE}": HOSTILE for at in range(100)}
-    names = ("message", "reason", "target", "count", "what", "call")
-    details = dict.fromkeys(names, HOSTILE) | details
+    names = ["message", "reason", "target", "count", "what", "call"]
+    names += [f"k{at}{HOSTILE}" for at in range(100)]
+    details: dict[str, str | int] = dict.fromkeys(names, HOSTILE)
     alert = replace(
         MONTH,
         kind=kind,

@@ -44,6 +44,7 @@ SAMPLES: dict[str, object] = {
     "object": "x",
     "tuple[str, ...]": ("acme-web", "acme-app"),
     "int | None": DECEMBER,
+    "tuple[tuple[str, str, str], ...]": (("openai/gpt-x", "circuit", "503 overloaded"),),
 }
 
 

@@ -46,7 +46,8 @@ class Shop:
 
     def unkeep(self) -> None:
         """Take away what refuses to change a finished call."""
-        ((self._kept,),) = self.run("SELECT sql FROM sqlite_master WHERE name = 'calls_terminal'")
+        ((kept,),) = self.run("SELECT sql FROM sqlite_master WHERE name = 'calls_terminal'")
+        self._kept = self._kept or kept
         self.run("DROP TRIGGER calls_terminal")
 
     def keep(self, before: str = "", after: str = "") -> None:

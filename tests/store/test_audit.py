@@ -25,8 +25,8 @@ LIMITS = {"b_day": 10_000, "b_key": 3_000, "b_roll": 5_000}
 NOW = NOON + 60 * SECOND_US
 
 
-def fill(shop: Shop) -> dict[str, int]:
-    """One of everything; row keys by name."""
+def fill(shop: Shop) -> None:
+    """One of everything."""
     shop.key("key_a")
     shop.insert("instances", id="i_1", heartbeat_at=NOW - SECOND_US)
     shop.budget("b_key", [("key", "key_a")], LIMITS["b_key"], "month", rules=RULES)
@@ -92,7 +92,6 @@ def fill(shop: Shop) -> dict[str, int]:
     )
     set_late(shop)
     set_removed(shop)
-    return seqs
 
 
 def set_late(shop: Shop) -> None:
