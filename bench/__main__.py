@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-MEASUREMENTS = ("ledger", "overhead", "report")
+MEASUREMENTS = ("holds", "ledger", "overhead", "report")
 
 
 def main(arguments: Sequence[str]) -> None:

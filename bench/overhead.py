@@ -1,8 +1,10 @@
 """What ferry adds to a call: beside the same upstream called directly, and a bare pass-through.
 
-All three are measured in turn, round by round, in one run: the machine drifts, and only what ran
-beside each other may be compared. Ratios are made within a round; what is shown is the median of
-the rounds. At the end ferry's books must hold every call that was made, or nothing is shown.
+ferry is measured with a key that has a budget of its own, with one under no budget at all, and with
+one whose calls count in six. All are measured in turn, round by round, in one run: the machine
+drifts, and only what ran beside each other may be compared. Ratios are made within a round; what is
+shown is the median of the rounds. At the end ferry's books must hold every call that was made, or
+nothing is shown.
 """
 
 from __future__ import annotations
@@ -20,7 +22,16 @@ from pathlib import Path
 from statistics import median
 
 from bench.load import Figures, Load
-from bench.processes import Cores, Served, answering, books_line, ended_by_signals, ferry, put
+from bench.processes import (
+    BUDGETED,
+    Cores,
+    Served,
+    answering,
+    books_line,
+    ended_by_signals,
+    ferry,
+    put,
+)
 from bench.upstream import LATE_S, stream_events
 
 SECONDS, ROUNDS = 3.0, 3
@@ -31,7 +42,7 @@ SYNCS = 50
 FACTOR_MIN = 2.0
 """A measured process that direct calls outrun by less is held back by its load."""
 
-THROUGH = ("direct", "bare", "ferry")
+THROUGH = ("direct", "bare", "ferry", *BUDGETED)
 KINDS = {
     "whole": "whole replies, 1 KB each way",
     "stream": f"streams of {len(stream_events())} SSE events, usage included",
@@ -39,7 +50,7 @@ KINDS = {
 }
 COLUMNS = "calls/s|p50 ms|p99 ms|CPU µs|events/s|of bare's|of bare's|p50 over|direct is"
 SECOND_LINE = "|||a call||calls/s|CPU|direct ms|faster ×"
-WIDTHS = (9, 8, 8, 8, 9, 11, 10, 11, 11)
+WIDTHS = (8, 8, 8, 8, 9, 11, 10, 11, 11)
 NOT_MEASURED = """\
 not measured: nginx as a reference proxy; wrk and hey as generators (this one is the bench's own)
 not measured: LiteLLM, Portkey, TensorZero (not among the packages that ferry's locks install)"""
@@ -50,7 +61,7 @@ Round = dict[str, Figures]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One load that is put on all three."""
+    """One load that is put on each."""
 
     kind: str
     connections: int
@@ -96,11 +107,15 @@ def _measure(seconds: float, rounds: int, connections: Sequence[int]) -> None:
         with (
             answering("bench.upstream", cores.upstream) as upstream,
             answering("bench.bare", cores.measured, str(upstream.port)) as bare,
-            ferry(folder, upstream.port, cores.measured) as gateway,
+            ferry(folder, upstream.port, cores.measured) as gateways,
         ):
-            served = {"direct": Served(0, upstream.port), "bare": bare, "ferry": gateway}
+            served = {"direct": Served(0, upstream.port), "bare": bare, **gateways}
             seen = {case: _rounds(case, served, cores, rounds, span_s) for case in cases}
-        made = sum(each["ferry"].made for found in seen.values() for each in found)
+        through_ferry = ("ferry", *BUDGETED)
+        made = {
+            name: sum(each[name].made for found in seen.values() for each in found)
+            for name in through_ferry
+        }
         books = books_line(folder / "ferry.db", made)
     print("\n".join([*_head(cores, rounds, span_s, sync_ms), *_table(seen), "", *_notes(seen)]))
     print(f"{NOT_MEASURED}\n{books}", flush=True)
@@ -172,7 +187,7 @@ def _table(seen: dict[Case, list[Round]]) -> list[str]:
 
 def _line(name: str, cells: Sequence[str]) -> str:
     padded = (f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
-    return f"  {name:<8}{''.join(padded)}".rstrip()
+    return f"  {name:<9}{''.join(padded)}".rstrip()
 
 
 def _cells(case: Case, name: str, rounds: Sequence[Round]) -> list[str]:
@@ -236,7 +251,7 @@ def _notes(seen: dict[Case, list[Round]]) -> list[str]:
     ]
     if not lines:
         lines = [f"the generator has at least {FACTOR_MIN:g} times the speed of what it measures"]
-    lines.append(_spread(seen))
+    lines += [*_against_none(seen), _spread(seen)]
     if any(each["ferry"].cpu_s is None for rounds in seen.values() for each in rounds):
         lines.append("CPU: not measured, as this system has no /proc")
     if any(case.kind == "late" for case in seen):
@@ -246,6 +261,23 @@ def _notes(seen: dict[Case, list[Round]]) -> list[str]:
             " calls/s at the most: there the factor tells nothing"
         )
     return lines
+
+
+def _against_none(seen: dict[Case, list[Round]]) -> list[str]:
+    """What six budgets cost beside none, at the most over all cases: within a round, as above."""
+    none, six = BUDGETED
+    rate = min(_ratio(rounds, six, none, lambda each: each.rate) for rounds in seen.values())
+    said = f"6 budgets against none: at the least {rate:.2f} of the calls/s"
+    cpu = [
+        [_over(each[six].cpu_us, each[none].cpu_us) for each in rounds] for rounds in seen.values()
+    ]
+    if all(None not in found for found in cpu):
+        most = max(median(value for value in found if value is not None) for found in cpu)
+        said += f", at the most {most:.2f} times the CPU a call"
+    added = max(
+        median(each[six].p50_ms - each[none].p50_ms for each in rounds) for rounds in seen.values()
+    )
+    return [f"{said}, {added:+.2f} ms at p50"]
 
 
 def _spread(seen: dict[Case, list[Round]]) -> str:

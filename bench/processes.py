@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +26,17 @@ START_S_MAX = 30.0
 STOP_S_MAX = 60.0
 LOAD_S_MAX = 120.0
 POLL_S = 0.01
+
+BUDGETED = ("0 budgets", "6 budgets")
+"""Keys under no budget and under six, beside the one that has a budget of its own."""
+_SIX = """
+budgets set key=six --limit 1000000/month
+budgets set tenant=six --limit 1000000/week
+budgets set user=* --limit 1000000/total
+budgets set tenant=six,feature=bench --limit 1000000/day
+budgets set assistant=* --limit 1000000/7d
+"""
+"""With the balance of the key itself: six, of which two have a window for each value."""
 
 _RATE = Rate(input=3_000_000_000, cache_read=300_000_000, output=15_000_000_000)
 """Nano-dollars per million tokens: dollars 3, 0.30 and 15."""
@@ -152,8 +163,8 @@ def put(load: Load, core: int | None) -> Figures:
 
 
 @contextlib.contextmanager
-def ferry(folder: Path, upstream_port: int, core: int | None) -> Iterator[Served]:
-    """A real `ferry serve` with default durability, a price, and a key that has a budget.
+def ferry(folder: Path, upstream_port: int, core: int | None) -> Iterator[dict[str, Served]]:
+    """A real `ferry serve` with default durability and a price; for `ferry` and `BUDGETED` a key.
 
     Its database is `ferry.db` in `folder`, complete once the context is left.
     """
@@ -166,17 +177,41 @@ def ferry(folder: Path, upstream_port: int, core: int | None) -> Iterator[Served
         changes.set_price(database, "up", model, _RATE)
     allowance = Allowance.parse("1000000/month")
     key = changes.create_key(database, changes.KeyPlan(name="bench", allowance=allowance))
+    plain = changes.create_key(database, changes.KeyPlan(name="plain"))
     options = ["--config", str(config), "--db", str(database)]
+    pins = "--tenant six --user six --assistant six --feature bench"
+    six = _command([*options, "keys", "create", "six", *pins.split(), "--balance", "1000000"])
+    for line in _SIX.split("\n"):
+        if line:
+            _command([*options, *line.split()])
+    secrets = dict(zip(("ferry", *BUDGETED), (key.secret, plain.secret, six.strip()), strict=True))
     command = ["ferrycli", *options, "serve", "--listen", f"{HOST}:0"]
     with log.open("wb") as written:
         process = _start(command, core, said=written.fileno())
     try:
-        yield Served(process.pid, _port_in(log, process), key.secret)
+        port = _port_in(log, process)
+        yield {name: Served(process.pid, port, secret) for name, secret in secrets.items()}
         process.send_signal(signal.SIGTERM)
         if process.wait(STOP_S_MAX) != 0:
             raise SystemExit(f"bench: ferry did not stop well: {log.read_text()}")
     finally:
         _reap(process)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Carry out one of ferry's commands; what it said on stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ferrycli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=_environment(),
+        timeout=START_S_MAX,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"bench: ferry {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _port_in(log: Path, process: subprocess.Popen[str]) -> int:
@@ -190,16 +225,22 @@ def _port_in(log: Path, process: subprocess.Popen[str]) -> int:
     raise SystemExit(f"bench: ferry did not start: {log.read_text()}")
 
 
-def books_line(database: Path, made: int) -> str:
-    """What ferry's books say of `made` calls; ends the program where they do not agree."""
+def books_line(database: Path, made: Mapping[str, int]) -> str:
+    """What ferry's books say of the calls made through `ferry` and `BUDGETED`, each so many.
+
+    Ends the program where they do not agree.
+    """
     query = "SELECT count(*), coalesce(sum(state = 'settled' AND outcome = 'ok'), 0) FROM calls"
     amounts = "coalesce(sum(spent_nanousd), 0), coalesce(sum(held_nanousd), 0)"
     with reads.opened(database) as connection:
         rows, settled = connection.execute(query).fetchone()
         spent, held = connection.execute(f"SELECT {amounts} FROM windows").fetchone()
-    due = made * price(Usage(input=INPUT_TOKENS, output=OUTPUT_TOKENS), _RATE).total
-    line = f"books: {made:,} calls, {rows:,} rows, held {held}"
-    if (rows, settled, spent, held) != (made, made, due, 0):
+    _, six = BUDGETED
+    counted = made.get("ferry", 0) + 6 * made.get(six, 0)
+    calls = sum(made.values())
+    due = counted * price(Usage(input=INPUT_TOKENS, output=OUTPUT_TOKENS), _RATE).total
+    line = f"books: {calls:,} calls, {rows:,} rows, held {held}"
+    if (rows, settled, spent, held) != (calls, calls, due, 0):
         raise SystemExit(
             f"{line}; {settled:,} settled, spent {spent:,} of {due:,} nano-dollars: not balanced"
         )

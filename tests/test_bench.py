@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.load import percentile
-from bench.processes import books_line
+from bench.processes import BUDGETED, books_line
 from ferrycli.store import changes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,15 +37,19 @@ def test_the_overhead_is_shown_beside_books_that_balance() -> None:
     )
     assert len(rows) == 2, done.stdout
     assert all(float(of_bare) > 0 for of_bare in rows)
+    assert re.search(
+        r"^6 budgets against none: at the least \d\.\d\d of the calls/s", done.stdout, re.MULTILINE
+    )
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
 def test_books_that_lack_a_call_end_the_measurement(tmp_path: Path) -> None:
     database = tmp_path / "ferry.db"
     changes.prepare(database)
-    assert books_line(database, 0).startswith("books: 0 calls, 0 rows, held 0\n")
-    with pytest.raises(SystemExit, match=r"books: 1 calls, 0 rows, held 0; .* not balanced"):
-        books_line(database, 1)
+    assert books_line(database, {}).startswith("books: 0 calls, 0 rows, held 0\n")
+    for name in ("ferry", *BUDGETED):
+        with pytest.raises(SystemExit, match=r"books: 1 calls, 0 rows, held 0; .* not balanced"):
+            books_line(database, {name: 1})
 
 
 @pytest.mark.parametrize(

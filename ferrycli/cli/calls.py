@@ -44,11 +44,12 @@ def list_calls(
     """List calls, the latest first."""
     from itertools import chain
 
-    from ferrycli.report.calls import ROW_HEADING, call_fields, call_json, calls_table
+    from ferrycli.report.calls import ROW_HEADING, call_fields, calls_table
     from ferrycli.rules.errors import NoDatabase
     from ferrycli.rules.filters import parse_filter
     from ferrycli.rules.spans import parse_span
     from ferrycli.store import reads
+    from ferrycli.store.reads_receipts import call_json
 
     terminal = terminal_of(context)
     settings = terminal.settings()
@@ -93,8 +94,8 @@ def show_call(
 ) -> None:
     """Show one call."""
     from ferrycli.report.call_card import call_card
-    from ferrycli.report.calls import call_json
     from ferrycli.store import reads
+    from ferrycli.store.reads_receipts import call_json
 
     terminal = terminal_of(context)
     settings = terminal.settings()

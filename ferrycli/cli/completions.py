@@ -177,7 +177,9 @@ def _choices(parameter: Any, metavar: str) -> Values:
 def _values() -> dict[str, Values]:
     """What follows an option (by its name, or else its metavar), or stands as an argument."""
     from ferrycli.rules.attribution import POLICED, PRIORITIES
+    from ferrycli.rules.selectors import SELECTABLE
     from ferrycli.rules.spans import NAMED
+    from ferrycli.rules.windows import PERIODS
     from ferrycli.store.sums import GROUPS
 
     return {
@@ -190,13 +192,21 @@ def _values() -> dict[str, Values]:
         "--priority": Values(words=PRIORITIES),
         "FILE": Values(are_files=True),
         "PATH": Values(are_files=True),
+        "PERIOD": Values(words=PERIODS),
+        "ROUTE": Values(kind="routes"),
         "SPAN": Values(words=(*NAMED, "24h", "7d")),
         "DIM": Values(words=POLICED),
         "DIM[,DIM]": Values(words=tuple(GROUPS), are_listed=True),
         "DIM=VALUE": Values(words=tuple(f"{name}=" for name in POLICED)),
         "argument NAME": Values(kind="keys"),
         "argument ID": Values(kind="calls"),
+        "argument THREAD": Values(kind="threads"),
+        "argument SELECTOR": Values(words=tuple(f"{name}=" for name in SELECTABLE)),
+        "argument [SELECTOR]": Values(words=tuple(f"{name}=" for name in SELECTABLE)),
         "argument MODEL": Values(kind="models"),
+        "argument ROUTE": Values(kind="routes"),
+        "argument [ROUTE]": Values(kind="routes"),
+        "argument [TARGET]...": Values(kind="models"),
         "argument PROVIDER/MODEL": Values(kind="models"),
         "argument FILE": Values(are_files=True),
         "argument PATH": Values(are_files=True),

@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
         "ferry config show",
         "ferry config show --json",
         "ferry --db ./ferry.db config show",
-        more="Of a provider's key only where it comes from is shown, never the key.",
+        more="Of keys and of other secrets only where they come from is shown, never the value.",
     ),
 )
 def show(context: typer.Context, as_json: AsJson = False) -> None:
@@ -49,8 +49,9 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
         "Read the config and every provider's key, and say whether that is sound.",
         "ferry config check",
         "ferry config check --json",
-        more="Keys are read and not sent anywhere; `ferry serve --check` asks the providers.",
-        codes=(4,),
+        more="Keys and what channels need are read, not sent; `ferry serve --check` asks the"
+        " providers, and `ferry budgets test` the channels.",
+        codes=(4, 5),
     ),
 )
 def check(context: typer.Context, as_json: AsJson = False) -> None:

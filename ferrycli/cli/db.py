@@ -10,7 +10,6 @@ from ferrycli.cli.terminal import Terminal, now_us
 from ferrycli.cli.tree import explained, group, terminal_of
 
 if TYPE_CHECKING:
-    from ferrycli.store.checks import Check, Fault
     from ferrycli.store.reads import Status
 
 app = group("Find, describe and check the database.")
@@ -112,6 +111,7 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     """Check the database."""
     from dataclasses import asdict
 
+    from ferrycli.report.checked import claim_lines
     from ferrycli.store import checks, reads
 
     terminal = terminal_of(context)
@@ -123,29 +123,6 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
         listed = [asdict(one) for one in found]
         terminal.json({"schema": "ferry.check/1", "is_sound": is_sound, "checks": listed})
     else:
-        _tell_checks(terminal, found)
+        terminal.show(claim_lines(found))
     if not is_sound:
         raise typer.Exit(5)
-
-
-def _tell_checks(terminal: Terminal, found: list[Check]) -> None:
-    from rich.text import Text
-
-    from ferrycli.report.layout import drawn
-
-    for one in found:
-        sign = ("✗", "red") if one.faults else ("✓", "green")
-        terminal.show([Text.assemble(sign, f" {one.name:<11} {one.claim} ({one.count:,})")])
-        terminal.show([Text.assemble("    ", drawn(_fault(fault), "red")) for fault in one.faults])
-
-
-def _fault(fault: Fault) -> str:
-    from ferrycli.rules.money import usd_exact
-
-    if fault.is_now is None or fault.should_be is None:
-        return f"{fault.subject}: {fault.what}"
-    off = fault.is_now - fault.should_be
-    return (
-        f"{fault.subject}: {fault.what} is ${usd_exact(fault.is_now)} and should be"
-        f" ${usd_exact(fault.should_be)}, off by ${usd_exact(off)}"
-    )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ferrycli.cli import budget_terms
+from ferrycli.cli.tree import Misused
 
 if TYPE_CHECKING:
     from ferrycli.rules.attribution import Policy
@@ -13,6 +16,24 @@ if TYPE_CHECKING:
     from ferrycli.store.changes import KeyEdit, KeyPlan
 
 NAME_LENGTH_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyTerms:
+    """Options of a key's budget and limits; None where one was not written."""
+
+    balance: str | None = None
+    at: Sequence[str] | None = None
+    mode: str | None = None
+    clamp: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+
+    @property
+    def has_policy(self) -> bool:
+        """Whether a rule, mode or clamp is named, which only a budget has."""
+        return self.at is not None or self.mode is not None or self.clamp is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +48,7 @@ class Terms:
     budget: str | None
     expires: str | None
     owner: str | None
+    money: MoneyTerms
     any_model: bool = False
     no_budget: bool = False
     no_expiry: bool = False
@@ -42,7 +64,10 @@ def plan(terms: Terms, name: str | None, role: str, settings: Settings, now_us: 
     checked_name = "" if name is None else checked(name)
     policies = _policies(terms)
     allowance = _allowance(terms)
+    if terms.money.has_policy and allowance is None and terms.money.balance is None:
+        raise Misused("rules, mode and clamp are of a budget", "name one: `--budget 50/month`")
     expires_at = _expires(terms, settings, now_us)
+    money = _money(terms.money, settings)
     # Last, because it takes half a second: a mistake is told at once.
     from ferrycli.store.changes import KeyPlan
 
@@ -55,6 +80,7 @@ def plan(terms: Terms, name: str | None, role: str, settings: Settings, now_us: 
         expires_at=expires_at,
         allowance=allowance,
         zone=settings.zone.key,
+        **money,
     )
 
 
@@ -62,11 +88,13 @@ def edit(terms: Terms, new_name: str | None, settings: Settings, now_us: int) ->
     """What to change. Raises what is wrong with `terms`, a subclass of `BadInput`."""
     _refuse_both("--model", terms.models, "--any-model", terms.any_model)
     _refuse_both("--budget", terms.budget, "--no-budget", terms.no_budget)
+    _refuse_both("--balance", terms.money.balance, "--no-budget", terms.no_budget)
     _refuse_both("--expires", terms.expires, "--no-expiry", terms.no_expiry)
     checked_name = None if new_name is None else checked(new_name)
     policies = _policies(terms) or None
     allowance = _allowance(terms)
     expires_at = _expires(terms, settings, now_us)
+    money = _money(terms.money, settings)
     from ferrycli.store.changes import KeyEdit
 
     return KeyEdit(
@@ -79,7 +107,26 @@ def edit(terms: Terms, new_name: str | None, settings: Settings, now_us: int) ->
         allowance=allowance,
         removes_budget=terms.no_budget,
         zone=settings.zone.key,
+        **money,
     )
+
+
+def _money(terms: MoneyTerms, settings: Settings) -> dict[str, Any]:
+    """Balance, policy and limits, as plans and edits of keys have them."""
+    from ferrycli.rules.money import parse_usd
+    from ferrycli.rules.thresholds import MODES
+    from ferrycli.store.planning import CLAMPS, BudgetPolicy, Limits
+
+    return {
+        "balance_nanousd": None if terms.balance is None else parse_usd(terms.balance),
+        "policy": BudgetPolicy(
+            budget_terms.rules(terms.at),
+            budget_terms.chosen("mode", terms.mode, MODES),
+            budget_terms.chosen("clamp", terms.clamp, CLAMPS),
+            budget_terms.channels(settings),
+        ),
+        "limits": Limits(terms.rpm, terms.tpm, terms.parallel),
+    }
 
 
 def checked(name: str) -> str:
@@ -131,16 +178,7 @@ def _allowance(terms: Terms) -> Allowance | None:
 
 
 def _expires(terms: Terms, settings: Settings, now_us: int) -> int | None:
-    from ferrycli.rules.errors import BadSpan, ConfigBadValue
-    from ferrycli.rules.spans import parse_deadline
-
-    if terms.expires is None:
-        return None
-    try:
-        return parse_deadline(terms.expires, now_us, settings.zone)
-    except BadSpan:
-        wanted = "a time to come, such as 90d or 2027-01-01"
-        raise ConfigBadValue("flag --expires", "expires", terms.expires, wanted) from None
+    return budget_terms.deadline("expires", terms.expires, settings, now_us)
 
 
 def _refuse_both(first: str, has_first: object, second: str, has_second: bool) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferrycli.cli import key_terms
-from ferrycli.cli.key_terms import Terms
+from ferrycli.cli import budget_terms, key_secrets, key_terms
+from ferrycli.cli.key_terms import MoneyTerms, Terms
 from ferrycli.cli.terminal import Terminal, now_us, wrapped
 from ferrycli.cli.tree import Misused, explained, group, terminal_of
 
 if TYPE_CHECKING:
-    from ferrycli.report.keys import KeyFacts
+    from ferrycli.report.keys import KeyFacts, Told
     from ferrycli.settings import Settings
 
 app = group("Make, change and end keys.")
@@ -44,9 +45,29 @@ Model = Annotated[
     list[str] | None, typer.Option(metavar="GLOB", help="Allow only these models; repeatable.")
 ]
 Budget = Annotated[
-    str | None, typer.Option(metavar="USD/PERIOD", help="day, week, month or total: 50/month.")
+    str | None,
+    typer.Option(metavar="USD/PERIOD", help="day, week, month, total, 7d or 36h: 50/month."),
 ]
-Expires = Annotated[str | None, typer.Option(metavar="WHEN", help="90d, or a date: 2027-01-01.")]
+Balance = Annotated[
+    str | None, typer.Option(metavar="USD", help="Prepaid: this much, then top-ups.")
+]
+At = Annotated[
+    list[str] | None,
+    typer.Option(metavar="RULE", help='"80% downgrade"; repeatable; replaces all rules.'),
+]
+Mode = Annotated[
+    str | None, typer.Option(metavar="strict|expected|soft", help="How its budget holds.")
+]
+Clamp = Annotated[
+    str | None,
+    typer.Option(metavar="unset|always", help="always: lower an output limit that does not fit."),
+]
+Rpm = Annotated[int | None, typer.Option(metavar="N", min=0, help="Calls a minute; 0: any.")]
+Tpm = Annotated[int | None, typer.Option(metavar="N", min=0, help="Tokens a minute; 0: any.")]
+Parallel = Annotated[int | None, typer.Option(metavar="N", min=0, help="Calls at once; 0: any.")]
+Expires = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="90d, friday, or a date: 2027-01-01.")
+]
 Owner = Annotated[str | None, typer.Option(metavar="TEXT", help="Who answers for it.")]
 
 
@@ -57,6 +78,7 @@ Owner = Annotated[str | None, typer.Option(metavar="TEXT", help="Who answers for
         "ferry keys create --tenant acme --feature chat --budget 50/month",
         "ferry keys create ci --tenant acme --model 'openai/gpt-*' --expires 90d",
         "ferry keys create web --require user --default feature=chat --json",
+        "ferry keys create trial --balance 20 --rpm 60",
         more="Without NAME the key is called after its tenant and feature. Where stdout is no"
         " terminal, the secret alone goes there.",
         codes=(6,),
@@ -78,6 +100,13 @@ def create_key(
     deny: Deny = None,
     model: Model = None,
     budget: Budget = None,
+    balance: Balance = None,
+    at: At = None,
+    mode: Mode = None,
+    clamp: Clamp = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    parallel: Parallel = None,
     expires: Expires = None,
     owner: Owner = None,
     role: Annotated[
@@ -88,7 +117,8 @@ def create_key(
 ) -> None:
     """Make a key."""
     pins = _pins(tenant, user, assistant, thread, feature, priority)
-    terms = Terms(pins, default, require, deny, model, budget, expires, owner)
+    money = MoneyTerms(balance, at, mode, clamp, rpm, tpm, parallel)
+    terms = Terms(pins, default, require, deny, model, budget, expires, owner, money)
     terminal = terminal_of(context)
     settings = terminal.settings()
     plan = key_terms.plan(terms, name, role, settings, now_us())
@@ -120,15 +150,15 @@ def list_keys(context: typer.Context, as_json: AsJson = False) -> None:
     """List keys."""
     from ferrycli.report.keys import ROW_HEADING, KeyFacts, key_fields, key_json, keys_table
     from ferrycli.rules.errors import NoDatabase
-    from ferrycli.store import reads
+    from ferrycli.store import reads, reads_budgets
 
     terminal = terminal_of(context)
     settings = terminal.settings()
     now = now_us()
     try:
         with reads.opened(settings.database) as connection:
-            budgets = reads.budgets(connection)
-            every = [KeyFacts.at(row, budgets, now) for row in reads.keys(connection)]
+            budgets = reads_budgets.budgets(connection, now)
+            every = [KeyFacts.at(row, budgets) for row in reads.keys(connection)]
     except NoDatabase:
         every = []
     if not every:
@@ -168,7 +198,8 @@ def show_key(context: typer.Context, name: Name, as_json: AsJson = False) -> Non
         "ferry keys set acme-chat --require user --name acme-web",
         "ferry keys set acme-chat --default tenant= --any-model --no-expiry",
         more="What is not named stays. An empty default, such as --default tenant=, lets calls"
-        " say the dimension freely again. Another period begins a new budget, from now on.",
+        " say the dimension freely again. Another period is a new budget; it counts back to the"
+        " start of its window.",
         codes=(3, 6),
     ),
 )
@@ -190,7 +221,16 @@ def set_key(
     model: Model = None,
     any_model: Annotated[bool, typer.Option("--any-model", help="Allow every model.")] = False,
     budget: Budget = None,
-    no_budget: Annotated[bool, typer.Option("--no-budget", help="Remove its budget.")] = False,
+    balance: Balance = None,
+    at: At = None,
+    mode: Mode = None,
+    clamp: Clamp = None,
+    no_budget: Annotated[
+        bool, typer.Option("--no-budget", help="Remove its budgets, a balance too.")
+    ] = False,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    parallel: Parallel = None,
     expires: Expires = None,
     no_expiry: Annotated[bool, typer.Option("--no-expiry", help="Never expire.")] = False,
     owner: Owner = None,
@@ -198,16 +238,16 @@ def set_key(
 ) -> None:
     """Change a key."""
     pins = _pins(tenant, user, assistant, thread, feature, priority)
-    terms = Terms(
-        pins, default, require, deny, model, budget, expires, owner, any_model, no_budget, no_expiry
-    )
+    money = MoneyTerms(balance, at, mode, clamp, rpm, tpm, parallel)
+    ends = (any_model, no_budget, no_expiry)
+    terms = Terms(pins, default, require, deny, model, budget, expires, owner, money, *ends)
     terminal = terminal_of(context)
     settings = terminal.settings()
     edit = key_terms.edit(terms, new_name, settings, now_us())
 
     from ferrycli.store import changes
 
-    if edit == changes.KeyEdit(zone=edit.zone):
+    if not edit.policy and edit == changes.KeyEdit(zone=edit.zone, policy=edit.policy):
         raise Misused("nothing to change was named", "`ferry keys set --help` shows what can be")
     changed = changes.edit_key(_existing(settings), name, edit)
     _show(terminal, settings, _facts(settings, changed), as_json=as_json)
@@ -248,6 +288,10 @@ def revoke_key(
     terminal.say(f"key `{row.name}` is revoked; a running server refuses it from now on")
 
 
+app.command("rotate", help=key_secrets.ROTATE)(key_secrets.rotate)
+app.command("boost", help=key_secrets.BOOST)(key_secrets.boost)
+
+
 def _pins(
     tenant: str | None,
     user: str | None,
@@ -279,10 +323,11 @@ def _existing(settings: Settings) -> Path:
 
 def _facts(settings: Settings, name: str) -> KeyFacts:
     from ferrycli.report.keys import KeyFacts
-    from ferrycli.store import reads
+    from ferrycli.store import reads, reads_budgets
 
     with reads.opened(settings.database) as connection:
-        return KeyFacts.at(reads.key(connection, name), reads.budgets(connection), now_us())
+        row = reads.key(connection, name)
+        return KeyFacts.at(row, reads_budgets.of_key(connection, row.id, now_us()))
 
 
 def _show(terminal: Terminal, settings: Settings, facts: KeyFacts, *, as_json: bool) -> None:
@@ -291,7 +336,13 @@ def _show(terminal: Terminal, settings: Settings, facts: KeyFacts, *, as_json: b
     if as_json:
         terminal.json(key_json(facts, now_us()))
     else:
-        terminal.show(key_card(facts, now_us(), settings.values["server.budget_status"]))
+        status = settings.values["server.budget_status"]
+        terminal.show(key_card(facts, now_us(), status, _told(settings)))
+
+
+def _told(settings: Settings) -> Told:
+    """From an owner to who gets the notices."""
+    return functools.partial(budget_terms.told, settings)
 
 
 def _tell_created(terminal: Terminal, settings: Settings, facts: KeyFacts, secret: str) -> None:
@@ -299,7 +350,8 @@ def _tell_created(terminal: Terminal, settings: Settings, facts: KeyFacts, secre
     from ferrycli.report.keys import created_sentence, terms_lines
 
     sentence = created_sentence(facts)
-    terms = list(terms_lines(facts, settings.values["server.budget_status"]))
+    status = settings.values["server.budget_status"]
+    terms = list(terms_lines(facts, now_us(), status, _told(settings)))
     if not sys.stdout.isatty():
         terminal.say(sentence, "", *terms)
         terminal.write(secret)

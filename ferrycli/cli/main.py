@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import ferrycli
-from ferrycli.cli import calls, config, db, demo, keys, prices, report, serve, topics
+from ferrycli.cli import (
+    audit,
+    budgets,
+    calls,
+    config,
+    db,
+    demo,
+    keys,
+    prices,
+    report,
+    routes,
+    serve,
+    threads,
+    topics,
+)
 from ferrycli.cli.terminal import COLORS, Terminal
 from ferrycli.cli.tree import CONTEXT, show_help_alone, terminal_of
 
@@ -31,12 +45,16 @@ app = typer.Typer(
 )
 app.command("serve", help=serve.HELP)(serve.serve)
 app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(calls.app, name="calls")
 app.command("report", help=report.HELP)(report.report)
 app.command("demo", help=demo.HELP)(demo.demo)
+app.add_typer(threads.app, name="threads")
+app.add_typer(routes.app, name="routes")
 app.add_typer(prices.app, name="prices")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
+app.command("audit", help=audit.HELP)(audit.audit)
 app.add_typer(topics.app, name="help")
 
 

@@ -149,9 +149,9 @@ _USUAL = ("last-week", "this-week")
 
 def _found(connection: Connection, asked: Asked, now: int) -> Found:
     """The sums of the span and of the one before it, and the budgets of the rows."""
-    from ferrycli.report.budget_use import uses, windows_wanted
+    from ferrycli.report.budget_use import uses
     from ferrycli.report.spending import Found
-    from ferrycli.store import reads
+    from ferrycli.store import reads, reads_budgets
     from ferrycli.store.sums import Question, sums
 
     span, past = asked.span, asked.compared
@@ -162,11 +162,10 @@ def _found(connection: Connection, asked: Asked, now: int) -> Found:
     earlier = sums(connection, Question(asked.by, past.since_us, past.until_us, asked.expression))
     if not rows:
         return Found((), earlier)
-    budgets = reads.budgets(connection)
-    starts = windows_wanted(budgets, min(span.until_us, now) - 1)
-    spent = reads.windows_spent(connection, starts)
+    at = min(span.until_us, now) - 1
+    budgets = reads_budgets.budgets(connection, at)
     keys = reads.keys(connection)
     found: dict[tuple[str, ...], BudgetUse] = {}
     for depth in range(1, len(asked.by) + 1):
-        found |= uses(asked.by[:depth], keys, budgets, starts, spent)
+        found |= uses(asked.by[:depth], keys, budgets, at)
     return Found(rows, earlier, found)

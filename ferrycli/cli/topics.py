@@ -8,7 +8,7 @@ import typer
 
 from ferrycli.cli.tree import EXIT_CODES, explained, group, terminal_of
 
-app = group("Explain what several commands share: filters, periods, exit codes.")
+app = group("Explain what several commands share: filters, periods, selectors, exit codes.")
 
 _FILTERS = """\
 --where FILTER asks for calls by their fields.
@@ -44,6 +44,35 @@ _PERIODS = """\
 A report is compared with the span before: a week with the week before, a month
 with the month before, 7d with the seven days before. One that still runs is
 compared with the part of the other that had passed by then.
+"""
+
+_BUDGET_PERIODS = """\
+--limit USD/PERIOD says how much, and for how long: --limit 50/month.
+
+  day week month           by the calendar of a zone; weeks begin on Monday
+  7d 36h                   the last 7 days, the last 36 hours; up to 90d
+  total                    once and for all
+"""
+
+_SELECTORS = """\
+SELECTOR says which calls a budget, a limit or an assignment is about.
+
+  ferry budgets set tenant=acme --limit 50/month
+  ferry budgets set 'user=*' --limit 1/day
+  ferry budgets set 'assistant=bot,thread=*' --limit 2/total --at '100% block'
+  ferry budgets set provider=openai,feature=chat --limit 100/7d
+
+Pairs with commas between: a call must have all of them.
+
+  tenant=acme      calls of acme
+  user=*           a limit for each user; calls without a user count nowhere
+  thread=(none)    calls without a thread
+  tag:plan=gold    calls with the tag plan
+  key=acme-web     calls with that key; a word alone is a key's name
+
+Quote what has spaces, commas or brackets: user="Ana B". A star has to be quoted
+in most shells. A budget on a provider, a model or a route counts the tries that
+went there, also of calls that another answered in the end.
 """
 
 
@@ -86,15 +115,38 @@ def _fields() -> Iterator[str]:
 @app.command(
     "periods",
     help=explained(
-        "Explain `--since`.",
+        "Explain `--since`, and the periods of budgets.",
         "ferry help periods",
         "ferry report --since 2026-W47",
         "ferry report --since 2026-11-01..2026-11-15",
     ),
 )
 def periods(context: typer.Context) -> None:
-    """Explain `--since`."""
-    terminal_of(context).write(_PERIODS.rstrip())
+    """Explain `--since` and the periods of budgets."""
+    terminal = terminal_of(context)
+    terminal.write(_PERIODS)
+    terminal.write(_BUDGET_PERIODS.rstrip())
+
+
+@app.command(
+    "selectors",
+    help=explained(
+        "Explain selectors: which calls a budget is about.",
+        "ferry help selectors",
+        "ferry budgets set 'thread=*' --limit 2/total",
+    ),
+)
+def selectors(context: typer.Context) -> None:
+    """Explain selectors."""
+    from ferrycli.rules.attribution import ALIASES
+    from ferrycli.rules.selectors import SELECTABLE
+
+    terminal = terminal_of(context)
+    terminal.write(_SELECTORS)
+    terminal.write("Dimensions")
+    terminal.write(f"  {' '.join(SELECTABLE)} tag:NAME")
+    for alias, dimension in ALIASES.items():
+        terminal.write(f"  {alias:<13} another word for {dimension}")
 
 
 @app.command("exit-codes", help=explained("List the exit codes.", "ferry help exit-codes"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import Any
 
 from rich.text import Text
 
@@ -14,8 +12,6 @@ from ferrycli.report.times import clock, iso, milliseconds, seconds
 from ferrycli.rules.money import usd_exact, usd_plain
 from ferrycli.rules.windows import from_us
 from ferrycli.store.reads import CallRow
-
-SCHEMA = "ferry.call/1"
 
 COLUMNS = (
     Column("TIME"),
@@ -37,50 +33,6 @@ ROW_HEADING = (
     "status", "error",
 )  # fmt: skip
 """What a row of tabs holds."""
-
-
-def call_json(row: CallRow) -> dict[str, Any]:
-    """The object `ferry.call/1`.
-
-    `input_tokens` is the whole input, cached and written included; `cost_nanousd` is effective
-    (corrections included), null where the call is unpriced or in flight.
-    """
-    return {
-        "schema": SCHEMA,
-        "id": row.id,
-        "started_at": iso(row.started_at),
-        "first_byte_ms": milliseconds(row.started_at, row.first_byte_at),
-        "latency_ms": milliseconds(row.started_at, row.finished_at),
-        "key": row.key,
-        "tenant": row.tenant,
-        "user": row.user,
-        "assistant": row.assistant,
-        "thread": row.thread,
-        "feature": row.feature,
-        "tags": json.loads(row.tags) if row.tags else {},
-        "endpoint": row.endpoint,
-        "stream": bool(row.is_stream),
-        "priority": row.priority,
-        "route": row.route,
-        "requested_model": row.requested_model,
-        "provider": row.provider,
-        "model": row.model,
-        "input_tokens": row.input_tokens,
-        "cache_read_tokens": row.n_cache_read,
-        "cache_write_tokens": row.cache_write_tokens,
-        "output_tokens": row.output_tokens,
-        "reasoning_tokens": row.n_reasoning,
-        "cost_nanousd": row.cost_nanousd,
-        "doubt_nanousd": row.doubt_nanousd,
-        "provider_cost_nanousd": row.provider_cost_nanousd,
-        "cost_source": row.cost_source,
-        "state": row.state,
-        "outcome": row.outcome,
-        "status": row.status,
-        "error": row.error_code,
-        "attempts": row.attempts,
-        "downgraded_from": row.downgraded_from,
-    }
 
 
 def call_fields(row: CallRow) -> list[str | int | None]:

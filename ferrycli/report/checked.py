@@ -1,7 +1,7 @@
-"""What was looked at before or while serving, each with what was found: lines, rows and JSON.
+"""What was looked at, each with what was found: lines, rows and JSON.
 
 Pure. Shared by the start-up card, `ferry serve --check` and `ferry config check`, so that a
-provider reads the same wherever it is named.
+provider reads the same wherever it is named; and by the checks of the database.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from rich.text import Text
 
 from ferrycli.report.layout import MARGIN, drawn, folded, middle_cut
 from ferrycli.rules.clean import safe
+from ferrycli.rules.money import usd_exact
+from ferrycli.store.faults import Check, Fault
 
 OK, NOTE, FAULT = "ok", "note", "fault"
 SIGNS = {OK: ("✓", "green"), NOTE: ("!", "yellow"), FAULT: ("✗", "red")}
@@ -23,6 +25,7 @@ ROW_HEADING = ("subject", "state", "key_from", "said", "status", "took_ms")
 """What a row of tabs holds."""
 
 SUBJECT_WIDTH_MIN = 9
+CLAIM_WIDTH_MIN = 11
 KEY_FROM_WIDTH_MIN = 16
 
 _EXIT_CODES = (2, 6, 4, 5)
@@ -116,6 +119,28 @@ def provider_lines(every: Sequence[Checked], width: int, check: str = "") -> lis
         else:
             lines += [_bare(line), *_hung(Text(" " * (start - name_room - 2)), said, width)]
     return lines
+
+
+def claim_lines(found: Sequence[Check]) -> list[Text]:
+    """Each check of the database with its claim and count, and below it what does not hold."""
+    room = max(CLAIM_WIDTH_MIN, *(len(one.name) for one in found))
+    lines: list[Text] = []
+    for one in found:
+        sign, style = SIGNS[FAULT if one.faults else OK]
+        claim = f" {one.name:<{room}} {one.claim} ({one.count:,})"
+        lines.append(Text.assemble((sign, style), claim))
+        lines += [Text.assemble("    ", drawn(_fault(fault), "red")) for fault in one.faults]
+    return lines
+
+
+def _fault(fault: Fault) -> str:
+    if fault.is_now is None or fault.should_be is None:
+        return f"{fault.subject}: {fault.what}"
+    off = fault.is_now - fault.should_be
+    return (
+        f"{fault.subject}: {fault.what} is ${usd_exact(fault.is_now)} and should be"
+        f" ${usd_exact(fault.should_be)}, off by ${usd_exact(off)}"
+    )
 
 
 def _key_words(key_from: str) -> str:

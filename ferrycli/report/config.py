@@ -1,6 +1,6 @@
 """The settings as they are shown: every option with its value and where that comes from.
 
-Pure. Of a provider's key only where it comes from; never the key.
+Pure. Of a provider's key, and of what a channel needs, only where it comes from; never the value.
 """
 
 from __future__ import annotations
@@ -28,9 +28,15 @@ PROVIDER_COLUMNS = (
     Column("KEY FROM", width_min=14),
     Column("FROM", leaves=6, width_min=4),
 )
+CHANNEL_COLUMNS = (
+    Column("CHANNEL", width_min=10),
+    Column("KIND", leaves=5),
+    Column("GOES TO", width_min=14),
+    Column("NEEDS", leaves=6, width_min=8),
+)
 
 ROW_HEADING = ("name", "value", "origin")
-"""What a row of tabs holds; a provider's keys are rows as well."""
+"""What a row of tabs holds; the keys of providers and channels are rows as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,19 @@ class ProviderFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """One channel of notices as configured."""
+
+    name: str
+    kind: str
+    goes_to: str
+    """Nothing of it is secret."""
+    needs: tuple[str, ...]
+    """Variables that must be set."""
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigFacts:
     """Everything that the operator wrote."""
 
@@ -68,6 +87,7 @@ class ConfigFacts:
     """The path that `server.database` comes to."""
     options: tuple[OptionFacts, ...]
     providers: tuple[ProviderFacts, ...]
+    channels: tuple[ChannelFacts, ...] = ()
 
 
 def config_json(facts: ConfigFacts) -> dict[str, Any]:
@@ -91,11 +111,21 @@ def config_json(facts: ConfigFacts) -> dict[str, Any]:
             }
             for one in facts.providers
         ],
+        "channels": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "goes_to": one.goes_to,
+                "needs": list(one.needs),
+                "origin": one.origin,
+            }
+            for one in facts.channels
+        ],
     }
 
 
 def config_rows(facts: ConfigFacts) -> list[Sequence[Any]]:
-    """Rows of `ROW_HEADING`: options, the database's path, each key of each provider."""
+    """Rows of `ROW_HEADING`: options, the database's path, keys of providers and channels."""
     rows: list[Sequence[Any]] = [
         (one.name, value_words(one.value), one.origin) for one in facts.options
     ]
@@ -109,11 +139,19 @@ def config_rows(facts: ConfigFacts) -> list[Sequence[Any]]:
             "catalogue": one.catalogue,
         }
         rows += [(f"providers.{one.name}.{key}", said, one.origin) for key, said in told.items()]
+    for channel in facts.channels:
+        told = {
+            "kind": channel.kind,
+            "goes_to": channel.goes_to,
+            "needs": value_words(list(channel.needs)),
+        }
+        name = f"channels.{channel.name}"
+        rows += [(f"{name}.{key}", said, channel.origin) for key, said in told.items()]
     return rows
 
 
 def config_table(facts: ConfigFacts, width: int) -> list[Text]:
-    """The file, the database, a table of options and one of providers.
+    """The file, the database, tables of options, of providers and of channels.
 
     What is not the default stands out.
     """
@@ -127,6 +165,9 @@ def config_table(facts: ConfigFacts, width: int) -> list[Text]:
     else:
         said = "  No provider: the simulated one answers. A variable such as OPENAI_API_KEY makes"
         lines += [*folded(Text(f"{said} one, or a table `[providers.NAME]`."), width), Text("")]
+    if facts.channels:
+        channels = [_channel_cells(one) for one in facts.channels]
+        lines += [*table(CHANNEL_COLUMNS, channels, width), Text("")]
     return lines
 
 
@@ -152,6 +193,11 @@ def _provider_cells(one: ProviderFacts) -> Row:
         Cell("–" if one.kind == "sim" else one.key_from.replace("none", "no key")),
         Cell(_short(one.origin)),
     ]
+
+
+def _channel_cells(one: ChannelFacts) -> Row:
+    needs = " ".join(one.needs) or "–"
+    return [Cell(one.name, "bold"), Cell(one.kind), Cell(one.goes_to), Cell(needs)]
 
 
 def _short(origin: str) -> str:

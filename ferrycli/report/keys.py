@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
 from rich.text import Text
 
-from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, percent, table
-from ferrycli.report.times import ago, iso, local, zone_named
+from ferrycli.report.budget_card import limit_sentence, limits_words, policy_card, resets_words
+from ferrycli.report.budgets import is_at, limit_words, period_of, used_words
+from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, table
+from ferrycli.report.times import ago, iso, local
+from ferrycli.rules.budget import Standing
 from ferrycli.rules.keys import PREFIX
 from ferrycli.rules.money import usd, usd_exact
-from ferrycli.rules.windows import from_us, window_end, window_start
-from ferrycli.store.reads import BudgetRow, KeyRow
+from ferrycli.rules.windows import from_us
+from ferrycli.store.reads import KeyRow
+from ferrycli.store.reads_budgets import BudgetFacts
+
+Told = Callable[[str], str]
+"""From an owner to who gets the notices; empty: nobody."""
 
 SCHEMA = "ferry.key/1"
 
@@ -40,31 +47,21 @@ ROW_HEADING = (
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """A key, and its own budget with the window of now; amounts in nano-dollars."""
+    """A key, and the budgets of its own as they stand."""
 
     row: KeyRow
-    budget: BudgetRow | None
-    """None: the key has no budget of its own."""
-    window_start: int
-    resets_at: int | None
-    """UTC microseconds; None for `total` and without a budget."""
-    spent: int
-    held: int
-    doubt: int
+    budgets: tuple[BudgetFacts, ...]
 
     @classmethod
-    def at(cls, row: KeyRow, budgets: Sequence[BudgetRow], now_us: int) -> KeyFacts:
-        """The facts of `row` at `now_us`; a window that has ended counts as empty."""
-        budget = next((one for one in budgets if one.key_id == row.id), None)
-        if budget is None:
-            return cls(row, None, 0, None, 0, 0, 0)
-        zone = zone_named(budget.zone)
-        start = window_start(budget.period, zone, now_us)
-        end = window_end(budget.period, zone, start)
-        if budget.window_start != start:
-            return cls(row, budget, start, end, 0, 0, 0)
-        amounts = (budget.spent_nanousd, budget.held_nanousd, budget.doubt_nanousd)
-        return cls(row, budget, start, end, *amounts)
+    def at(cls, row: KeyRow, budgets: Iterable[BudgetFacts]) -> KeyFacts:
+        """The facts of `row`, with those of `budgets` that are its own."""
+        return cls(row, tuple(one for one in budgets if one.key_id == row.id))
+
+    @property
+    def tightest(self) -> tuple[BudgetFacts, Standing] | None:
+        """Its own budget of which most is used; None where it has none."""
+        every = [(one, one.standings[0]) for one in self.budgets if one.standings]
+        return max(every, key=lambda pair: pair[1].percent, default=None)
 
     def state(self, now_us: int) -> str:
         """`active`, `expired` or `revoked` at `now_us`."""
@@ -80,8 +77,11 @@ def policies_of(row: KeyRow) -> Mapping[str, tuple[str, str]]:
 
 
 def key_json(facts: KeyFacts, now_us: int) -> dict[str, Any]:
-    """The object `ferry.key/1`, without the secret, which nobody has. Times in ISO 8601, UTC."""
-    row, budget = facts.row, facts.budget
+    """The object `ferry.key/1`, without the secret, which nobody has. Times in ISO 8601, UTC.
+
+    `budget` is the tightest of `budgets`; null where it has none of its own.
+    """
+    row, tightest = facts.row, facts.tightest
     return {
         "schema": SCHEMA,
         "id": row.id,
@@ -94,31 +94,53 @@ def key_json(facts: KeyFacts, now_us: int) -> dict[str, Any]:
             name: {"mode": mode, "value": value} for name, (mode, value) in policies_of(row).items()
         },
         "models": json.loads(row.models),
-        "budget": budget
-        and {
-            "limit_nanousd": budget.limit_nanousd,
-            "period": budget.period,
-            "timezone": budget.zone,
-            "spent_nanousd": facts.spent,
-            "held_nanousd": facts.held,
-            "doubt_nanousd": facts.doubt,
-            "window_start": iso(facts.window_start),
-            "resets_at": iso(facts.resets_at),
-        },
+        "budget": tightest and _budget_json(*tightest),
+        "budgets": [_budget_json(one, one.standings[0]) for one in facts.budgets],
+        "rpm": row.rpm,
+        "tpm": row.tpm,
+        "parallel_max": row.parallel_max,
         "created_at": iso(row.created_at),
         "expires_at": iso(row.expires_at),
         "revoked_at": iso(row.revoked_at),
         "last_used_at": iso(row.last_used_at),
+        "previous_last4": row.previous_last4 if has_previous(row, now_us) else "",
+        "previous_until": iso(row.previous_until) if has_previous(row, now_us) else None,
     }
+
+
+def _budget_json(budget: BudgetFacts, standing: Standing) -> dict[str, Any]:
+    terms = budget.terms
+    return {
+        "limit_nanousd": standing.limit_nanousd,
+        "period": terms.period,
+        "timezone": terms.zone,
+        "spent_nanousd": standing.spent,
+        "held_nanousd": standing.held,
+        "doubt_nanousd": standing.doubt,
+        "window_start": iso(standing.window_start_us),
+        "resets_at": iso(standing.resets_at_us),
+        "rules": [str(rule) for rule in terms.rules],
+        "mode": terms.mode,
+        "is_prepaid": terms.is_prepaid,
+    }
+
+
+def has_previous(row: KeyRow, now_us: int) -> bool:
+    """Whether the secret before the last rotation still opens."""
+    return row.previous_until is not None and now_us < row.previous_until
 
 
 def key_fields(facts: KeyFacts) -> list[str | None]:
     """The fields of `ROW_HEADING`."""
-    row, budget = facts.row, facts.budget
+    row = facts.row
+    amounts: list[str | None] = [None, None, None]
+    if facts.tightest is not None:
+        budget, standing = facts.tightest
+        limit, spent = usd_exact(standing.limit_nanousd), usd_exact(standing.spent)
+        amounts = [limit, period_of(budget), spent]
     return [
         row.id, row.name, row.last4, row.role, row.owner, _pins(row, ","),
-        usd_exact(budget.limit_nanousd) if budget else None, budget.period if budget else None,
-        usd_exact(facts.spent) if budget else None, iso(row.created_at), iso(row.expires_at),
+        *amounts, iso(row.created_at), iso(row.expires_at),
         iso(row.revoked_at), iso(row.last_used_at),
     ]  # fmt: skip
 
@@ -129,18 +151,23 @@ def keys_table(every: Sequence[KeyFacts], now_us: int, width: int) -> list[Text]
 
 
 def _cells(facts: KeyFacts, now_us: int) -> Row:
-    row, budget, state = facts.row, facts.budget, facts.state(now_us)
+    row, state = facts.row, facts.state(now_us)
     has_ended = state != "active"
-    limit = f"{usd(budget.limit_nanousd)}/{budget.period}" if budget else "none"
-    is_over = budget is not None and facts.spent >= budget.limit_nanousd
-    used = percent(facts.spent, budget.limit_nanousd) if budget else ""
+    spent, limit, used = Cell("–"), Cell("none", "dim"), Cell("")
+    if facts.tightest is not None:
+        budget, standing = facts.tightest
+        spent = Cell(usd(standing.spent))
+        limit = Cell(limit_words(budget, standing))
+        is_over = is_at(standing, 100)
+        words = used_words(standing)
+        used = Cell(f"{words}!" if is_over else words, "red" if is_over else "")
     return [
         Cell(row.name, "dim" if has_ended else "bold"),
         Cell(f"{PREFIX}…{row.last4}", "dim"),
         Cell(_pins(row, " / ", has_names=False) or "–"),
-        Cell(usd(facts.spent) if budget else "–"),
-        Cell(limit, "" if budget else "dim"),
-        Cell(f"{used}!" if is_over else used, "red" if is_over else ""),
+        spent,
+        limit,
+        used,
         Cell(f"{from_us(row.expires_at):%Y-%m-%d}" if row.expires_at else "never"),
         Cell(ago(row.last_used_at, now_us)),
         Cell(state if row.role == "call" or has_ended else row.role, "red" if has_ended else ""),
@@ -152,7 +179,7 @@ def _pins(row: KeyRow, between: str, *, has_names: bool = True) -> str:
     return between.join(f"{name}={value}" if has_names else value for name, value in pinned)
 
 
-def key_card(facts: KeyFacts, now_us: int, budget_status: str) -> list[Text]:
+def key_card(facts: KeyFacts, now_us: int, budget_status: str, told: Told) -> list[Text]:
     """What a key is, may do and has spent. `budget_status`: HTTP status of a spent budget."""
     row, state = facts.row, facts.state(now_us)
     lines = [
@@ -166,6 +193,9 @@ def key_card(facts: KeyFacts, now_us: int, budget_status: str) -> list[Text]:
         Text(""),
         labelled("key", f"{PREFIX}…{row.last4}   {row.id}"),
     ]
+    if has_previous(row, now_us):
+        until = f"{local(row.previous_until or 0, UTC)} UTC"
+        lines.append(labelled("", f"{PREFIX}…{row.previous_last4} opens too, until {until}"))
     if row.role != "call":
         lines.append(labelled("role", row.role))
     if row.owner:
@@ -174,7 +204,7 @@ def key_card(facts: KeyFacts, now_us: int, budget_status: str) -> list[Text]:
     lines.append(labelled("last used", ago(row.last_used_at, now_us)))
     if row.revoked_at is not None:
         lines.append(labelled("revoked", f"{local(row.revoked_at, UTC)} UTC"))
-    return [*lines, Text(""), *terms_lines(facts, budget_status), Text("")]
+    return [*lines, Text(""), *terms_lines(facts, now_us, budget_status, told), Text("")]
 
 
 def created_sentence(facts: KeyFacts) -> str:
@@ -186,28 +216,37 @@ def created_sentence(facts: KeyFacts) -> str:
     )
 
 
-def terms_lines(facts: KeyFacts, budget_status: str) -> Iterator[Text]:
-    """The key's terms read back in words: attribution, budget, models, expiry."""
-    row, budget = facts.row, facts.budget
+def terms_lines(facts: KeyFacts, now_us: int, budget_status: str, told: Told) -> Iterator[Text]:
+    """The key's terms read back in words: attribution, budgets, limits, models, expiry.
+
+    `told`: who gets the notices of an owner.
+    """
+    row = facts.row
     for name, (mode, value) in policies_of(row).items():
         if said := _policy(mode, value):
             yield labelled(name, said)
-    if budget is None:
+    if not facts.budgets:
         yield labelled("budget", "none")
-    else:
-        limit = f"{usd(budget.limit_nanousd)} {_EVERY.get(budget.period, budget.period)}"
-        spent = f"spent {usd(facts.spent)}"
-        spent += f", held {usd(facts.held)}" if facts.held else ""
-        spent += f", in doubt {usd(facts.doubt)}" if facts.doubt else ""
-        yield labelled("budget", f"{limit}{_reset(facts)}")
-        yield labelled("", spent)
-        yield labelled("at 100 %", f"block with HTTP {budget_status} insufficient_quota")
+    for budget in facts.budgets:
+        yield from _budget_lines(budget, now_us)
+        yield from policy_card(budget.terms, told(budget.terms.owner), budget_status)
+    yield labelled("limits", limits_words(row) or "none (--rpm, --tpm, --parallel)")
     yield labelled("models", ", ".join(json.loads(row.models)) or "all")
     expires = f"{local(row.expires_at, UTC)} UTC" if row.expires_at else "never"
     yield labelled("expires", expires)
 
 
-_EVERY = {"day": "a day", "week": "a week", "month": "a month", "total": "in total"}
+def _budget_lines(budget: BudgetFacts, now_us: int) -> Iterator[Text]:
+    terms, standing = budget.terms, budget.standings[0]
+    granted = standing.limit_nanousd if terms.is_prepaid else None
+    limit = f"{limit_sentence(terms, granted)}, {resets_words(terms, now_us)}"
+    yield labelled("balance" if terms.is_prepaid else "budget", limit)
+    if standing.extra_nanousd and not terms.is_prepaid:
+        yield labelled("", f"boosted by {usd(standing.extra_nanousd)} for a time")
+    spent = f"spent {usd(standing.spent)}"
+    spent += f", held {usd(standing.held)}" if standing.held else ""
+    spent += f", in doubt {usd(standing.doubt)}" if standing.doubt else ""
+    yield labelled("", f"{spent}; left {usd(standing.free)}")
 
 
 def _policy(mode: str, value: str) -> str:
@@ -216,10 +255,3 @@ def _policy(mode: str, value: str) -> str:
     if mode == "allow":
         return f"{value}, where the call says nothing" if value else ""
     return "required of every call" if mode == "require" else "left out, whatever the call says"
-
-
-def _reset(facts: KeyFacts) -> str:
-    if facts.budget is None or facts.resets_at is None:
-        return ", never resets"
-    zone = zone_named(facts.budget.zone)
-    return f", resets {from_us(facts.resets_at, zone):%a %d %b %H:%M} {facts.budget.zone}"

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
+from ferrycli.report.budgets import is_at
 from ferrycli.report.checked import Checked, provider_lines
 from ferrycli.report.keys import KeyFacts
 from ferrycli.report.layout import MARGIN, drawn, folded, labelled, middle_cut
+from ferrycli.rules.budget import Standing
 from ferrycli.rules.windows import MICROSECONDS
-from ferrycli.store.reads import BudgetRow, KeyRow
+from ferrycli.store.reads import KeyRow
+from ferrycli.store.reads_budgets import BudgetFacts
 
 SOON_S = 7 * 86_400
 """A key that expires within so many seconds is mentioned."""
@@ -37,36 +40,35 @@ class KeysFacts:
     expires_first_at: int | None = None
     """UTC microseconds; None where none expires soon."""
     armed: int = 0
-    """Those with a budget."""
+    """Budgets in force: of keys that may call, and of selectors."""
     used_up: int = 0
     near: int = 0
     """Budgets used above `NEAR_PERCENT` and not used up."""
 
     @classmethod
-    def of(cls, keys: Iterable[KeyRow], budgets: Iterable[BudgetRow], now_us: int) -> KeysFacts:
-        """The facts at `now_us`."""
-        by_key = {one.key_id: one for one in budgets if one.key_id}
-        every = [
-            KeyFacts.at(row, [by_key[row.id]] if row.id in by_key else [], now_us) for row in keys
-        ]
+    def of(cls, keys: Iterable[KeyRow], budgets: Sequence[BudgetFacts], now_us: int) -> KeysFacts:
+        """The facts at `now_us`. Of a budget with `*` the fullest window counts."""
+        every = [KeyFacts.at(row, ()) for row in keys]
         active = [one for one in every if one.state(now_us) == "active"]
         soon = now_us + SOON_S * MICROSECONDS
         ends = [one.row.expires_at for one in active if one.row.expires_at is not None]
         expiring = [at for at in ends if at <= soon]
-        uses = [
-            (one.spent + one.doubt, one.budget.limit_nanousd)
-            for one in active
-            if one.budget is not None
-        ]
-        used_up = sum(used >= limit for used, limit in uses)
+        ids = {one.row.id for one in active}
+        armed = [one for one in budgets if not one.key_id or one.key_id in ids]
+        fullest = [one.fullest for one in armed if one.fullest is not None]
+        used_up = sum(is_at(one, 100) for one in fullest)
         return cls(
             active=len(active),
             expiring=len(expiring),
             expires_first_at=min(expiring, default=None),
-            armed=len(uses),
+            armed=len(armed),
             used_up=used_up,
-            near=sum(limit > used > limit * NEAR_PERCENT // 100 for used, limit in uses),
+            near=sum(_is_above(one, NEAR_PERCENT) for one in fullest) - used_up,
         )
+
+
+def _is_above(standing: Standing, percent: int) -> bool:
+    return (standing.used + standing.doubt) * 100 > percent * standing.base
 
 
 @dataclass(frozen=True, slots=True)

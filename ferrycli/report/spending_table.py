@@ -31,6 +31,7 @@ from ferrycli.report.layout import (
     spark,
     table,
 )
+from ferrycli.report.periods import every, short
 from ferrycli.report.spending import Line, Spending, merged
 from ferrycli.rules.attribution import DIMENSIONS
 from ferrycli.rules.clean import safe
@@ -49,8 +50,6 @@ WEEKS_SLOTS = 15
 """Edges of two weeks' days."""
 NEAR_PERCENT = 80
 """From here on a budget is told of beneath the table."""
-
-_PERIODS = {"day": "/day", "week": "/wk", "month": "/mo", "total": ""}
 
 
 def spending_table(
@@ -228,7 +227,7 @@ def _use_cell(line: Line) -> Cell:
     used = percent(use.spent_nanousd, use.limit_nanousd) or "–"
     is_out = _is_out(line, use)
     text = f"{gauge(use.spent_nanousd, use.limit_nanousd, GAUGE_WIDTH)} {used:>4}"
-    return Cell(f"{text}{_PERIODS[use.period]}{'!' if is_out else ''}", "red" if is_out else "")
+    return Cell(f"{text}{short(use.period)}{'!' if is_out else ''}", "red" if is_out else "")
 
 
 def _is_out(line: Line, use: BudgetUse) -> bool:
@@ -295,11 +294,8 @@ def _alarms(uses: Sequence[tuple[Line, BudgetUse]]) -> Iterator[Text]:
         used = percent(use.spent_nanousd, use.limit_nanousd)
         whose = " / ".join(name or NONE for name in line.names)
         refused = f", {_calls(line.sum.denied_calls)} refused" if line.sum.denied_calls else ""
-        of = f"{usd(use.limit_nanousd)} {_OF[use.period]}"
+        of = f"{usd(use.limit_nanousd)} {every(use.period)}"
         yield Text.assemble(MARGIN, sign, drawn(f"{whose}: {used} of {of} used{refused}"))
-
-
-_OF = {"day": "a day", "week": "a week", "month": "a month", "total": "in total"}
 
 
 def _notes(sheet: Spending) -> Iterator[Text]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
+from ferrycli.rules.stamps import iso, milliseconds
 from ferrycli.rules.windows import MICROSECONDS, from_us
 
+__all__ = ["ago", "clock", "exact", "iso", "local", "milliseconds", "seconds", "zone_named"]
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-def iso(at_us: int | None) -> str | None:
-    """`2026-11-23T09:00:01.204000Z`; None stays None."""
-    return None if at_us is None else f"{from_us(at_us):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def local(at_us: int, zone: tzinfo) -> str:
@@ -47,11 +45,6 @@ def ago(at_us: int | None, now_us: int) -> str:
         if passed >= size:
             return f"{passed // size} {unit} ago"
     return "just now"
-
-
-def milliseconds(first_us: int, last_us: int | None) -> int | None:
-    """Whole milliseconds from `first_us` to `last_us`, never below 0; None where that is None."""
-    return None if last_us is None else max(0, last_us - first_us + 500) // 1000
 
 
 def zone_named(name: str) -> tzinfo:

@@ -31,7 +31,7 @@ COMMAND_WAIT_US = 10_000_000
 """A command reads its clock, then waits for the file: a change may be so much younger than it
 says."""
 CLOCK_BACK_US = 2 * 3_600_000_000
-"""A clock may have been set back by so much: what had ended by it was in force again."""
+"""A clock may have been set back by so much: what it says of before and after is not sure."""
 WINDOWS_MAX = 20_000
 """Periods of one budget between the first call and the last."""
 
@@ -168,7 +168,7 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
         f" {start}) ELSE {start} END"
     )
     missing = (
-        f"e.admitted_at - {COMMAND_WAIT_US} > b.created_at AND (b.removed_at IS NULL"
+        f"e.admitted_at - {CLOCK_BACK_US} > b.created_at AND (b.removed_at IS NULL"
         f" OR b.removed_at > e.admitted_at + {CLOCK_BACK_US}) AND NOT {named}"
     )
     counts = f"(e.is_ended AND e.admitted_at >= b.counts_from) OR {named}"

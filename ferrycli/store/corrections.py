@@ -180,6 +180,7 @@ def doubtful(
 ) -> list[int]:
     """Row keys of calls with doubt in the current window of a budget; None: of every subject.
 
+    The doubt of attempts whose call is still in flight is not among it.
     Reads, and may read long: to be asked before the write lock is taken.
     """
     row = connection.execute(
@@ -194,8 +195,9 @@ def doubtful(
     )
     query = (
         "SELECT DISTINCT c.seq FROM calls c, json_each(c.windows) w WHERE c.seq >= ?1"
-        " AND c.doubt_nanousd > 0 AND c.windows <> '' AND {named}"
+        " AND c.state <> 'held' AND c.doubt_nanousd > 0 AND c.windows <> '' AND {named}"
         " UNION SELECT a.call_seq FROM attempts a, json_each(a.windows) w"
+        " JOIN calls c ON c.seq = a.call_seq AND c.state <> 'held'"
         " WHERE a.doubt_nanousd > 0 AND a.windows <> '' AND {named} ORDER BY 1"
     ).format(
         named="json_extract(w.value, '$[0]') = ?2 AND json_extract(w.value, '$[2]') >= ?3"

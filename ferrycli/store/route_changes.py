@@ -50,7 +50,7 @@ from ferrycli.store.terms_changes import pairs_text, raw
 T = TypeVar("T")
 
 ASSIGNMENT_PREFIX = "as"
-ROUTE_PREFIX = "r"
+ROUTE_PREFIX = "route"
 
 
 @dataclass(frozen=True, slots=True)

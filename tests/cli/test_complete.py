@@ -18,7 +18,7 @@ from ferrycli.cli.complete import VALUES_MAX, WORD, is_plain
 from ferrycli.cli.completions import tree
 from ferrycli.rules.attribution import Policy
 from ferrycli.store import changes, reads_values
-from tests.cli.filled import call
+from tests.cli.filled import call, insert
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 60
@@ -40,7 +40,7 @@ def asked(*arguments: str, environment: Mapping[str, str] = NOTHING) -> list[str
 
 @pytest.fixture
 def database(filled_path: Path) -> Path:
-    """The database of `filled.py`, with a key that says more and one that was revoked."""
+    """The database of `filled.py`, with two more keys, one of them revoked, and with routes."""
     says = {"tenant": Policy.of("allow", "hooli"), "assistant": Policy.of("pin", "bot")}
     ends = {"tenant": Policy.of("pin", "gone")}
     made = [
@@ -48,6 +48,10 @@ def database(filled_path: Path) -> Path:
         for name, policies in (("hooli-ci", says), ("ended", ends))
     ]
     changes.revoke_key(filled_path, made[1].id)
+    with closing(sqlite3.connect(filled_path)) as connection:
+        for number, (name, removed_at) in enumerate((("cheap", None), ("chat", None), ("old", 1))):
+            insert(connection, "routes", id=f"r_{number}", name=name, removed_at=removed_at)
+        connection.commit()
     return filled_path
 
 
@@ -57,6 +61,8 @@ def database(filled_path: Path) -> Path:
         ("keys", "", ["acme-web", "hooli-ci"]),
         ("keys", "ac", ["acme-web"]),
         ("keys", "zz", []),
+        ("routes", "", ["chat", "cheap"]),
+        ("routes", "chea", ["cheap"]),
         # What keys pin or fall back to comes first, then the latest calls.
         ("tenants", "", ["acme", "hooli", "globex"]),
         ("tenants", "g", ["globex"]),

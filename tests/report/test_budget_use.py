@@ -6,12 +6,16 @@ import json
 
 import pytest
 
-from ferrycli.report.budget_use import uses, windows_wanted
+from ferrycli.report.budget_use import uses
+from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.selectors import subject_text
 from ferrycli.rules.windows import MICROSECONDS
-from ferrycli.store.reads import BudgetRow, KeyRow
+from ferrycli.store.reads import KeyRow
+from ferrycli.store.reads_budgets import BudgetFacts
 
 DAY_US = 86_400 * MICROSECONDS
 MONDAY = 1_794_787_200 * MICROSECONDS  # 2026-11-16 00:00 UTC
+SUNDAY = MONDAY + 7 * DAY_US - 1
 DOLLAR = 1_000_000_000
 
 
@@ -24,10 +28,27 @@ def key(name: str, revoked_at: int | None = None, **pins: str) -> KeyRow:
     )  # fmt: skip
 
 
-def budget(name: str, period: str = "week") -> BudgetRow:
-    id = f"b_{name}"
-    return BudgetRow(id, f"key={name}", f"key_{name}", 50 * DOLLAR, period, "UTC", "strict",
-                     0, 0, 0, 0)  # fmt: skip
+def facts(
+    pairs: dict[str, str], spent: dict[str, int], *, limit: int = 50, key_id: str = "",
+    counts_from: int = 0, extra: int = 0,
+) -> BudgetFacts:  # fmt: skip
+    """A week's budget; `spent`: dollars by the value of its `*`, or by the empty text."""
+    terms = Terms(
+        "b", ",".join(f"{name}={value}" for name, value in pairs.items()), "week", "UTC",
+        limit * DOLLAR, counts_from_us=counts_from, subject=tuple(pairs.items()),
+    )  # fmt: skip
+    standings = tuple(
+        Standing(
+            terms, MONDAY, MONDAY + 7 * DAY_US, amount * DOLLAR,
+            subject=subject_text([value]) if value else "", extra_nanousd=extra * DOLLAR,
+        )
+        for value, amount in spent.items()
+    )  # fmt: skip
+    return BudgetFacts(terms, key_id, 0, 1, standings, ())
+
+
+def own(name: str, spent: int = 7, limit: int = 50) -> BudgetFacts:
+    return facts({"key": f"key_{name}"}, {"": spent}, limit=limit, key_id=f"key_{name}")
 
 
 KEYS = {
@@ -62,7 +83,7 @@ KEYS = {
 def test_a_budget_is_shown_where_it_is_all_that_may_be_spent(
     keys: str, by: tuple[str, ...], values: set[tuple[str, ...]]
 ) -> None:
-    found = uses(by, KEYS[keys], [budget("a")], {"b_a": MONDAY}, {"b_a": 7 * DOLLAR})
+    found = uses(by, KEYS[keys], [own("a")], SUNDAY)
     assert set(found) == values
     for use in found.values():
         assert (use.spent_nanousd, use.limit_nanousd) == (7 * DOLLAR, 50 * DOLLAR)
@@ -71,20 +92,52 @@ def test_a_budget_is_shown_where_it_is_all_that_may_be_spent(
 
 def test_both_pins_of_a_key_name_its_row() -> None:
     keys = [key("a", tenant="acme", feature="chat")]
-    starts = {"b_a": MONDAY}
-    assert set(uses(("feature", "tenant"), keys, [budget("a")], starts, {})) == {("chat", "acme")}
-    assert uses(("tenant",), keys, [budget("a")], starts, {}) == {}
+    assert set(uses(("feature", "tenant"), keys, [own("a")], SUNDAY)) == {("chat", "acme")}
+    assert uses(("tenant",), keys, [own("a")], SUNDAY) == {}
 
 
-def test_a_window_without_a_call_has_spent_nothing() -> None:
-    use = uses(("key",), KEYS["alone"], [budget("a", "total")], {"b_a": 0}, {})[("a",)]
-    assert (use.spent_nanousd, use.resets_at) == (0, None)
+@pytest.mark.parametrize(
+    ("pairs", "spent", "by", "wanted"),
+    [
+        ({"tenant": "acme"}, {"": 3}, ("tenant",), {("acme",): 3}),
+        ({"tenant": "acme"}, {"": 3}, ("feature",), {}),
+        ({"tenant": "acme"}, {"": 3}, ("tenant", "feature"), {}),
+        ({"tenant": ""}, {"": 3}, ("tenant",), {("",): 3}),
+        ({"tenant": "*"}, {"acme": 3, "bolt": 4}, ("tenant",), {("acme",): 3, ("bolt",): 4}),
+        ({"tenant": "*"}, {}, ("tenant",), {}),
+        (
+            {"tenant": "acme", "user": "*"}, {"u1": 3, "u2": 4}, ("user", "tenant"),
+            {("u1", "acme"): 3, ("u2", "acme"): 4},
+        ),
+        ({"key": "*"}, {"key_a": 3, "key_gone": 4}, ("key",), {("a",): 3, ("key_gone",): 4}),
+        ({"key": "key_a", "tenant": "acme"}, {"": 3}, ("tenant", "key"), {("acme", "a"): 3}),
+        ({"tag:plan": "gold"}, {"": 3}, ("tenant",), {}),
+    ],
+)  # fmt: skip
+def test_a_selector_stands_beside_the_values_that_it_is_for(
+    pairs: dict[str, str],
+    spent: dict[str, int],
+    by: tuple[str, ...],
+    wanted: dict[tuple[str, ...], int],
+) -> None:
+    found = uses(by, [key("a")], [facts(pairs, spent)], SUNDAY)
+    assert {values: use.spent_nanousd // DOLLAR for values, use in found.items()} == wanted
 
 
-def test_the_window_is_the_one_that_holds_the_moment() -> None:
-    budgets = [budget("a", "day"), budget("b", "month"), budget("c", "total"), budget("d")]
-    at = MONDAY + 5 * DAY_US + 1
-    november = MONDAY - 15 * DAY_US
-    assert windows_wanted(budgets, at) == {
-        "b_a": MONDAY + 5 * DAY_US, "b_b": november, "b_c": 0, "b_d": MONDAY,
-    }  # fmt: skip
+def test_the_tightest_of_several_is_shown() -> None:
+    keys = [key("a", tenant="acme")]
+    loose, tight = facts({"tenant": "acme"}, {"": 30}), facts({"tenant": "*"}, {"acme": 8}, limit=9)
+    found = uses(("tenant",), keys, [own("a"), loose, tight], SUNDAY)
+    assert found[("acme",)].selector == "tenant=*"
+    assert uses(("tenant",), keys, [tight, own("a", 50)], SUNDAY)[("acme",)].selector == "key=key_a"
+
+
+def test_what_a_boost_adds_is_in_the_limit() -> None:
+    found = uses(("tenant",), [], [facts({"tenant": "acme"}, {"": 3}, extra=20)], SUNDAY)
+    assert found[("acme",)].limit_nanousd == 70 * DOLLAR
+
+
+def test_a_budget_that_counts_from_later_on_says_nothing_of_the_span() -> None:
+    later = facts({"tenant": "acme"}, {"": 0}, counts_from=SUNDAY + 1)
+    assert uses(("tenant",), [], [later], SUNDAY) == {}
+    assert set(uses(("tenant",), [], [later], SUNDAY + 1)) == {("acme",)}

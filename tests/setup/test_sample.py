@@ -6,15 +6,24 @@ import re
 import tomllib
 from pathlib import Path
 
-from ferrycli.settings import OPTIONS, PROVIDER_KEYS, Provider, load
+from ferrycli.settings import (
+    CHANNEL_KEYS,
+    CHANNEL_KINDS,
+    KEYS_OF,
+    OPTIONS,
+    PROVIDER_KEYS,
+    Channel,
+    Provider,
+    load,
+)
 from ferrycli.setup.sample import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE_LENGTH_MAX = 100
 
 
-def without_provider_comments(text: str) -> str:
-    """The sample with its example of a provider in force."""
+def with_its_examples(text: str) -> str:
+    """The sample with its examples of a provider and of channels in force."""
     return re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", text)
 
 
@@ -54,7 +63,7 @@ def empty(directory: Path) -> Path:
 
 def test_its_provider_loads_once_it_is_uncommented(tmp_path: Path) -> None:
     path = tmp_path / "ferry.toml"
-    path.write_text(without_provider_comments(sample()), "utf-8")
+    path.write_text(with_its_examples(sample()), "utf-8")
     assert set(tomllib.loads(path.read_text("utf-8"))["providers"]["openai"]) == set(PROVIDER_KEYS)
     assert load({}, config=path).providers == (
         Provider(
@@ -68,3 +77,28 @@ def test_its_provider_loads_once_it_is_uncommented(tmp_path: Path) -> None:
             "openai",
         ),
     )
+
+
+def test_its_channels_load_once_they_are_uncommented(tmp_path: Path) -> None:
+    path = tmp_path / "ferry.toml"
+    path.write_text(with_its_examples(sample()), "utf-8")
+    channels = {one.kind: one for one in load({}, config=path).channels}
+    assert tuple(channels) == CHANNEL_KINDS
+    assert channels["webhook"] == Channel(
+        "ops", "webhook", url_env="OPS_WEBHOOK", secret_env="OPS_WEBHOOK_SECRET"
+    )
+    assert channels["email"] == Channel(
+        "mail",
+        "email",
+        host="smtp.example.com",
+        user="ferry",
+        password_env="SMTP_PASSWORD",
+        sender="ferry@example.com",
+        to=("ops@example.com",),
+    )
+    assert channels["command"].argv == ("logger", "-t", "ferry")
+
+
+def test_every_key_of_a_channel_has_a_meaning_and_a_kind() -> None:
+    assert {"kind", *(key for keys in KEYS_OF.values() for key in keys)} == set(CHANNEL_KEYS)
+    assert tuple(KEYS_OF) == CHANNEL_KINDS

@@ -2,7 +2,8 @@
 
 What it answers is told by the request's `metadata`: `in`, `out`, `cached` (tokens), `chunks`,
 `delay_ms` (between chunks), `answer` (a status, `cut`, `garbage`, `silent`). It keeps every
-request that it saw and when its connection ended.
+request that it saw and when its connection ended. An answer that it has begun it bills whole, read
+to its end or not, as providers may.
 """
 
 from __future__ import annotations
@@ -12,8 +13,15 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
+
+from ferrycli.rules.pricing import ceil_cost
+from tests.whole.server import CACHED_RATE, INPUT_RATE, OUTPUT_RATE
+
+Prices = Mapping[str, tuple[int, int]]
+"""Model to nano-dollars per million tokens, of input and of output."""
 
 
 @dataclass
@@ -32,6 +40,54 @@ class Seen:
     """When the connection was found closed before the reply's end (monotonic seconds)."""
     sent: bytearray = field(default_factory=bytearray)
     """The reply's body as it was sent."""
+    at: float = field(default_factory=time.monotonic)
+    """When it came (monotonic seconds)."""
+
+    @property
+    def wish(self) -> dict[str, str]:
+        """The request's `metadata`: what is to be answered, and whom the call is for."""
+        return self.body.get("metadata") or {}
+
+    @property
+    def model(self) -> str:
+        """The model, as it was asked of this provider."""
+        return str(self.body["model"])
+
+    @property
+    def output_max(self) -> int:
+        """The bound on the answer that came with the request."""
+        bound = self.body.get("max_completion_tokens") or self.body.get("max_tokens")
+        return int(bound or 10**9)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there was an answer that would have been longer than it might."""
+        return 0 < self.completion_tokens < int(self.wish.get("out", "20"))
+
+    def bill(self, prices: Prices | None = None) -> int:
+        """What it is billed at, in nano-dollars; by default at the prices of `server.config`."""
+        input_rate, output_rate = (prices or {}).get(self.model, (INPUT_RATE, OUTPUT_RATE))
+        fresh = self.prompt_tokens - self.cached_tokens
+        return (
+            ceil_cost(fresh, input_rate)
+            + ceil_cost(self.cached_tokens, CACHED_RATE)
+            + ceil_cost(self.completion_tokens, output_rate)
+        )
+
+    def use(self) -> None:
+        """Count the tokens of a whole answer: from here on it is billed."""
+        self.prompt_tokens = int(self.wish.get("in", "100"))
+        self.cached_tokens = int(self.wish.get("cached", "0"))
+        self.completion_tokens = min(int(self.wish.get("out", "20")), self.output_max)
+
+
+def billed(seen: Iterable[Seen], prices: Prices | None = None, **wanted: str) -> int:
+    """What is billed, in nano-dollars, for the requests whose `metadata` says all of `wanted`."""
+    return sum(
+        one.bill(prices)
+        for one in list(seen)
+        if all(one.wish.get(name) == value for name, value in wanted.items())
+    )
 
 
 class Upstream:
@@ -44,7 +100,7 @@ class Upstream:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Upstream:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait(10)
         return self
@@ -92,7 +148,7 @@ class Upstream:
     async def _answer(
         self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        wish = seen.body.get("metadata") or {}
+        wish = seen.wish
         answer = wish.get("answer", "")
         if answer.isdigit():
             error = {"error": {"message": "as asked", "type": "server_error", "code": "asked"}}
@@ -103,14 +159,11 @@ class Upstream:
             return True
         if answer == "silent":
             return False
-        seen.prompt_tokens = int(wish.get("in", "100"))
-        seen.cached_tokens = int(wish.get("cached", "0"))
-        bound = seen.body.get("max_completion_tokens") or seen.body.get("max_tokens") or 10**9
-        seen.completion_tokens = min(int(wish.get("out", "20")), bound)
+        seen.use()
         if seen.body.get("stream"):
             return await self._stream(seen, wish, reader, writer)
         await asyncio.sleep(int(wish.get("delay_ms", "0")) / 1000)
-        _write_whole(writer, 200, json.dumps(_completion(seen), indent=1).encode(), seen)
+        _write_whole(writer, 200, json.dumps(completion(seen), indent=1).encode(), seen)
         await writer.drain()
         seen.is_finished = True
         return True
@@ -127,7 +180,7 @@ class Upstream:
             b"x-request-id: req_up\r\nset-cookie: secret=1\r\ntransfer-encoding: chunked\r\n\r\n"
         )
         gone = asyncio.ensure_future(_closed(reader))
-        for event in _events(seen, int(wish.get("chunks", "5"))):
+        for event in events(seen, int(wish.get("chunks", "5"))):
             if gone.done():
                 seen.left_at = time.monotonic()
                 return False
@@ -166,7 +219,11 @@ def _usage(seen: Seen) -> dict[str, Any]:
     }
 
 
-def _completion(seen: Seen) -> dict[str, Any]:
+def _finish(seen: Seen) -> str:
+    return "length" if seen.is_cut else "stop"
+
+
+def completion(seen: Seen) -> dict[str, Any]:
     message = {"role": "assistant", "content": "word " * seen.completion_tokens, "refusal": None}
     return {
         "id": "chatcmpl-up",
@@ -174,12 +231,14 @@ def _completion(seen: Seen) -> dict[str, Any]:
         "created": 1_795_000_000,
         "model": f"{seen.body['model']}-2026-11-01",
         "service_tier": "default",
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "choices": [
+            {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(seen)}
+        ],
         "usage": _usage(seen),
     }
 
 
-def _events(seen: Seen, chunks: int) -> list[bytes]:
+def events(seen: Seen, chunks: int) -> list[bytes]:
     """`chunks` pieces of text, the end, the usage if it was asked for, and `[DONE]`."""
     asked = bool((seen.body.get("stream_options") or {}).get("include_usage"))
     head = {
@@ -193,11 +252,11 @@ def _events(seen: Seen, chunks: int) -> list[bytes]:
         head["usage"] = None
     deltas: list[dict[str, Any]] = [{"delta": {"content": f"wörd {n} "}} for n in range(chunks)]
     deltas[0]["delta"]["role"] = "assistant"
-    deltas.append({"delta": {}, "finish_reason": "stop"})
-    events = [{**head, "choices": [{"index": 0, "finish_reason": None, **d}]} for d in deltas]
+    deltas.append({"delta": {}, "finish_reason": _finish(seen)})
+    told = [{**head, "choices": [{"index": 0, "finish_reason": None, **d}]} for d in deltas]
     if asked:
-        events.append({**head, "choices": [], "usage": _usage(seen)})
-    lines = [json.dumps(event, ensure_ascii=False).encode() for event in events]
+        told.append({**head, "choices": [], "usage": _usage(seen)})
+    lines = [json.dumps(event, ensure_ascii=False).encode() for event in told]
     return [b"data: " + line + b"\n\n" for line in [*lines, b"[DONE]"]]
 
 

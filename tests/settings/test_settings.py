@@ -20,7 +20,16 @@ from ferrycli.rules.errors import (
     NoCredential,
 )
 from ferrycli.rules.words import words
-from ferrycli.settings import OPTIONS, WELL_KNOWN, Option, Provider, Settings, credential, load
+from ferrycli.settings import (
+    OPTIONS,
+    WELL_KNOWN,
+    Option,
+    Provider,
+    Settings,
+    credential,
+    load,
+    providers,
+)
 
 SECRET = "sk-canary-0123456789"
 
@@ -49,7 +58,9 @@ def named(option: Option) -> str:
 
 
 def variable(option: Option) -> str:
-    return f"FERRY_{option.key.upper()}"
+    """By hand: tables that are older than the prefix leave it out."""
+    prefix = "" if option.table in ("server", "upstream") else f"{option.table.upper()}_"
+    return f"FERRY_{prefix}{option.key.upper()}"
 
 
 # One value of each option that is not its default, as TOML and as text.
@@ -61,13 +72,27 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "server.behind_proxy": ("true", "yes", True),
     "server.body_mb_max": ("1", "1024", 1),
     "server.budget_status": ('"402"', "402", "402"),
+    "server.budget_wait_s": ("0", "60", 0),
     "server.grace_s": ("0", "3600", 0),
     "upstream.connect_s": ("1", "600", 1),
     "upstream.first_byte_s": ("1", "3600", 1),
     "upstream.idle_s": ("1", "3600", 1),
     "upstream.total_s": ("1", "86400", 1),
     "upstream.connections_max": ("1", "2", 1),
+    "guard.loop": ('"off"', "block", "off"),
+    "guard.same_request_max": ("2", "10000", 2),
+    "guard.same_message_max": ("2", "10000", 2),
+    "guard.window_s": ("60", "86400", 60),
+    "alerts.default": ('"ops"', "desk", "ops"),
 }
+CHANNELS = """
+[channels.ops]
+kind = "command"
+argv = ["true"]
+[channels.desk]
+kind = "command"
+argv = ["true"]
+"""
 EVERY = pytest.mark.parametrize("option", OPTIONS, ids=named)
 
 
@@ -88,7 +113,7 @@ def test_nothing_written_gives_the_default(option: Option) -> None:
 @EVERY
 def test_flag_beats_environment_beats_file_beats_default(option: Option, write: Write) -> None:
     toml, text, value = OTHERS[named(option)]
-    path = write(f"[{option.table}]\n{option.key} = {toml}\n")
+    path = write(f"[{option.table}]\n{option.key} = {toml}\n{CHANNELS}")
     environment = {variable(option): text}
     flags = {named(option): text}
 
@@ -280,6 +305,14 @@ BAD_TOML = [
     ("server.grace_s", "3601"),
     ("upstream.connect_s", "0"),
     ("upstream.connections_max", str(2**31 + 1)),
+    ("server.budget_wait_s", "61"),
+    ("guard.loop", '"stop"'),
+    ("guard.loop", "false"),
+    ("guard.same_request_max", "1"),
+    ("guard.same_message_max", "10001"),
+    ("guard.window_s", "59"),
+    ("alerts.default", '"ops"'),
+    ("alerts.default", "[]"),
 ]
 
 
@@ -601,7 +634,7 @@ def test_of_a_command_only_the_program_is_told() -> None:
 
 
 def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "CREDENTIAL_CMD_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(providers, "CREDENTIAL_CMD_SECONDS_MAX", 0.2)
     command = f'"{sys.executable}" -c "import time; time.sleep(60)"'
     assert refused(api_key_cmd=command).why == "it failed (TimeoutExpired)"
 

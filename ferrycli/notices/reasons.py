@@ -1,0 +1,54 @@
+"""Why a connection failed, in a few words: no address, no secret, nothing that was answered."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+
+
+def why(error: BaseException) -> str:
+    """The cause at the bottom of `error`."""
+    for cause in reversed(_causes(error)):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            # A message with a quote names the host, and the host may be part of the secret.
+            told = cause.verify_message
+            return f"its certificate is not trusted{'' if QUOTE in told else f' ({told})'}"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS there"
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known"
+        if isinstance(cause, TimeoutError):
+            return "it took too long"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return _BY_NAME.get(type(error).__name__, f"it failed ({type(error).__name__})")
+
+
+QUOTE = "'"
+_BY_NAME = {
+    "ConnectError": "it could not be connected",
+    "InvalidURL": "its address is not usable",
+    "LocalProtocolError": "the request could not be sent",
+    "ProxyError": "the proxy refused",
+    "ReadError": "the connection broke",
+    "RemoteProtocolError": "it does not speak HTTP there",
+    "UnsupportedProtocol": "its address is not usable",
+    "WriteError": "the connection broke",
+    "SMTPServerDisconnected": "the connection broke",
+    "SMTPNotSupportedError": "it offers no encryption or no login",
+}
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """`error` and what led to it; of several at once (one for each address) the first."""
+    causes = [error]
+    while True:
+        last = causes[-1]
+        if isinstance(last, BaseExceptionGroup):
+            cause: BaseException | None = last.exceptions[0]
+        else:
+            cause = last.__cause__ or last.__context__
+        if cause is None or cause in causes:
+            return causes
+        causes.append(cause)
