@@ -18,9 +18,9 @@ from ferrycli.rules.budget import Ask
 from ferrycli.rules.pricing import Ceiling, Cost
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
-from ferrycli.store.batch import Admit
 from ferrycli.store.connect import open_writer
 from ferrycli.store.ledger import Ledger, ServerFacts
+from ferrycli.store.messages import Admit, Candidate
 from ferrycli.store.rows import Closing, Opening
 
 SECONDS = 3.0
@@ -57,7 +57,7 @@ async def _measured(database: Path, key_id: str, callers: int) -> tuple[float, f
         while time.monotonic() < until:
             new = ids.make()
             opening = Opening(new.seq, new.text("c"), new.at_us, key_id)
-            await ledger.admit(Admit(opening, ask, facts, ledger.books.epoch))
+            await ledger.admit(Admit(opening, (Candidate(ask, facts),), ledger.books.epoch))
             cost = Cost((("output", 500),))
             ledger.settle_soon(
                 Closing(new.seq, "settled", "ok", new.at_us, cost=cost, cost_source="reported")

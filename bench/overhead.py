@@ -273,7 +273,7 @@ def _against_none(seen: dict[Case, list[Round]]) -> list[str]:
     ]
     if all(None not in found for found in cpu):
         most = max(median(value for value in found if value is not None) for found in cpu)
-        said += f", at the most {most:.2f} times the CPU a call"
+        said += f",\n  at the most {most:.2f} times the CPU a call"
     added = max(
         median(each[six].p50_ms - each[none].p50_ms for each in rounds) for rounds in seen.values()
     )

@@ -4,13 +4,18 @@
 __ferry_commands() {
     found=
     case $1 in
-        '') found='serve report demo keys calls prices config db help' ;;
-        'keys') found='create list show set revoke' ;;
+        '')
+            found='serve report demo audit keys budgets calls threads routes prices config db help'
+            ;;
+        'keys') found='create list show set revoke rotate boost' ;;
+        'budgets') found='set list show check topup remove release-doubt test' ;;
         'calls') found='list show' ;;
+        'threads') found='release' ;;
+        'routes') found='set list show explain assign unassign remove' ;;
         'prices') found='set list show' ;;
         'config') found='show check path' ;;
         'db') found='path status check' ;;
-        'help') found='filters periods exit-codes' ;;
+        'help') found='filters periods selectors exit-codes' ;;
     esac
 }
 
@@ -22,17 +27,39 @@ __ferry_options() {
         'serve') found='--listen --check --json' ;;
         'report') found='--by --since --where --top --json --csv' ;;
         'demo') found='--once' ;;
+        'audit') found='--json' ;;
         'keys create')
-            found='--tenant --user --assistant --thread --feature --priority --default+ --require+ --deny+ --model+ --budget --expires --owner --role --json --quiet'
+            found='--tenant --user --assistant --thread --feature --priority --default+ --require+ --deny+ --model+ --budget --balance --at+ --mode --clamp --rpm --tpm --parallel --expires --owner --role --json --quiet'
             ;;
         'keys list') found='--json' ;;
         'keys show') found='--json' ;;
         'keys set')
-            found='--name --tenant --user --assistant --thread --feature --priority --default+ --require+ --deny+ --model+ --any-model --budget --no-budget --expires --no-expiry --owner --json'
+            found='--name --tenant --user --assistant --thread --feature --priority --default+ --require+ --deny+ --model+ --any-model --budget --balance --at+ --mode --clamp --no-budget --rpm --tpm --parallel --expires --no-expiry --owner --json'
             ;;
         'keys revoke') found='--yes' ;;
+        'keys rotate') found='--grace --json --quiet' ;;
+        'keys boost') found='--until --period --json' ;;
+        'budgets set')
+            found='--limit --at+ --mode --clamp --owner --balance --period --zone --from --allow-unpriced --no-allow-unpriced --rpm --tpm --parallel --dry-run --json'
+            ;;
+        'budgets list') found='--json' ;;
+        'budgets show') found='--json' ;;
+        'budgets check') found='--at --json' ;;
+        'budgets topup') found='--note --expires --id --json' ;;
+        'budgets remove') found='--period --yes' ;;
+        'budgets release-doubt') found='--yes' ;;
         'calls list') found='--since --where --limit --json' ;;
         'calls show') found='--json' ;;
+        'routes set')
+            found='--cheaper --no-cheaper --free --no-free --first-byte --deadline --max-output --sticky --no-sticky --retry+ --json'
+            ;;
+        'routes list') found='--assignments --json' ;;
+        'routes show') found='--json' ;;
+        'routes explain')
+            found='--key --tenant --user --assistant --thread --feature --priority --route --tag+ --input --max-output --stream --json'
+            ;;
+        'routes assign') found='--until --max-output --json' ;;
+        'routes remove') found='--yes' ;;
         'prices set')
             found='--input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier --from'
             ;;
@@ -51,15 +78,29 @@ __ferry_options() {
 __ferry_place() {
     how= choices=
     case $1 in
-        'keys create 1') how=free ;;
-        'keys show 1' | 'keys set 1' | 'keys revoke 1') how=names choices=keys ;;
+        'keys create 1' | 'keys boost 2' | 'budgets topup 2') how=free ;;
+        'keys show 1' | 'keys set 1' | 'keys revoke 1' | 'keys rotate 1' | 'keys boost 1')
+            how=names choices=keys
+            ;;
+        'budgets set 1' | 'budgets show 1' | 'budgets check 1' | 'budgets topup 1' | 'budgets remove 1' | \
+            'budgets release-doubt 1' | 'budgets test 1' | 'routes assign 1' | 'routes unassign 1')
+            how=words choices='key= tenant= user= assistant= thread= feature= provider= model= route='
+            ;;
         'calls show 1') how=names choices=calls ;;
-        'prices set 1' | 'prices show 1') how=names choices=models ;;
+        'threads release 1') how=names choices=threads ;;
+        'routes set 1' | 'routes show 1' | 'routes assign 2' | 'routes remove 1')
+            how=names choices=routes
+            ;;
+        'routes set '[0-9]* | 'routes explain 1' | 'prices set 1' | 'prices show 1')
+            how=names choices=models
+            ;;
         *' --config' | *' --db') how=files ;;
         *' --color') how=words choices='auto always never' ;;
-        *' --listen' | *' --where' | *' --top' | *' --budget' | *' --expires' | *' --owner' | *' --name' | \
-            *' --limit' | *' --input' | *' --output' | *' --cache-read' | *' --cache-write' | \
-            *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | *' --tier' | *' --from')
+        *' --listen' | *' --where' | *' --top' | *' --budget' | *' --balance' | *' --at' | *' --rpm' | \
+            *' --tpm' | *' --parallel' | *' --expires' | *' --owner' | *' --name' | *' --grace' | *' --until' | \
+            *' --limit' | *' --zone' | *' --from' | *' --note' | *' --id' | *' --first-byte' | *' --deadline' | \
+            *' --max-output' | *' --key' | *' --tag' | *' --input' | *' --output' | *' --cache-read' | \
+            *' --cache-write' | *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | *' --tier')
             how=free
             ;;
         *' --by')
@@ -81,7 +122,12 @@ __ferry_place() {
             how=words choices='tenant user assistant thread feature priority'
             ;;
         *' --model') how=names choices=models ;;
+        *' --mode') how=words choices='strict expected soft' ;;
+        *' --clamp') how=words choices='unset always' ;;
         *' --role') how=words choices='call read admin' ;;
+        *' --period') how=words choices='day week month total' ;;
+        *' --cheaper' | *' --free' | *' --route') how=names choices=routes ;;
+        *' --retry') how=words choices='context not_found none' ;;
     esac
 }
 

@@ -9,12 +9,16 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             'serve' = 'Run the gateway, or say whether it could run.'
             'report' = 'Show who spent what, beside what it was before.'
             'demo' = 'Fill a scratch database with four weeks of made-up traffic, and keep calls coming.'
+            'audit' = 'Check that the books are true: every invariant of money, on every call there is.'
             'keys' = 'Make, change and end keys.'
+            'budgets' = 'Set, show and check what may be spent.'
             'calls' = 'Show single calls and what each cost.'
+            'threads' = 'Let threads go on that the loop guard stopped.'
+            'routes' = 'Say which providers answer which calls, and who is moved where.'
             'prices' = 'Set and show what models cost.'
             'config' = 'Show, check and find the config.'
             'db' = 'Find, describe and check the database.'
-            'help' = 'Explain what several commands share: filters, periods, exit codes.'
+            'help' = 'Explain what several commands share: filters, periods, selectors, exit codes.'
         }
         'keys' = [ordered]@{
             'create' = 'Make a key. Its secret is shown once; only its hash is kept.'
@@ -22,10 +26,34 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             'show' = 'Show one key: what it may do and what it has spent.'
             'set' = 'Change a key. A running server follows at once.'
             'revoke' = 'End a key at once, for good. Calls in flight go on; what it spent stays recorded.'
+            'rotate' = 'Give a key another secret. Its id, budgets, limits and reports stay.'
+            'boost' = 'Raise a key''s own limit for a time.'
+        }
+        'budgets' = [ordered]@{
+            'set' = 'Set what may be spent, and what happens on the way there. A running server follows at once.'
+            'list' = 'List budgets: what is spent, held and left, and when it runs out at this pace.'
+            'show' = 'Show one budget: its policy in words, its windows, what was added, who was told.'
+            'check' = 'Check that no budget is at its limit; leave with 5 where one is.'
+            'topup' = 'Add to a balance.'
+            'remove' = 'Remove a budget. What it counted stays recorded; calls are no longer bounded by it.'
+            'release-doubt' = 'Set free what is in doubt: what calls without reported usage may have cost beyond their estimate.'
+            'test' = 'Send a sample notice to everybody who would be told.'
         }
         'calls' = [ordered]@{
             'list' = 'List calls, the latest first.'
             'show' = 'Show one call: tokens, rates, cost, times, and where its attribution comes from.'
+        }
+        'threads' = [ordered]@{
+            'release' = 'Let a thread go on that repeated itself: what it sent until now counts no more.'
+        }
+        'routes' = [ordered]@{
+            'set' = 'Make a route, or change one. A running server follows at once.'
+            'list' = 'List routes, and who is moved to which.'
+            'show' = 'Show one route: its targets by tier, with what each costs.'
+            'explain' = 'Say what would happen to a call now: its targets, the budgets asked, what is held.'
+            'assign' = 'Move the calls that match to a route, whatever they ask for. The next call goes there.'
+            'unassign' = 'End an assignment: calls use what they ask for again.'
+            'remove' = 'Remove a route. One that is in use stays, and what uses it is named.'
         }
         'prices' = [ordered]@{
             'set' = 'Set what a model costs. It beats the price catalogue; calls made before keep their cost.'
@@ -44,7 +72,8 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'help' = [ordered]@{
             'filters' = 'Explain `--where`.'
-            'periods' = 'Explain `--since`.'
+            'periods' = 'Explain `--since`, and the periods of budgets.'
+            'selectors' = 'Explain selectors: which calls a budget is about.'
             'exit-codes' = 'List the exit codes.'
         }
     }
@@ -70,6 +99,9 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         'demo' = [ordered]@{
             '--once' = 'Some calls, then the report of the last week, and end.'
         }
+        'audit' = [ordered]@{
+            '--json' = 'One JSON object.'
+        }
         'keys create' = [ordered]@{
             '--tenant' = 'Pin the tenant.'
             '--user' = 'Pin the user.'
@@ -81,8 +113,15 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             '--require' = 'Refuse calls without it; repeatable.'
             '--deny' = 'Ignore what calls say; repeatable.'
             '--model' = 'Allow only these models; repeatable.'
-            '--budget' = 'day, week, month or total: 50/month.'
-            '--expires' = '90d, or a date: 2027-01-01.'
+            '--budget' = 'day, week, month, total, 7d or 36h: 50/month.'
+            '--balance' = 'Prepaid: this much, then top-ups.'
+            '--at' = '"80% downgrade"; repeatable; replaces all rules.'
+            '--mode' = 'How its budget holds.'
+            '--clamp' = 'always: lower an output limit that does not fit.'
+            '--rpm' = 'Calls a minute; 0: any.'
+            '--tpm' = 'Tokens a minute; 0: any.'
+            '--parallel' = 'Calls at once; 0: any.'
+            '--expires' = '90d, friday, or a date: 2027-01-01.'
             '--owner' = 'Who answers for it.'
             '--role' = 'What the key is for.'
             '--json' = 'JSON, one object a line.'
@@ -107,14 +146,72 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             '--deny' = 'Ignore what calls say; repeatable.'
             '--model' = 'Allow only these models; repeatable.'
             '--any-model' = 'Allow every model.'
-            '--budget' = 'day, week, month or total: 50/month.'
-            '--no-budget' = 'Remove its budget.'
-            '--expires' = '90d, or a date: 2027-01-01.'
+            '--budget' = 'day, week, month, total, 7d or 36h: 50/month.'
+            '--balance' = 'Prepaid: this much, then top-ups.'
+            '--at' = '"80% downgrade"; repeatable; replaces all rules.'
+            '--mode' = 'How its budget holds.'
+            '--clamp' = 'always: lower an output limit that does not fit.'
+            '--no-budget' = 'Remove its budgets, a balance too.'
+            '--rpm' = 'Calls a minute; 0: any.'
+            '--tpm' = 'Tokens a minute; 0: any.'
+            '--parallel' = 'Calls at once; 0: any.'
+            '--expires' = '90d, friday, or a date: 2027-01-01.'
             '--no-expiry' = 'Never expire.'
             '--owner' = 'Who answers for it.'
             '--json' = 'JSON, one object a line.'
         }
         'keys revoke' = [ordered]@{
+            '--yes' = 'Do not ask.'
+        }
+        'keys rotate' = [ordered]@{
+            '--grace' = 'So long the old one opens too: 24h.'
+            '--json' = 'JSON, one object a line.'
+            '--quiet' = 'The secret, and nothing else.'
+        }
+        'keys boost' = [ordered]@{
+            '--until' = '24h, friday, or 2027-01-01.'
+            '--period' = 'Which one, where there are several: month, 7d.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'budgets set' = [ordered]@{
+            '--limit' = '50/month, 100/7d, 2/total; 80 keeps the period.'
+            '--at' = '"80% downgrade"; repeatable; replaces all rules.'
+            '--mode' = 'strict: never over. expected: by what calls probably cost. soft: only tells.'
+            '--clamp' = 'always: lower a caller''s output limit that does not fit.'
+            '--owner' = 'A channel or an address: who is told.'
+            '--balance' = 'Prepaid: this much, then top-ups.'
+            '--period' = 'Which one, where there are several: month, 7d.'
+            '--zone' = 'Of its days: Europe/Berlin.'
+            '--from' = 'Do not count back.'
+            '--allow-unpriced' = 'Let calls without a price go.'
+            '--no-allow-unpriced' = 'Let calls without a price go.'
+            '--rpm' = '0: no limit.'
+            '--tpm' = '0: no limit.'
+            '--parallel' = '0: no limit.'
+            '--dry-run' = 'Say what it would make; change nothing.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'budgets list' = [ordered]@{
+            '--json' = 'JSON, one object a line.'
+        }
+        'budgets show' = [ordered]@{
+            '--json' = 'JSON, one object a line.'
+        }
+        'budgets check' = [ordered]@{
+            '--at' = 'So much used is too much.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'budgets topup' = [ordered]@{
+            '--note' = 'What it was for.'
+            '--expires' = '90d, friday, or 2027-01-01.'
+            '--id' = 'Your number of it: never added twice.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'budgets remove' = [ordered]@{
+            '--period' = 'Which one, where there are several: month, 7d.'
+            '--yes' = 'Do not ask.'
+        }
+        'budgets release-doubt' = [ordered]@{
             '--yes' = 'Do not ask.'
         }
         'calls list' = [ordered]@{
@@ -125,6 +222,49 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'calls show' = [ordered]@{
             '--json' = 'JSON, one object a line.'
+        }
+        'routes set' = [ordered]@{
+            '--cheaper' = 'For a budget''s rule `downgrade`.'
+            '--no-cheaper' = 'No cheaper route.'
+            '--free' = 'For a budget''s rule `free`.'
+            '--no-free' = 'No free route.'
+            '--first-byte' = 'For a target to begin its answer; 0: as usual.'
+            '--deadline' = 'For the whole call, all tries; 0: as usual.'
+            '--max-output' = 'The longest answer; 0: no bound.'
+            '--sticky' = 'Whether a thread stays at its target.'
+            '--no-sticky' = 'Whether a thread stays at its target.'
+            '--retry' = 'Go on to the next target after this failure too; repeatable.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'routes list' = [ordered]@{
+            '--assignments' = 'List assignments alone.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'routes show' = [ordered]@{
+            '--json' = 'JSON, one object a line.'
+        }
+        'routes explain' = [ordered]@{
+            '--key' = 'The key that it is made with.'
+            '--tenant' = 'As the call would say it.'
+            '--user' = 'As the call would say it.'
+            '--assistant' = 'As the call would say it.'
+            '--thread' = 'As the call would say it.'
+            '--feature' = 'As the call would say it.'
+            '--priority' = 'critical, normal or background.'
+            '--route' = 'As X-Ferry-Route would name it.'
+            '--tag' = 'A tag; repeatable.'
+            '--input' = 'About how long the request is.'
+            '--max-output' = 'The limit that the request sets.'
+            '--stream' = 'It asks for a stream.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'routes assign' = [ordered]@{
+            '--until' = '7d, friday, or a date: 2027-01-01.'
+            '--max-output' = 'The longest answer.'
+            '--json' = 'JSON, one object a line.'
+        }
+        'routes remove' = [ordered]@{
+            '--yes' = 'Do not ask.'
         }
         'prices set' = [ordered]@{
             '--input' = 'Per million tokens.'
@@ -187,11 +327,34 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --deny' = 'words tenant user assistant thread feature priority'
         '* --model' = 'names models'
         '* --budget' = 'free'
+        '* --balance' = 'free'
+        '* --at' = 'free'
+        '* --mode' = 'words strict expected soft'
+        '* --clamp' = 'words unset always'
+        '* --rpm' = 'free'
+        '* --tpm' = 'free'
+        '* --parallel' = 'free'
         '* --expires' = 'free'
         '* --owner' = 'free'
         '* --role' = 'words call read admin'
         '* --name' = 'free'
+        '* --grace' = 'free'
+        '* --until' = 'free'
+        '* --period' = 'words day week month total'
         '* --limit' = 'free'
+        '* --zone' = 'free'
+        '* --from' = 'free'
+        '* --note' = 'free'
+        '* --id' = 'free'
+        '* --cheaper' = 'names routes'
+        '* --free' = 'names routes'
+        '* --first-byte' = 'free'
+        '* --deadline' = 'free'
+        '* --max-output' = 'free'
+        '* --retry' = 'words context not_found none'
+        '* --key' = 'free'
+        '* --route' = 'names routes'
+        '* --tag' = 'free'
         '* --input' = 'free'
         '* --output' = 'free'
         '* --cache-read' = 'free'
@@ -200,12 +363,31 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --audio-in' = 'free'
         '* --audio-out' = 'free'
         '* --tier' = 'free'
-        '* --from' = 'free'
         'keys create 1' = 'free'
         'keys show 1' = 'names keys'
         'keys set 1' = 'names keys'
         'keys revoke 1' = 'names keys'
+        'keys rotate 1' = 'names keys'
+        'keys boost 1' = 'names keys'
+        'keys boost 2' = 'free'
+        'budgets set 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'budgets show 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'budgets check 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'budgets topup 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'budgets topup 2' = 'free'
+        'budgets remove 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'budgets release-doubt 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'budgets test 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
         'calls show 1' = 'names calls'
+        'threads release 1' = 'names threads'
+        'routes set 1' = 'names routes'
+        'routes set *' = 'names models'
+        'routes show 1' = 'names routes'
+        'routes explain 1' = 'names models'
+        'routes assign 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'routes assign 2' = 'names routes'
+        'routes unassign 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
+        'routes remove 1' = 'names routes'
         'prices set 1' = 'names models'
         'prices show 1' = 'names models'
     }

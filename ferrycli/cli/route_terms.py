@@ -134,12 +134,12 @@ class Found:
 def found(settings: Settings) -> Found:
     """Every route, assignment and circuit."""
     from ferrycli.rules.errors import NoDatabase
-    from ferrycli.store import reads, routebooks
+    from ferrycli.store import reads, reads_servers, routebooks
 
     try:
         with reads.opened(settings.database) as connection:
             routes, assignments = routebooks.load_routes(connection)
-            return Found(routes, assignments, routebooks.load_health(connection))
+            return Found(routes, assignments, reads_servers.circuits(connection))
     except NoDatabase:
         return Found({}, (), {})
 

@@ -34,9 +34,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
         "ferry routes set chat --max-output 3000 --no-cheaper --retry not_found",
         more="Calls ask for a route by its name, as their model or in X-Ferry-Route. Targets are"
         " tried in the order in which they are written; with weights (@3) calls are shared out,"
-        " and a thread stays at its target. A condition asks for what `ferry help filters` shows"
-        " of routes: tenant user assistant thread feature key priority model stream input used"
-        " tag:NAME. Targets that are named replace those that were there; what is not named stays.",
+        " and a thread stays at its target. A condition is written as `ferry help filters` says,"
+        " over tenant user assistant thread feature key priority model stream input tag:NAME, and"
+        " used, the percentage that the fullest budget has used. Targets that are named replace"
+        " those that were there; what is not named stays.",
         codes=(3, 6),
     ),
 )

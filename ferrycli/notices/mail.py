@@ -60,7 +60,7 @@ def letter(channel: Channel, message: Message, address: str, now_us: int) -> Ema
     # So that no holiday answers it.
     written["Auto-Submitted"] = "auto-generated"
     written[ID_HEADER] = message.id
-    written.set_content(plain_text(message), cte="quoted-printable")
+    written.set_content(f"{message.title}.\n\n{plain_text(message)}", cte="quoted-printable")
     return written
 
 

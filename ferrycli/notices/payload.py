@@ -41,8 +41,8 @@ def signature(body: bytes, secret: str, at_s: int) -> str:
 
 
 def plain_text(message: Message) -> str:
-    """The text under its title, and what it is a notice of."""
-    return f"{message.title}.\n\n{message.text}\n\n-- \nferry, notice {message.id}\n"
+    """The text, and which notice it is; its title stands elsewhere."""
+    return f"{message.text}\n\n-- \nferry, notice {message.id}\n".lstrip()
 
 
 def slack_bytes(message: Message) -> bytes:

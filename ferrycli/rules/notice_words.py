@@ -224,9 +224,9 @@ def _overrun(alert: Alerted, _zone: tzinfo) -> tuple[str, Lines]:
 
 def _provider_money(alert: Alerted, _zone: tzinfo) -> tuple[str, Lines]:
     provider = alert.subject or _said(alert, "provider")
-    said = _said(alert, "message") or _said(alert, "reason")
+    target, failure = _said(alert, "target"), _said(alert, "failure")
     return f"Provider {provider} is out of money", [
-        f"It said: {said}" if said else None,
+        f"It answered a call to {target} with: {failure}" if failure else None,
         NEXT_TARGET,
         "",
         "Pay for more at the provider; no command of ferry's can.",
@@ -248,15 +248,17 @@ def _circuit(alert: Alerted, zone: tzinfo) -> tuple[str, Lines]:
 
 def _loop(alert: Alerted, _zone: tzinfo) -> tuple[str, Lines]:
     thread = alert.subject or _said(alert, "thread")
-    count, what = _said(alert, "count"), _said(alert, "what") or "request"
+    count, what = _said(alert, "times"), _said(alert, "what") or "request"
     times = f"{count} times" if count else "again and again"
+    key = _said(alert, "key")
     is_blocked = _said(alert, "action") == "block"
     title = f"Thread {shortened(safe(thread), 80)} repeats itself: the same {what} {times}"
     return title, [
+        f"It belongs to key {key}." if key else None,
         "Its calls are refused from now on." if is_blocked else "Its calls still go through.",
         "",
         f"Let it go on: ferry threads release {shell_word(thread)}" if is_blocked else None,
-        f"See its calls: ferry calls list --where {shell_word(f'thread={thread}')}",
+        f"See its calls: ferry calls list --where {shell_word(f'thread={_quoted(thread)}')}",
     ]
 
 
@@ -317,6 +319,14 @@ def _budget_facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
 def iso(at_us: int) -> str:
     """UTC microseconds as `2026-12-01T00:00:00Z`."""
     return f"{from_us(at_us):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _quoted(value: str) -> str:
+    """A value as a filter of calls takes it."""
+    if value and all(c.isalnum() or c in "-_./:@" for c in value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _said(alert: Alerted, name: str) -> str:

@@ -181,7 +181,7 @@ _BAD_ASSIGNMENTS = {
 def _bad_assignment(error: route_errors.BadAssignment) -> Words:
     why = _BAD_ASSIGNMENTS.get(error.why, plain(error.why))
     sentence = f"{ticked(error.selector)} cannot be assigned: {why}"
-    return Words(sentence, f"`ferry routes assign --help` shows what can; {UNCHANGED}")
+    return Words(sentence, f"write it as `ferry routes assign tenant=acme ROUTE`; {UNCHANGED}")
 
 
 @ROUTE_WORDS.of(route_errors.NoSuchRoute)

@@ -77,6 +77,8 @@ def crossed(standing: Standing, now_us: int, *, is_exhausted: bool = False) -> l
             spent_nanousd=standing.spent,
             held_nanousd=standing.held,
             doubt_nanousd=standing.doubt,
+            # Of a balance that is what was drawn since the last grant, not all that was ever spent.
+            detail={"used_nanousd": str(standing.used)} if told_at is not None else {},
         )
         for percent, group in groupby(rules, key=lambda rule: rule.percent)
         if (some := list(group))

@@ -52,6 +52,11 @@ class _Watched:
     removed_at: int | None
 
     @property
+    def may_lack(self) -> bool:
+        """Whether calls that were not held in it may be missing."""
+        return self.removed_at is not None or self.counts_from >= self.created_at
+
+    @property
     def shape(self) -> tuple[tuple[tuple[str, bool], ...], str, str]:
         """What budgets that are matched together have in common."""
         dimensions = tuple((name, value == ANY) for name, value in self.pairs)
@@ -64,7 +69,7 @@ class Matched:
 
     spent: int = 0
     recorded: int = 0
-    """Of `spent`, what is of entries that name the budget; told of removed budgets only."""
+    """Of `spent`, what is of entries that name the budget; of budgets that may lack others."""
     past: int = 0
     """What was admitted before the budget was made."""
     over: int = 0
@@ -174,7 +179,8 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
     counts = f"(e.is_ended AND e.admitted_at >= b.counts_from) OR {named}"
     return (
         f"SELECT b.id, {subject}, {told}, sum(CASE WHEN {counts} THEN e.cost ELSE 0 END),"
-        f" sum(CASE WHEN b.removed_at IS NOT NULL AND {named} THEN e.cost ELSE 0 END),"
+        " sum(CASE WHEN (b.removed_at IS NOT NULL OR b.counts_from >= b.created_at)"
+        f" AND {named} THEN e.cost ELSE 0 END),"
         f" sum(CASE WHEN e.admitted_at < b.created_at + {COMMAND_WAIT_US} THEN e.cost ELSE 0 END),"
         " sum(max(0, e.cost - e.hold)), sum(max(e.cost, e.hold)), count(*),"
         f" max(CASE WHEN {missing} THEN e.seq END)"
@@ -216,7 +222,8 @@ _WINDOWS = (
 def spent(connection: sqlite3.Connection, matching: Matching) -> Check:
     """I1: what each window has spent is what the calls that match it cost.
 
-    Of a budget that was removed, what ended later and was not held in it may be missing.
+    A budget that was removed may lack what ended later and was not held in it; one that was set to
+    count from then on, what was admitted while the command waited for the file.
     """
     recorded = {tuple(row[:3]): row[3] for row in connection.execute(_WINDOWS)}
     keys = sorted(recorded.keys() | matching.matched.keys())
@@ -236,7 +243,7 @@ def _spent_faults(
         found = matching.matched.get(key, Matched())
         budget = matching.budgets.get(key[0])
         least = found.spent
-        if budget is not None and budget.removed_at is not None:
+        if budget is not None and budget.may_lack:
             least = found.recorded
         if not least <= is_now <= found.spent:
             should_be = found.spent if is_now > found.spent else least

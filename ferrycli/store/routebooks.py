@@ -1,11 +1,10 @@
-"""Routes, assignments and circuits as a running server knows them, read with the bare driver."""
+"""Routes and assignments as a running server knows them, read with the bare driver."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 
-from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.routes import Assignment, Route, route_of
 from ferrycli.rules.selectors import Selector
 
@@ -26,15 +25,6 @@ def _assignments(connection: sqlite3.Connection) -> list[Assignment]:
     return [
         Assignment(row[0], Selector(_pairs(row[1])), *row[2:]) for row in connection.execute(query)
     ]
-
-
-def load_health(connection: sqlite3.Connection) -> dict[str, CircuitState]:
-    """The circuit of each target (`provider/model`) as it was last written."""
-    columns = "provider || '/' || model, state, since, until_at, reason"
-    return {
-        row[0]: CircuitState(*row[1:])
-        for row in connection.execute(f"SELECT {columns} FROM health")
-    }
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

@@ -67,6 +67,8 @@ def fill(path: Path) -> None:
     )  # fmt: skip
     with closing(sqlite3.connect(path)) as connection:
         budget = connection.execute("SELECT id FROM budgets").fetchone()[0]
+        # Made by the clock of the machine, which the screens do not go by.
+        connection.execute("UPDATE budgets SET counts_from = 0")
         start = moment("2026-11-01T00:00:00+01:00")
         window = json.dumps([[budget, "", start]])
         counted = {"key_id": made.id, "windows": window, "budget_id": budget}

@@ -208,7 +208,7 @@ def everywhere() -> list[str]:
 
 
 COMMANDS = [command.words[-1] for command in tree().root.commands]
-KEYS = ["create", "list", "show", "set", "revoke"]
+KEYS = ["create", "list", "show", "set", "revoke", "rotate", "boost"]
 SPANS = ["today", "yesterday", "this-week", "last-week", "mtd", "last-month", "24h", "7d"]
 TENANTS = sorted({"acme", "globex", *HARMLESS})
 POLICED = ["tenant", "user", "assistant", "thread", "feature", "priority"]
@@ -237,7 +237,7 @@ OFFERED: dict[str, list[str]] = {
     "ferry --color=always keys show --c": ["--config"],
     "ferry keys create --requ": ["--require"],
     "ferry keys create --require user --requ": ["--require"],
-    "ferry keys create --tenant acme --t": ["--thread"],
+    "ferry keys create --tenant acme --t": ["--thread", "--tpm"],
     "ferry keys create --owner --t": [],
     "ferry db path --j": [],
     # After `--` there are no options.

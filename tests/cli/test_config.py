@@ -188,6 +188,127 @@ def test_a_config_that_cannot_be_used_is_an_error(
         assert sentence in said.err.splitlines()[0]
 
 
+# channels ------------------------------------------------------------------------------------
+
+CHANNELS = f"""
+[alerts]
+default = "ops"
+[channels.ops]
+kind = "webhook"
+url_env = "OPS_WEBHOOK"
+secret_env = "OPS_SECRET"
+[channels.hook]
+kind = "webhook"
+url = "https://hooks.example/{SECRET}"
+[channels.mail]
+kind = "email"
+host = "smtp.example"
+from = "ferry@acme.io"
+user = "ferry"
+password_env = "SMTP_PASSWORD"
+to = ["ops@acme.io"]
+[channels.pager]
+kind = "command"
+argv = ["true", "--token", "{SECRET}"]
+"""
+SET = {
+    "OPS_WEBHOOK": f"https://hooks.example/{SECRET}",
+    "OPS_SECRET": SECRET,
+    "SMTP_PASSWORD": SECRET,
+}
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_channels_are_shown_by_where_they_go(ferry: Ferry, path: Path, columns: int) -> None:
+    path.write_text(CHANNELS)
+    given = {"FERRY_CONFIG": str(path), "NO_COLOR": "1", **SET}
+    said = ferry("config", "show", columns=columns, environment=given)
+    assert said.code == 0
+    lines = [line for line in said.out.splitlines() if not line.startswith(("  conf", "  data"))]
+    assert max(map(len, lines)) <= columns
+    shown = {line.split()[0]: line for line in lines if line}
+    assert "env OPS_WEBHOOK" in shown["ops"]
+    assert "https://h" in shown["hook"]
+    assert "true …" in shown["pager"]
+    if columns == 100:
+        assert "ops@acme.io by smtp.example:587" in shown["mail"]
+        assert shown["mail"].rstrip().endswith("SMTP_PASSWORD")
+    assert SECRET not in said.out
+
+
+def test_programs_get_channels_without_their_secrets(ferry: Ferry, path: Path) -> None:
+    path.write_text(CHANNELS)
+    given = {"FERRY_CONFIG": str(path), **SET}
+    said = ferry("config", "show", "--json", environment=given)
+    assert said.json["channels"][0] == {
+        "name": "ops",
+        "kind": "webhook",
+        "goes_to": "env OPS_WEBHOOK",
+        "needs": ["OPS_WEBHOOK", "OPS_SECRET"],
+        "origin": f"file {path}",
+    }
+    rows = ferry("config", "show", environment=given)
+    assert f"channels.mail.needs\tSMTP_PASSWORD\tfile {path}" in rows.out.splitlines()
+    assert SECRET not in said.out + rows.out
+
+
+def test_channels_that_have_what_they_need_are_sound(ferry: Ferry, path: Path) -> None:
+    path.write_text(CHANNELS)
+    given = {"FERRY_CONFIG": str(path), "NO_COLOR": "1", **SET}
+    said = ferry("config", "check", columns=100, environment=given)
+    assert (said.code, said.out.splitlines()[1]) == (0, "  everything is in order")
+    assert "0 providers, 4 channels" in " ".join(said.out.split())
+    assert "webhook: env OPS_WEBHOOK" in said.out
+    assert SECRET not in said.out
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "code", "told"),
+    [
+        (
+            '[channels.x]\nkind = "slack"\nurl_env = "SLACK"\n',
+            {},
+            4,
+            "env SLACK: the variable is not set",
+        ),
+        (
+            '[channels.x]\nkind = "slack"\nurl_env = "SLACK"\n',
+            {"SLACK": SECRET},
+            4,
+            "env SLACK: it is no address that begins with https:// or http://",
+        ),
+        (
+            f'[channels.x]\nkind = "command"\nargv = ["no-such-program-4777", "{SECRET}"]\n',
+            {},
+            5,
+            "there is no program no-such-program-4777",
+        ),
+        (
+            '[channels.x]\nkind = "apprise"\nurl_env = "PHONE"\n',
+            {"PHONE": f"tgram://{SECRET}"},
+            5,
+            "apprise is not installed: `pip install 'ferry-gateway[apprise]'`",
+        ),
+    ],
+)
+def test_a_channel_that_lacks_something_is_a_fault(
+    ferry: Ferry,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    given: dict[str, str],
+    code: int,
+    told: str,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    path.write_text(text)
+    said = ferry("config", "check", "--json", environment={"FERRY_CONFIG": str(path), **given})
+    assert said.code == code
+    (found,) = (one for one in said.json["checks"] if one["subject"] == "channel x")
+    assert (found["state"], found["said"]) == ("fault", told)
+    assert SECRET not in said.out
+
+
 # path ----------------------------------------------------------------------------------------
 
 

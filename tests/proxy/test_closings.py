@@ -122,17 +122,19 @@ def test_call_without_a_price_is_unpriced_and_never_free() -> None:
 
 
 def test_question_holds_at_least_what_the_call_can_cost() -> None:
-    told = question(asked())
-    assert told.ask.ceiling is not None
-    assert told.ask.ceiling.at(20) >= COST
+    told = question([asked()])
+    (only,) = told.candidates
+    assert only.ask.ceiling is not None
+    assert only.ask.ceiling.at(20) >= COST
     assert told.opening.expected_nanousd == 100 * 3_000 + 256 * 15_000
-    assert told.facts["tenant"] == "acme"
+    assert only.facts["tenant"] == "acme"
     assert told.opening.input_bound == 300
 
 
 def test_question_on_an_unpriced_target_says_so() -> None:
-    told = question(asked(card=None))
-    assert (told.ask.is_priced, told.ask.ceiling) == (False, None)
+    told = question([asked(card=None)])
+    (only,) = told.candidates
+    assert (only.ask.is_priced, only.ask.ceiling) == (False, None)
     assert told.opening.expected_nanousd is None
 
 

@@ -22,8 +22,10 @@ from ferrycli.report.serve_card import (
     stopped_words,
     stopping_words,
 )
+from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.windows import MICROSECONDS
-from ferrycli.store.reads import BudgetRow, KeyRow
+from ferrycli.store.reads import KeyRow
+from ferrycli.store.reads_budgets import BudgetFacts
 from tests.rules.test_words import parse
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -181,9 +183,11 @@ def key(name: str, **fields: int | None) -> KeyRow:
     return KeyRow(name, name, "fk_", "abcd", "call", "", "{}", "[]", **{**times, **fields})  # type: ignore[arg-type]
 
 
-def budget(key_id: str, spent: int, doubt: int = 0, start: int = 0) -> BudgetRow:
-    terms = (key_id, f"key={key_id}", key_id, 1_000, "total", "UTC", "strict")
-    return BudgetRow(*terms, start, spent, 0, doubt)
+def budget(key_id: str, spent: int | None, doubt: int = 0) -> BudgetFacts:
+    """A budget of 1,000; None: no window of it was ever used."""
+    terms = Terms(key_id, f"key={key_id}", "total", "UTC", 1_000)
+    standings = () if spent is None else (Standing(terms, 0, None, spent, 0, doubt),)
+    return BudgetFacts(terms, key_id, 0, 1, standings, ())
 
 
 @pytest.mark.parametrize(
@@ -201,12 +205,13 @@ def budget(key_id: str, spent: int, doubt: int = 0, start: int = 0) -> BudgetRow
         ([key("a")], [budget("a", 999)], KeysFacts(1, armed=1, near=1)),
         ([key("a")], [budget("a", 1_000)], KeysFacts(1, armed=1, used_up=1)),
         ([key("a")], [budget("a", 999, doubt=1)], KeysFacts(1, armed=1, used_up=1)),
-        ([key("a")], [budget("a", 1_000, start=5)], KeysFacts(1, armed=1)),
-        ([key("a")], [budget("", 1_000), budget("b", 1_000)], KeysFacts(1)),
+        ([key("a")], [budget("a", None)], KeysFacts(1, armed=1)),
+        ([key("a")], [budget("b", 1_000)], KeysFacts(1)),
+        ([key("a")], [budget("", 1_000), budget("b", 1_000)], KeysFacts(1, armed=1, used_up=1)),
     ],
 )
 def test_keys_are_counted_as_they_stand_now(
-    keys: list[KeyRow], budgets: list[BudgetRow], facts: KeysFacts
+    keys: list[KeyRow], budgets: list[BudgetFacts], facts: KeysFacts
 ) -> None:
     assert KeysFacts.of(keys, budgets, NOW) == facts
 

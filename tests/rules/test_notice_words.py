@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ferrycli.rules.clean import safe
+from ferrycli.rules.filters import Comparison, parse_filter
 from ferrycli.rules.notice_words import (
     LINE_LENGTH_MAX,
     TEXT_LENGTH_MAX,
@@ -188,8 +189,18 @@ OTHERS: dict[str, tuple[Alerted, list[str]]] = {
     ),
     "overrun, bare": (Alerted("a", "overrun", NOW), ["A call to a model cost $0.00"]),
     "out of money": (
-        Alerted("a", "provider_money", NOW, subject="openai", detail={"message": "No credit."}),
-        ["Provider openai is out of money", "It said: No credit.", "the next target"],
+        Alerted(
+            "a",
+            "provider_money",
+            NOW,
+            subject="openai",
+            detail={"target": "openai/gpt-5", "failure": "429 insufficient_quota"},
+        ),
+        [
+            "Provider openai is out of money",
+            "It answered a call to openai/gpt-5 with: 429 insufficient_quota",
+            "the next target",
+        ],
     ),
     "circuit": (
         Alerted(
@@ -207,15 +218,22 @@ OTHERS: dict[str, tuple[Alerted, list[str]]] = {
         ],
     ),
     "loop, a warning": (
-        Alerted("a", "loop", NOW, subject="t 1", detail={"count": 10, "what": "message"}),
+        Alerted(
+            "a",
+            "loop",
+            NOW,
+            subject="t 1",
+            detail={"times": 10, "what": "last message", "key": "acme-web"},
+        ),
         [
-            "Thread t 1 repeats itself: the same message 10 times",
+            "Thread t 1 repeats itself: the same last message 10 times",
+            "It belongs to key acme-web.",
             "Its calls still go through.",
-            "ferry calls list --where 'thread=t 1'",
+            """ferry calls list --where 'thread="t 1"'""",
         ],
     ),
     "loop, stopped": (
-        Alerted("a", "loop", NOW, subject="t", detail={"count": 10, "action": "block"}),
+        Alerted("a", "loop", NOW, subject="t", detail={"times": "10", "action": "block"}),
         ["the same request 10 times", "Its calls are refused", "ferry threads release t"],
     ),
     "a kind of a newer ferry": (
@@ -240,7 +258,7 @@ HOSTILE = "x\x1b[31m\r\nBcc: eve\u202e\u2028y" + "z" * 5_000
     "kind", ["budget", "sample", "overrun", "provider_money", "circuit", "loop", "new"]
 )
 def test_no_text_is_unsafe_or_without_bounds(kind: str) -> None:
-    names = ["message", "reason", "target", "count", "what", "call"]
+    names = ["message", "reason", "target", "times", "what", "call", "key", "failure"]
     names += [f"k{at}{HOSTILE}" for at in range(100)]
     details: dict[str, str | int] = dict.fromkeys(names, HOSTILE)
     alert = replace(
@@ -282,3 +300,10 @@ def test_a_star_is_said_by_its_value(selector: str, subject: str, said: str) -> 
 )
 def test_a_command_can_be_pasted_whole(text: str) -> None:
     assert shlex.split(f"ferry budgets show {shell_word(text)}")[3:] == [text]
+
+
+@pytest.mark.parametrize("thread", ["t-1", "t 1", "a,b", 'a"b', "a'b", "a\\b", "a)", "x=y"])
+def test_the_filter_of_a_thread_finds_it(thread: str) -> None:
+    alert = Alerted("a", "loop", NOW, subject=thread)
+    command = message(alert).text.splitlines()[-1].partition(": ")[2]
+    assert parse_filter(shlex.split(command)[4]) == Comparison("thread", "=", thread)

@@ -14,9 +14,9 @@ from ferrycli.rules.denials import BadKey
 from ferrycli.rules.pricing import Ceiling
 from ferrycli.store import changes, till
 from ferrycli.store.batch import Desk
-from ferrycli.store.messages import Admit, Stale
 from ferrycli.store.changes import KeyPlan
 from ferrycli.store.connect import open_writer
+from ferrycli.store.messages import Admit, Stale
 from tests.store.kit import (
     USD,
     Clock,

@@ -26,7 +26,7 @@ from ferrycli.rules.errors import (
 from ferrycli.rules.keys import is_well_formed
 from ferrycli.rules.pricing import Rate
 from ferrycli.rules.windows import Allowance
-from ferrycli.store import changes, reads
+from ferrycli.store import changes, plan_changes, reads
 from ferrycli.store.changes import KeyEdit, KeyPlan
 from ferrycli.store.connect import open_writer
 from tests.store.kit import (
@@ -412,7 +412,7 @@ def test_failed_change_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPat
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(changes.plan_changes, "carry_out", broken)
+    monkeypatch.setattr(plan_changes, "carry_out", broken)
     with pytest.raises(RuntimeError):
         make_key(path, "acme", "5/month")
     assert rows(path, "SELECT * FROM keys") == []

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.channels import Channel, Recipient, recipients
 from ferrycli.rules.errors import DatabaseUnusable, LedgerUnavailable
 from ferrycli.rules.notice_words import message
+from ferrycli.rules.thresholds import Rule
+from ferrycli.store.alerts import crossed
+from ferrycli.store.alerts import insert as insert_alerts
 from ferrycli.store.connect import open_writer
 from ferrycli.store.deliveries import (
     CLAIMED_MAX,
@@ -28,6 +32,7 @@ from ferrycli.store.deliveries import (
 from tests.store.noticed import (
     NOON,
     SECOND_US,
+    USD,
     Hand,
     alert,
     alerts,
@@ -137,6 +142,30 @@ def test_a_budget_says_what_the_alert_does_not(path: Path, outbox: Outbox) -> No
     outbox.claim(resolve)
     told = one(outbox).alert
     assert (told.period, told.zone, told.is_prepaid) == ("total", "Europe/Rome", True)
+
+
+def test_a_balance_is_told_by_what_was_drawn_since_its_last_grant(
+    path: Path, outbox: Outbox
+) -> None:
+    terms = Terms(
+        "b_x", "tenant=acme", "total", "UTC", 0, rules=(Rule(80, "notify"),), is_prepaid=True,
+        owner="ops",
+    )  # fmt: skip
+    with writing(path) as connection:
+        connection.execute(
+            "INSERT INTO budgets (id, selector, subject, limit_nanousd, period, zone, created_at,"
+            " is_prepaid) VALUES ('b_x', 'tenant=acme', '[]', 0, 'total', 'UTC', 1, 1)"
+        )
+        # $100 long gone, and $16 of the $20 that came after.
+        standing = Standing(
+            terms, 0, None, spent=116 * USD, extra_nanousd=120 * USD, base_nanousd=20 * USD,
+            alert_start_us=NOON,
+        )  # fmt: skip
+        insert_alerts(connection, crossed(standing, NOON), lambda: "a_1")
+    outbox.claim(resolve)
+    said = message(one(outbox).alert)
+    assert said.title == "tenant=acme has spent $16.00 of its balance of $20.00, 80 %"
+    assert "The last payment came 2026-11-18 12:00 UTC." in said.text
 
 
 def test_an_overrun_names_its_call(path: Path, outbox: Outbox) -> None:

@@ -370,7 +370,7 @@ async def test_calls_of_one_moment_share_a_transaction(path: Path, clock: Clock,
             counted += 1
             return process(messages, waiting)
 
-        ledger._desk.process = counting  # type: ignore[method-assign]
+        ledger._desk.process = counting  # type: ignore[method-assign,assignment]
         epoch = ledger.books.epoch
         await asyncio.gather(
             *(ledger.admit(admit(ids.make(), key.id, epoch)) for _ in range(2_000))
