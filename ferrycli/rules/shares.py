@@ -28,16 +28,15 @@ Parts = Sequence[tuple[str, int]]
 """Grant and the nano-dollars that were held of it, in the order in which they are drawn."""
 
 
-def of_grants(parts: Parts, cost: int, doubt: int) -> tuple[dict[str, tuple[int, int]], int]:
-    """What `cost` draws of each grant and how much of it is in doubt, and what is drawn of none.
+def doubt_of_grants(parts: Parts, cost: int, doubt: int) -> dict[str, int]:
+    """How much of each grant is in doubt where a hold ended at `cost`, with so much `doubt` left.
 
-    The cost is taken first, then the doubt, each in the order of the parts.
+    The cost was drawn first, then comes the doubt, each in the order of the parts.
     """
-    found: dict[str, tuple[int, int]] = {}
+    found: dict[str, int] = {}
     for grant, held in parts:
         drawn = min(held, cost)
         unsure = min(held - drawn, doubt)
         cost, doubt = cost - drawn, doubt - unsure
-        had = found.get(grant, (0, 0))
-        found[grant] = (had[0] + drawn, had[1] + unsure)
-    return found, cost
+        found[grant] = found.get(grant, 0) + unsure
+    return found

@@ -34,7 +34,8 @@ _OF_ATTEMPT = {"provider": "a.provider", "model": "a.model", "route": "a.route"}
 
 DELTAS = (
     "deltas AS MATERIALIZED (SELECT call_seq, sum(delta_nanousd) AS cost,"
-    " sum(doubt_delta_nanousd) AS doubt FROM corrections GROUP BY call_seq)"
+    " sum(max(delta_nanousd, 0)) AS raised, sum(doubt_delta_nanousd) AS doubt FROM corrections"
+    " GROUP BY call_seq)"
 )
 EARLIER = """
 earlier AS MATERIALIZED (
@@ -117,6 +118,14 @@ def earlier_amount(column: str, of: Extent) -> str:
     )
 
 
+def last_most(of: Extent) -> str:
+    """The most that the last attempt ever cost, before some corrections and after others."""
+    if not of.has_corrections:
+        return last_amount("cost", of)
+    own = f"{_COST} - coalesce(p.cost, 0)" if of.has_attempts else _COST
+    return f"max(0, {own}) + coalesce(d.raised, 0)"
+
+
 def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
     """The SQL of a dimension's value, and what is bound in it."""
     if dimension.startswith(TAG):
@@ -127,7 +136,7 @@ def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
 
 
 def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
-    """All entries: seq, admitted_at, windows, hold, cost, is_ended, is_several, each dimension.
+    """All entries: seq, admitted_at, windows, hold, cost, most, is_ended, is_several, dimensions.
 
     Dimensions are named `v0`, `v1` and so on. Calls in flight count with the attempts of theirs
     that are over.
@@ -140,7 +149,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
         if is_attempt:
             queries.append(
                 "SELECT c.seq, c.admitted_at, a.windows, a.hold,"
-                f" {earlier_amount('cost', of)}, c.state <> 'held', 1{listed}"
+                f" {earlier_amount('cost', of)}, a.cost, c.state <> 'held', 1{listed}"
                 " FROM earlier a JOIN calls c ON c.seq = a.call_seq"
                 + (" LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else "")
             )
@@ -148,6 +157,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
             queries.append(
                 f"SELECT c.seq AS seq, c.admitted_at AS admitted_at, {last_windows(of)} AS windows,"
                 f" c.hold_nanousd AS hold, {last_amount('cost', of)} AS cost,"
+                f" {last_most(of)} AS most,"
                 f" c.state <> 'held' AS is_ended, c.attempts > 1 AS is_several{listed}"
                 f" FROM calls c{joins(of)} WHERE {ADMITTED}"
             )

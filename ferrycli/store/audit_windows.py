@@ -68,6 +68,8 @@ class Matched:
     """What the entries that match a budget came to in one window, in nano-dollars."""
 
     spent: int = 0
+    spent_most: int = 0
+    """Before some corrections: what a budget that was removed may have been left with."""
     recorded: int = 0
     """Of `spent`, what is of entries that name the budget; of budgets that may lack others."""
     past: int = 0
@@ -179,6 +181,7 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
     counts = f"(e.is_ended AND e.admitted_at >= b.counts_from) OR {named}"
     return (
         f"SELECT b.id, {subject}, {told}, sum(CASE WHEN {counts} THEN e.cost ELSE 0 END),"
+        f" sum(CASE WHEN {counts} THEN e.most ELSE 0 END),"
         " sum(CASE WHEN (b.removed_at IS NOT NULL OR b.counts_from >= b.created_at)"
         f" AND {named} THEN e.cost ELSE 0 END),"
         f" sum(CASE WHEN e.admitted_at < b.created_at + {COMMAND_WAIT_US} THEN e.cost ELSE 0 END),"
@@ -242,10 +245,12 @@ def _spent_faults(
         is_now = recorded.get(key, 0)
         found = matching.matched.get(key, Matched())
         budget = matching.budgets.get(key[0])
-        least = found.spent
+        least = most = found.spent
         if budget is not None and budget.may_lack:
             least = found.recorded
-        if not least <= is_now <= found.spent:
+        if budget is not None and budget.removed_at is not None:
+            most = found.spent_most
+        if not least <= is_now <= most:
             should_be = found.spent if is_now > found.spent else least
             yield Fault(window_name(*key), "spent", is_now, should_be)
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.errors import CallNotEnded, NoSuchCall
 from ferrycli.rules.selectors import TAG, Selector
-from ferrycli.rules.shares import Parts, of_grants, parted
+from ferrycli.rules.shares import Parts, doubt_of_grants, parted
 from ferrycli.rules.windows import first_bucket, is_rolling, window_start
 from ferrycli.store import crossings
 from ferrycli.store.ids import seq_at, seq_prefix
@@ -139,9 +139,10 @@ def correct(
     before = call.shares(call.delta, call.doubt_delta)
     after = call.shares(call.delta + delta_nanousd, call.doubt_delta + freed)
     moved: dict[crossings.Key, int] = {}
-    for attempt, was, now in zip(call.attempts, before, after, strict=True):
+    settled = call.shares(0, 0)
+    for attempt, (cost, _), was, now in zip(call.attempts, settled, before, after, strict=True):
         if was != now:
-            for key in _move(connection, call, attempt, was, now, now_us):
+            for key in _move(connection, call, attempt, cost, was, now, now_us):
                 moved[key] = moved.get(key, 0) + now[0] - was[0]
     crossings.note(connection, moved, now_us)
 
@@ -254,6 +255,7 @@ def _move(
     connection: sqlite3.Connection,
     call: _Ended,
     attempt: _Attempt,
+    cost: int,
     was: tuple[int, int],
     now: tuple[int, int],
     now_us: int,
@@ -265,7 +267,7 @@ def _move(
         recorded.add(budget)
         connection.execute(_MOVE_WINDOW, (budget, subject, start, spent, doubt))
         if parts or _is_prepaid(connection, budget):
-            _move_grants(connection, budget, parts, was, now, now_us)
+            _move_grants(connection, budget, parts, cost, was, now, now_us)
         yield budget, subject, start
     if not spent:
         return
@@ -273,7 +275,7 @@ def _move(
         if budget not in recorded:
             connection.execute(_MOVE_WINDOW, (budget, subject, start, spent, 0))
             if is_prepaid:
-                _draw(connection, budget, spent, now_us)
+                _move_grants(connection, budget, (), 0, (0, 0), (spent, 0), now_us)
             yield budget, subject, start
 
 
@@ -304,39 +306,46 @@ def _move_grants(
     connection: sqlite3.Connection,
     budget_id: str,
     parts: Parts,
+    cost: int,
     was: tuple[int, int],
     now: tuple[int, int],
     now_us: int,
 ) -> None:
-    """What it is less goes back to the grants that it came from; more is drawn as at first."""
-    before, over_before = of_grants(parts, *was)
-    after, over_after = of_grants(parts, *now)
-    for grant in before:
-        drawn, unsure = (new - old for new, old in zip(after[grant], before[grant], strict=True))
-        if drawn or unsure:
-            connection.execute(_MOVE_GRANT, (drawn, unsure, grant))
-    _draw(connection, budget_id, over_after - over_before, now_us)
+    """What an attempt is less goes back to the grants that it came from; more is drawn of any.
+
+    `cost`: what it was settled at, by which its doubt lies with each grant.
+    """
+    before = doubt_of_grants(parts, cost, was[1])
+    for grant, unsure in doubt_of_grants(parts, cost, now[1]).items():
+        if unsure != before[grant]:
+            connection.execute(_MOVE_GRANT, (0, unsure - before[grant], grant))
+    if now[0] > was[0]:
+        _draw(connection, budget_id, now[0] - was[0], now_us)
+    elif now[0] < was[0]:
+        _give_back(connection, budget_id, parts)
 
 
 def _draw(connection: sqlite3.Connection, budget_id: str, amount: int, now_us: int) -> None:
-    """Draw what no hold covered of the grants that still carry something, or give it back.
-
-    What none carried was drawn of none, and is given back first.
-    """
-    if amount > 0:
-        rows = connection.execute(_STILL_CARRYING, (budget_id, now_us)).fetchall()
-        sign = 1
-    elif amount < 0:
-        (uncovered,) = connection.execute(_DRAWN_OF_NONE, [budget_id]).fetchone()
-        # The window has moved already, so that `uncovered` is what is left of it after this.
-        amount = max(0, -uncovered)
-        rows = connection.execute(_ALREADY_DRAWN, [budget_id]).fetchall()
-        sign = -1
-    else:
-        return
-    for grant, available in rows:
-        part = min(available, amount)
-        connection.execute(_MOVE_GRANT, (sign * part, 0, grant))
+    """Draw of the grants that still carry something; what none carries is drawn of none."""
+    rows = connection.execute(_STILL_CARRYING, (budget_id, now_us)).fetchall()
+    for grant, remaining in rows:
+        part = min(remaining, amount)
+        connection.execute(_MOVE_GRANT, (part, 0, grant))
         amount -= part
-        if not amount:
-            return
+
+
+def _give_back(connection: sqlite3.Connection, budget_id: str, parts: Parts) -> None:
+    """Give back what is drawn and not spent: to the last of `parts` first, then to others.
+
+    The window has moved already. What was drawn of none came first out of what was spent less.
+    """
+    (uncovered,) = connection.execute(_DRAWN_OF_NONE, [budget_id]).fetchone()
+    drawn = dict(map(tuple, connection.execute(_ALREADY_DRAWN, [budget_id])))
+    own = [(grant, min(held, drawn.get(grant, 0))) for grant, held in reversed(parts)]
+    amount = -uncovered
+    for grant, available in (*own, *drawn.items()):
+        part = min(available, drawn.get(grant, 0), amount)
+        if part > 0:
+            connection.execute(_MOVE_GRANT, (-part, 0, grant))
+            drawn[grant] -= part
+            amount -= part

@@ -187,6 +187,20 @@ def test_an_assignment_to_a_route_that_is_gone_moves_nothing_and_is_told() -> No
     assert (both.asked, both.assignment) == ("night", "as_1")
 
 
+def test_of_two_assignments_the_one_with_more_pairs_decides_then_the_newest() -> None:
+    wide = assign("as_8", "cheap", ("tenant", "acme"))
+    narrow = assign("as_1", "night", ("tenant", "acme"), ("feature", "chat"))
+    newer = assign("as_9", "gratis", ("feature", "chat"))
+    call = wanted("chat", tenant="acme", feature="chat")
+    for assigned, expected in (
+        ([wide, narrow, newer], ("night", "as_1")),
+        ([newer, wide], ("gratis", "as_9")),
+        ([wide, newer], ("gratis", "as_9")),
+    ):
+        choices = found(call, roads(assigned=assigned))
+        assert (choices.asked, choices.assignment) == expected
+
+
 BOUND = assign("as_7", "", ("feature", "letters"), output_max=3_000)
 BOTH = assign("as_8", "night", ("tenant", "acme"), ("feature", "letters"), output_max=500)
 

@@ -99,11 +99,43 @@ def test_a_reply_is_of_one_class(
     assert failure.code == code
 
 
-def test_an_error_inside_a_200_has_the_status_that_it_stands_for() -> None:
-    assert classify(200, "overloaded_error").status == 529
-    assert classify(200, "502").status == 502
-    assert classify(200, "nonsense").status == 500
-    assert classify(200).status == 200
+INSIDE = {
+    "overloaded_error": 529,
+    "overloaded": 529,
+    "rate_limit_error": 429,
+    "RESOURCE_EXHAUSTED": 429,
+    "timeout_error": 504,
+    "DEADLINE_EXCEEDED": 504,
+    "UNAVAILABLE": 503,
+    "invalid_request_error": 400,
+    "INVALID_ARGUMENT": 400,
+    "context_length_exceeded": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "502": 502,
+    "nonsense": 500,
+    "299": 500,
+    "": 200,
+}
+
+
+@pytest.mark.parametrize("code", INSIDE)
+def test_an_error_inside_a_200_has_the_status_that_it_stands_for(code: str) -> None:
+    assert classify(200, code).status == INSIDE[code]
+    assert classify(418, code).status == 418
+
+
+@pytest.mark.parametrize("status", [400, 403, 429])
+def test_a_code_of_money_is_money_with_each_status_that_it_comes_with(status: int) -> None:
+    assert classify(status, "billing_hard_limit_reached").kind == "money"
+
+
+def test_a_failure_reads_in_few_words() -> None:
+    assert str(classify(503, "overloaded")) == "503 overloaded"
+    assert str(classify(500)) == "500"
+    failure = failure_of(UpstreamTimeout("openai", "connect", 5))
+    assert (str(failure), failure.status) == ("upstream_timeout", 0)
 
 
 def test_a_code_of_any_length_is_kept_short() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.errors import CallNotEnded, NoSuchCall
-from ferrycli.rules.shares import of_grants, parted
+from ferrycli.rules.shares import doubt_of_grants, parted
 from ferrycli.store import corrections
 from ferrycli.store.connect import open_reader
 from tests.store.kit import DAY_US, NOON, SECOND_US
@@ -241,19 +241,21 @@ def test_budget_of_a_target_moves_with_the_attempt_that_went_there(
 
 
 @pytest.mark.parametrize(
-    ("cost", "doubt", "grants", "left"),
+    ("cost", "doubt", "first", "second"),
     [
-        (0, 0, {"g_1": (0, 0), "g_2": (0, 0)}, 0),
-        (10, 0, {"g_1": (10, 0), "g_2": (0, 0)}, 0),
-        (10, 50, {"g_1": (10, 30), "g_2": (0, 20)}, 0),
-        (50, 50, {"g_1": (40, 0), "g_2": (10, 50)}, 0),
-        (101, 0, {"g_1": (40, 0), "g_2": (60, 0)}, 1),
+        (0, 0, 0, 0),
+        (10, 0, 0, 0),
+        (10, 10, 10, 0),
+        (10, 50, 30, 20),
+        (50, 50, 0, 50),
+        (101, 0, 0, 0),
     ],
 )
-def test_cost_is_drawn_first_then_doubt_in_the_order_of_the_grants(
-    cost: int, doubt: int, grants: dict[str, tuple[int, int]], left: int
+def test_doubt_lies_behind_the_cost_in_the_order_of_the_grants(
+    cost: int, doubt: int, first: int, second: int
 ) -> None:
-    assert of_grants([["g_1", 40], ["g_2", 60]], cost, doubt) == (grants, left)  # type: ignore[list-item]
+    found = doubt_of_grants([("g_1", 40), ("g_2", 60)], cost, doubt)
+    assert found == {"g_1": first, "g_2": second}
 
 
 @pytest.fixture
@@ -273,7 +275,10 @@ PREPAID = ("b_pre", "", 0, [["g_1", 40], ["g_2", 60]])
         (0, 0, (0, 0, 40), (0, 40, 10)),
         (10, 0, (0, 0, 40), (0, 40, 20)),
         (-10, 0, (0, 0, 40), (0, 40, 0)),
-        (-20, 0, (0, 10, 30), (0, 30, 0)),
+        (-20, 0, (0, 0, 30), (0, 40, 0)),
+        (0, -10, (0, 0, 40), (0, 30, 10)),
+        (30, 0, (0, 0, 40), (0, 40, 40)),
+        (80, 0, (0, 0, 40), (0, 40, 60)),
         (0, -40, (0, 0, 40), (0, 0, 10)),
         (-50, -40, (0, 0, 0), (0, 0, 0)),
         (90, -40, (0, 0, 40), (0, 0, 100)),
@@ -289,7 +294,7 @@ def test_balance_follows_and_gives_back_to_the_grants_it_came_from(
     seq = prepaid.call(50, 100, PREPAID, doubt_nanousd=40, cost_source="estimated")
     correct(prepaid, seq, delta, doubt)
     assert prepaid.grants() == {"g_1": first, "g_2": second}
-    assert prepaid.windows("b_pre") == {("", 0): (first[2] + second[2], 0, first[1] + second[1])}
+    assert prepaid.windows("b_pre") == {("", 0): (50 + delta, 0, first[1] + second[1])}
 
 
 def test_what_no_grant_carries_is_spent_of_none_and_given_back_first(prepaid: Shop) -> None:
@@ -335,6 +340,18 @@ def test_late_settlement_corrects_a_recovered_call_once(
     assert [row[1:3] for row in rows(shop)] == deltas
     assert done == [True] * len(deltas) + [False] * (len(told) - len(deltas))
     assert shop.windows("b_key") == {("", 0): (spent, 0, 0)}
+
+
+def test_late_settlement_is_of_the_last_attempt_and_frees_its_doubt(
+    several: tuple[Shop, int],
+) -> None:
+    shop, seq = several
+    shop.unkeep()
+    shop.run("UPDATE calls SET state = 'recovered' WHERE seq = ?", seq)
+    assert corrections.late(shop.connection, seq, 44, "corr_1", NOON)
+    assert rows(shop)[0][1:3] == (-6, -15)
+    assert shop.windows("b_down") == {("", 0): (30, 0, 60)}
+    assert shop.windows("b_up") == {("", 0): (44, 0, 0)}
 
 
 def test_late_settlement_after_a_correction_tells_the_rest(shop: Shop) -> None:
@@ -403,6 +420,24 @@ def test_doubt_of_an_earlier_attempt_is_released_with_the_call(
     assert release(shop, "b_down") == 75
     assert shop.windows("b_down") == {("", 0): (30, 0, 0)}
     assert shop.windows("b_up") == {("", 0): (50, 0, 0)}
+
+
+def test_doubt_of_a_call_that_is_still_in_flight_is_left(shop: Shop) -> None:
+    seq = shop.call(None, 80, DAY, state="held", attempts=2)
+    shop.attempt(seq, 1, 30, 90, DAY, doubt_nanousd=60)
+    assert release(shop, "b_day") == 0
+    assert shop.windows("b_day") == {("", MIDNIGHT): (30, 80, 60)}
+
+
+def test_windows_that_joined_while_the_last_attempt_ran_move_too(
+    several: tuple[Shop, int],
+) -> None:
+    shop, seq = several
+    shop.budget("b_join", [("key", "key_a")], 1_000, "total", counts_from=NOON + 1)
+    places = json.dumps([TOTAL, ("b_up", "", 0), ("b_join", "", 0)])
+    shop.run("UPDATE attempts SET windows = ? WHERE call_seq = ? AND number = 2", places, seq)
+    correct(shop, seq, 5)
+    assert shop.windows("b_join") == {("", 0): (5, 0, 0)}
 
 
 def test_doubtful_calls_are_found_through_a_reader(shop: Shop, path: Path) -> None:
