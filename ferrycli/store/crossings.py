@@ -1,7 +1,7 @@
-"""What a correction makes true: percentages that a window reaches by it, noted as alerts.
+"""What a correction makes true: percentages that a window has reached, noted as alerts.
 
-Only what the correction itself crossed: what had been reached before was noted before. Works
-inside the transaction of the correction.
+Each once, as the ledger thread does for the windows that a batch moves. Works inside the
+transaction of the correction.
 """
 
 from __future__ import annotations
@@ -42,10 +42,19 @@ def note(connection: sqlite3.Connection, moved: Mapping[Key, int], now_us: int) 
         if more > 0
         for standing in _standing(connection, key, now_us)
         for alert in alerts.crossed(standing, now_us)
-        if not has_reached(alert.threshold, standing.used - more, standing.base)
-        and alarms.fires(standing, alert)
+        if not _is_old(standing, alert.threshold, more) and alarms.fires(standing, alert)
     ]
     return alerts.insert(connection, found, lambda: ids.make().text("al"))
+
+
+def _is_old(standing: Standing, percent: int, more: int) -> bool:
+    """Whether a rolling window had reached this before: it may have been told long ago.
+
+    Of others the file itself refuses what is there.
+    """
+    return is_rolling(standing.terms.period) and has_reached(
+        percent, standing.used - more, standing.base
+    )
 
 
 def _standing(connection: sqlite3.Connection, key: Key, now_us: int) -> Iterator[Standing]:
