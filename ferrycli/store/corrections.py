@@ -50,6 +50,17 @@ _MOVE_WINDOW = (
     " spent_nanousd = spent_nanousd + excluded.spent_nanousd,"
     " doubt_nanousd = doubt_nanousd + excluded.doubt_nanousd"
 )
+_NAMED = (
+    "json_extract(w.value, '$[0]') = ?2 AND json_extract(w.value, '$[2]') >= ?3"
+    " AND (?4 IS NULL OR json_extract(w.value, '$[1]') = ?4)"
+)
+_DOUBTFUL = (
+    "SELECT DISTINCT c.seq FROM calls c, json_each(c.windows) w WHERE c.seq >= ?1"
+    f" AND c.state <> 'held' AND c.doubt_nanousd > 0 AND c.windows <> '' AND {_NAMED}"
+    " UNION SELECT a.call_seq FROM attempts a, json_each(a.windows) w"
+    " JOIN calls c ON c.seq = a.call_seq AND c.state <> 'held'"
+    f" WHERE a.doubt_nanousd > 0 AND a.windows <> '' AND {_NAMED} ORDER BY 1"
+)
 _COUNTING_BACK = (
     "SELECT id, subject, period, zone, is_prepaid FROM budgets"
     " WHERE removed_at IS NULL AND counts_from <= ?"
@@ -113,6 +124,15 @@ class _Ended:
         costs = parted(self.cost + delta, [one.cost for one in self.attempts[:-1]])
         doubts = parted(self.doubt + doubt_delta, [one.doubt for one in self.attempts[:-1]])
         return list(zip(costs, doubts, strict=True))
+
+    def is_doubtful(self, budget_id: str, subject: str | None, first: int) -> bool:
+        """Whether doubt is left in a window of a budget that starts at `first` or later."""
+        shares = self.shares(self.delta, self.doubt_delta)
+        return any(
+            doubt > 0 and budget == budget_id and start >= first and subject in (None, of)
+            for attempt, (_, doubt) in zip(self.attempts, shares, strict=True)
+            for budget, of, start, _ in attempt.places()
+        )
 
 
 def correct(
@@ -179,34 +199,17 @@ def late(
 def doubtful(
     connection: sqlite3.Connection, budget_id: str, subject: str | None, now_us: int
 ) -> list[int]:
-    """Row keys of calls with doubt in the current window of a budget; None: of every subject.
+    """Row keys of calls that may have doubt in the current window of a budget.
 
-    The doubt of attempts whose call is still in flight is not among it.
-    Reads, and may read long: to be asked before the write lock is taken.
+    `subject`: of this value of its `*`; None: of every. Reads, and may read long: to be asked
+    before the write lock is taken. The doubt of attempts whose call is in flight is not among it.
     """
-    row = connection.execute(
-        "SELECT period, zone FROM budgets WHERE id = ?", [budget_id]
-    ).fetchone()
-    if row is None:
+    first = _first(connection, budget_id, now_us)
+    if first is None:
         return []
-    period, zone = row
-    is_span = is_rolling(period)
-    first = (
-        first_bucket(period, now_us) if is_span else window_start(period, ZoneInfo(zone), now_us)
-    )
-    query = (
-        "SELECT DISTINCT c.seq FROM calls c, json_each(c.windows) w WHERE c.seq >= ?1"
-        " AND c.state <> 'held' AND c.doubt_nanousd > 0 AND c.windows <> '' AND {named}"
-        " UNION SELECT a.call_seq FROM attempts a, json_each(a.windows) w"
-        " JOIN calls c ON c.seq = a.call_seq AND c.state <> 'held'"
-        " WHERE a.doubt_nanousd > 0 AND a.windows <> '' AND {named} ORDER BY 1"
-    ).format(
-        named="json_extract(w.value, '$[0]') = ?2 AND json_extract(w.value, '$[2]') >= ?3"
-        " AND (?4 IS NULL OR json_extract(w.value, '$[1]') = ?4)"
-    )
     # A row key may be older than its admission by the time that a call waited.
-    from_seq = seq_at(first - WAITED_US)
-    return [row[0] for row in connection.execute(query, (from_seq, budget_id, first, subject))]
+    values = (seq_at(first - WAITED_US), budget_id, first, subject)
+    return [row[0] for row in connection.execute(_DOUBTFUL, values)]
 
 
 def release_doubt(
@@ -223,14 +226,27 @@ def release_doubt(
     they count in as well.
     """
     seqs = doubtful(connection, budget_id, subject, now_us) if calls is None else calls
+    first = _first(connection, budget_id, now_us)
     released = 0
     for seq in seqs:
         call = _read(connection, seq)
         left = call.doubt + call.doubt_delta
-        if left > 0:
+        if first is not None and call.is_doubtful(budget_id, subject, first):
             correct(connection, seq, 0, "release-doubt", "operator", make_id(), now_us, -left)
             released += left
     return released
+
+
+def _first(connection: sqlite3.Connection, budget_id: str, now_us: int) -> int | None:
+    """The first start of a window of a budget that counts now; None where there is no such."""
+    query = "SELECT period, zone FROM budgets WHERE id = ?"
+    row = connection.execute(query, [budget_id]).fetchone()
+    if row is None:
+        return None
+    period, zone = row
+    if is_rolling(period):
+        return first_bucket(period, now_us)
+    return window_start(period, ZoneInfo(zone), now_us)
 
 
 def _read(connection: sqlite3.Connection, seq: int) -> _Ended:

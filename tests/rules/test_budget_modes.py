@@ -166,7 +166,7 @@ OWN = [
     ((window("strict"),), replace(RATED, is_bounded_here=False), None),
     ((window("strict", 2_000),), replace(RATED, is_free=True), 500),
     # What a budget lowers stays lowered.
-    ((Standing(CLAMPS, 1_000, None, 700),), RATED, 290),
+    ((Standing(CLAMPS, 1_000, None, 700),), replace(RATED, expected_output_tokens=256), 290),
 ]
 
 

@@ -130,7 +130,7 @@ def _entries(call: Mapping[str, Any]) -> list[tuple[tuple[str, str, str], int]]:
 def _subject(
     pairs: Mapping[str, str], call: Mapping[str, Any], target: tuple[str, str, str]
 ) -> str | None:
-    facts = call | dict(zip(("provider", "model", "route"), target, strict=True))
+    facts = {**call, **dict(zip(("provider", "model", "route"), target, strict=True))}
     values = []
     for name, wanted in pairs.items():
         is_tag = name.startswith("tag:")
@@ -168,7 +168,7 @@ def busy_past(path: Path, keys: list[str], count: int = 400, seed: int = 7) -> P
             cost,
             state=state,
             key=chance.choice(keys),
-            tenant=chance.choice(("", "acme", "acme", "globex", "日本 \"x\"")),
+            tenant=chance.choice(("", "acme", "acme", "globex", '日本 "x"')),
             user=chance.choice(("", "u1", "u2", "u3")),
             assistant=chance.choice(("", "bot")),
             thread=f"th{chance.randrange(9)}",

@@ -422,6 +422,13 @@ def test_doubt_of_an_earlier_attempt_is_released_with_the_call(
     assert shop.windows("b_up") == {("", 0): (50, 0, 0)}
 
 
+def test_doubt_that_lies_elsewhere_is_left_there(several: tuple[Shop, int]) -> None:
+    shop, seq = several
+    correct(shop, seq, 0, -15)
+    assert release(shop, "b_up") == 0
+    assert shop.windows("b_down") == {("", 0): (30, 0, 60)}
+
+
 def test_doubt_of_a_call_that_is_still_in_flight_is_left(shop: Shop) -> None:
     seq = shop.call(None, 80, DAY, state="held", attempts=2)
     shop.attempt(seq, 1, 30, 90, DAY, doubt_nanousd=60)
@@ -470,7 +477,7 @@ RULES = json.dumps(["50% notify", "80% downgrade", "100% block"])
     [
         (499, 0, []),
         (499, 1, [50]),
-        (500, 299, []),
+        (500, 299, [50]),
         (400, 400, [50, 80]),
         (400, 600, [50, 80, 100]),
         (900, -500, []),

@@ -444,9 +444,13 @@ class World:
         self.trouble = self.dice.choice([0.0, 0.3, 0.7])
 
     def chance(self) -> float:
-        # Asked inside of a transaction: here, a crash leaves it half done.
+        # This and the time are asked for inside of transactions: a crash leaves these half done.
         self.maybe_die()
         return self.dice.random()
+
+    def time(self) -> int:
+        self.maybe_die()
+        return self.clock.now_us
 
     def resolve(self, owner: str, named: tuple[str, ...]) -> tuple[Recipient, ...]:
         self.maybe_die()
@@ -459,7 +463,7 @@ class World:
     def live(self, rounds: int) -> None:
         """A server's life: its end comes when it comes."""
         try:
-            with Outbox(self.path, self.clock, self.chance) as outbox:
+            with Outbox(self.path, self.time, self.chance) as outbox:
                 for _ in range(rounds):
                     self.round(outbox)
         except Crash:

@@ -277,8 +277,8 @@ class Money(RuleBasedStateMachine):
             for call in self.model.calls.values()
             if call.is_over
             and any(
-                place.budget == limit.id and place.start >= first and attempt.doubt
-                for attempt in call.attempts
+                place.budget == limit.id and place.start >= first and doubt
+                for attempt, _, doubt in call.shares()
                 for place in attempt.places
             )
         ]
