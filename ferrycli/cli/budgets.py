@@ -191,7 +191,7 @@ def _tell_made(
     told = budget_terms.told(settings, made.terms.owner)
     if as_json:
         facts = BudgetFacts(made.terms, "", now, 0, made.standings, ())
-        sheet = Sheet([facts], now, settings.zone)
+        sheet = Sheet([facts], now, settings.zone, keys=_key_names(settings, made))
         for standing in made.standings or (None,):
             terminal.json(budget_json(sheet, facts, standing) | {"is_kept": made.is_kept})
     else:
@@ -209,6 +209,17 @@ def _tell_made(
             ]
         )
     terminal.say(*_warnings(made, told, has_channels=bool(settings.channels)))
+
+
+def _key_names(settings: Settings, made: BudgetSet) -> dict[str, str]:
+    """Names of keys by id, where the windows are of keys."""
+    from ferrycli.rules.selectors import ANY
+    from ferrycli.store import reads, reads_budgets
+
+    if ("key", ANY) not in made.terms.subject:
+        return {}
+    with reads.opened(settings.database) as connection:
+        return reads_budgets.key_names(connection)
 
 
 def _granted(made: BudgetSet) -> int | None:
@@ -263,7 +274,8 @@ def list_budgets(context: typer.Context, as_json: AsJson = False) -> None:
         rows = (report.budget_fields(sheet, *one) for one in report.lines_of(sheet))
         terminal.rows(report.ROW_HEADING, rows)
     else:
-        terminal.show([*report.budgets_table(sheet, terminal.width), "", *report.notes(sheet)])
+        lines = report.budgets_table(sheet, terminal.width)
+        terminal.show([*lines, "", *report.notes(sheet, lines[0].plain)])
 
 
 def _sheet(settings: Settings, selector: str | None = None) -> Sheet:

@@ -80,9 +80,9 @@ def period_of(facts: BudgetFacts) -> str:
 
 
 def limit_words(facts: BudgetFacts, standing: Standing | None) -> str:
-    """`$50.00/month`; of a balance what was granted."""
+    """`$50.00/month`; `$55.00 prepaid`, of a balance what was granted."""
     limit = facts.terms.limit_nanousd if standing is None else standing.limit_nanousd
-    return usd(limit) if facts.terms.is_prepaid else f"{usd(limit)}{slashed(facts.terms.period)}"
+    return f"{usd(limit)}{' prepaid' if facts.terms.is_prepaid else slashed(facts.terms.period)}"
 
 
 def used_words(standing: Standing) -> str:
@@ -170,7 +170,7 @@ def budgets_table(sheet: Sheet, width: int) -> list[Text]:
     has_held = any(one.held for one in standings)
     has_doubt = any(one.doubt for one in standings)
     columns = [
-        Column("BUDGET", width_min=22),
+        Column("BUDGET", width_min=20),
         Column("SPENT", is_number=True),
         *([Column("HELD", is_number=True, leaves=8)] if has_held else []),
         *([Column("DOUBT", is_number=True, leaves=9)] if has_doubt else []),
@@ -187,11 +187,12 @@ def budgets_table(sheet: Sheet, width: int) -> list[Text]:
     return table(columns, rows, width)
 
 
-def notes(sheet: Sheet) -> list[Text]:
-    """What has to be known to read the table."""
+def notes(sheet: Sheet, heading: str) -> list[Text]:
+    """What has to be known to read the table, of which `heading` is the first line."""
     zone = getattr(sheet.zone, "key", "UTC")
     said = [f"All amounts in USD, times in {zone}."]
-    if any(one.resets_at_us for facts in sheet.budgets for one in facts.standings):
+    has_end = any(one.resets_at_us for facts in sheet.budgets for one in facts.standings)
+    if has_end and "PACE" in heading:
         said.append("At a pace of 100% a limit lasts just until it resets.")
     return [Text.assemble(MARGIN, drawn(one, "dim")) for one in said]
 

@@ -126,7 +126,7 @@ def _budget(alert: Alerted, zone: tzinfo) -> tuple[str, Lines]:
     percent = used * 100 // limit if limit > 0 else 100
     if alert.threshold == 100 and used < limit:
         title = f"{who} is used up: {apart(used, limit)} of {of_what}"
-        first = f"The {usd(max(0, limit - used))} that is left pays for no further call."
+        first = f"The {usd(max(0, limit - used))} that is left was not enough for a call."
     else:
         title = f"{who} has spent {apart(used, limit)} of {of_what}, {percent} %"
         over = f"It is {apart(used - limit, 0)} over its {what}."

@@ -40,7 +40,8 @@ DELTAS = (
 EARLIER = """
 earlier AS MATERIALIZED (
     SELECT a.call_seq, a.number, a.provider, a.model, a.route, a.windows,
-        a.hold_nanousd AS hold, coalesce(a.cost_nanousd, 0) AS cost, a.doubt_nanousd AS doubt,
+        a.started_at, a.finished_at, a.hold_nanousd AS hold,
+        coalesce(a.cost_nanousd, 0) AS cost, a.doubt_nanousd AS doubt,
         sum(coalesce(a.cost_nanousd, 0)) OVER up_to AS cost_up_to,
         sum(a.doubt_nanousd) OVER up_to AS doubt_up_to
     FROM attempts a JOIN calls c ON c.seq = a.call_seq
@@ -48,7 +49,8 @@ earlier AS MATERIALIZED (
     WINDOW up_to AS (PARTITION BY a.call_seq ORDER BY a.number)
 ),
 past AS MATERIALIZED (
-    SELECT call_seq, max(cost_up_to) AS cost, max(doubt_up_to) AS doubt
+    SELECT call_seq, max(cost_up_to) AS cost, max(doubt_up_to) AS doubt,
+        max(finished_at) AS finished_at
     FROM earlier GROUP BY call_seq
 )"""
 """Attempts that ended before the last; of a call in flight each that is over."""
@@ -126,6 +128,13 @@ def last_most(of: Extent) -> str:
     return f"max(0, {own}) + coalesce(d.raised, 0)"
 
 
+def last_held_at(of: Extent) -> str:
+    """When the last attempt was held: a further one after those before it had ended."""
+    if not of.has_attempts:
+        return "c.admitted_at"
+    return "max(c.admitted_at, coalesce(n.started_at, 0), coalesce(p.finished_at, 0))"
+
+
 def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
     """The SQL of a dimension's value, and what is bound in it."""
     if dimension.startswith(TAG):
@@ -136,10 +145,10 @@ def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
 
 
 def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
-    """All entries: seq, admitted_at, windows, hold, cost, most, is_ended, is_several, dimensions.
+    """All entries: seq, admitted_at, held_at, windows, hold, cost, most, is_ended, is_several.
 
-    Dimensions are named `v0`, `v1` and so on. Calls in flight count with the attempts of theirs
-    that are over.
+    Then each dimension, named `v0`, `v1` and so on. Calls in flight count with the attempts of
+    theirs that are over.
     """
     queries, bound = [], []
     for is_attempt in (False, True) if of.has_attempts else (False,):
@@ -148,17 +157,18 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
         listed = "".join(f", {sql} AS v{at}" for at, (sql, _) in enumerate(columns))
         if is_attempt:
             queries.append(
-                "SELECT c.seq, c.admitted_at, a.windows, a.hold,"
+                "SELECT c.seq, c.admitted_at, a.started_at, a.windows, a.hold,"
                 f" {earlier_amount('cost', of)}, a.cost, c.state <> 'held', 1{listed}"
                 " FROM earlier a JOIN calls c ON c.seq = a.call_seq"
                 + (" LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else "")
             )
         else:
             queries.append(
-                f"SELECT c.seq AS seq, c.admitted_at AS admitted_at, {last_windows(of)} AS windows,"
+                "SELECT c.seq AS seq, c.admitted_at AS admitted_at,"
+                f" {last_held_at(of)} AS held_at, {last_windows(of)} AS windows,"
                 f" c.hold_nanousd AS hold, {last_amount('cost', of)} AS cost,"
-                f" {last_most(of)} AS most,"
-                f" c.state <> 'held' AS is_ended, c.attempts > 1 AS is_several{listed}"
+                f" {last_most(of)} AS most, c.state <> 'held' AS is_ended,"
+                f" c.attempts > 1 AS is_several{listed}"
                 f" FROM calls c{joins(of)} WHERE {ADMITTED}"
             )
     return " UNION ALL ".join(queries), bound

@@ -175,8 +175,8 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
         f" {start}) ELSE {start} END"
     )
     missing = (
-        f"e.admitted_at - {CLOCK_BACK_US} > b.created_at AND (b.removed_at IS NULL"
-        f" OR b.removed_at > e.admitted_at + {CLOCK_BACK_US}) AND NOT {named}"
+        f"e.held_at - {CLOCK_BACK_US} > b.created_at AND (b.removed_at IS NULL"
+        f" OR b.removed_at > e.held_at + {CLOCK_BACK_US}) AND NOT {named}"
     )
     counts = f"(e.is_ended AND e.admitted_at >= b.counts_from) OR {named}"
     return (

@@ -21,9 +21,10 @@ from ferrycli.store.plan_changes import (
     Moved,
     Prepared,
     carry_out,
+    crossed,
     tell,
 )
-from ferrycli.store.planning import Aim, BudgetPlan, BudgetSet, aim_of, tally_of
+from ferrycli.store.planning import Aim, BudgetPlan, BudgetSet, aim_of, outcome, tally_of
 from ferrycli.store.reads_budgets import BudgetFacts, of_selector, one_of
 from ferrycli.store.tables import Budget
 
@@ -51,10 +52,14 @@ def _carried_out(path: Path, prepared: Prepared, aim: Aim) -> BudgetSet:
     prepared = replace(prepared, laid_out=_laid_out(path, prepared, aim, ids))
     with changes.changing(path) as session:
         done = carry_out(session, prepared, ids, changes.now_us())
-    for at in range(0, len(done.untold), ROWS_AT_ONCE):
-        with changes.changing(path) as session:
-            tell(session, done.untold[at : at + ROWS_AT_ONCE], ids)
-    return done.result
+    result = outcome(prepared.plan, done.aim, done.spent, done.now_us)
+    if not done.is_told:
+        with closing(open_reader(path)) as reader:
+            told = crossed(reader, result, done.now_us)
+        for at in range(0, len(told), ROWS_AT_ONCE):
+            with changes.changing(path) as session:
+                tell(session, told[at : at + ROWS_AT_ONCE], ids)
+    return result
 
 
 def _laid_out(path: Path, prepared: Prepared, aim: Aim, ids: IdMaker) -> LaidOut:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, col, select
 
@@ -136,6 +137,8 @@ def changing(path: Path) -> Iterator[Session]:
     def connect() -> sqlite3.Connection:
         return open_writer(path)
 
+    # What a first statement would do, under the lock.
+    configure_mappers()
     engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:

@@ -22,7 +22,7 @@ from ferrycli.store.planning import Aim, BudgetPlan, BudgetSet, aim_of, outcome
 from ferrycli.store.reads_budgets import BudgetFacts
 from ferrycli.store.tables import Budget
 
-ROWS_AT_ONCE = 2_500
+ROWS_AT_ONCE = 1_000
 """Windows, or notices, that one transaction writes: some milliseconds."""
 
 
@@ -52,10 +52,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What was made, and notices that are left for the next transactions."""
+    """What was made, at one moment."""
 
-    result: BudgetSet
-    untold: tuple[NewAlert, ...]
+    aim: Aim
+    spent: Spent
+    """Of a new budget's windows."""
+    now_us: int
+    is_told: bool
+    """False: there are so many windows that what they have crossed is told afterwards."""
 
 
 def carry_out(session: Session, prepared: Prepared, ids: IdMaker, now_us: int) -> CarriedOut:
@@ -66,6 +70,7 @@ def carry_out(session: Session, prepared: Prepared, ids: IdMaker, now_us: int) -
     spent: Spent = {}
     if aim.before is not None:
         _change(session, aim, aim.before, now_us)
+        windows = len(aim.before.standings)
     else:
         spent = _counted(connection, plan, aim, tally, now_us)
         since = tally.wanted.since_us if tally else aim.terms.counts_from_us
@@ -73,10 +78,12 @@ def carry_out(session: Session, prepared: Prepared, ids: IdMaker, now_us: int) -
         aim = _add(session, plan, aim, prepared.laid_out, ids, now_us)
         written = prepared.laid_out.spent or {}
         terms_changes.write_windows(connection, aim.terms.id, written, spent)
-    result = outcome(plan, aim, spent, now_us)
-    told = _crossed(connection, result.standings, now_us)
-    tell(session, told[:ROWS_AT_ONCE], ids)
-    return CarriedOut(result, tuple(told[ROWS_AT_ONCE:]))
+        windows = len(spent) if aim.is_each else 1
+    is_told = windows <= ROWS_AT_ONCE
+    if is_told:
+        result = outcome(plan, aim, spent, now_us)
+        tell(session, crossed(connection, result, now_us), ids)
+    return CarriedOut(aim, spent, now_us, is_told)
 
 
 def tell(session: Session, told: Sequence[NewAlert], ids: IdMaker) -> None:
@@ -123,14 +130,12 @@ def _change(session: Session, aim: Aim, before: BudgetFacts, now_us: int) -> Non
         session.flush()
 
 
-def _crossed(
-    connection: sqlite3.Connection, standings: Sequence[Standing], now_us: int
-) -> list[NewAlert]:
-    """What the standings have crossed; of rolling ones, what was not told within their span."""
+def crossed(connection: sqlite3.Connection, result: BudgetSet, now_us: int) -> list[NewAlert]:
+    """What its windows have crossed; of rolling ones, what was not told within their span."""
     alarms = Alarms(connection)
     return [
         alert
-        for standing in standings
+        for standing in result.standings
         for alert in alerts.crossed(standing, now_us)
         if alarms.fires(standing, alert)
     ]

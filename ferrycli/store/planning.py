@@ -167,6 +167,8 @@ def _check_balance(plan: BudgetPlan, there: Sequence[BudgetFacts]) -> None:
         raise BudgetUnfit(str(plan.selector), "each_balance")
     if any(one.terms.is_prepaid for one in there):
         raise BudgetUnfit(str(plan.selector), "has_balance")
+    if plan.balance is not None and plan.balance.amount_nanousd <= 0:
+        raise BudgetUnfit(str(plan.selector), "amount")
 
 
 def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> BudgetFacts | None:

@@ -86,7 +86,7 @@ BUDGETS: dict[str, tuple[Alerted, list[str]]] = {
         replace(MONTH, threshold=100, action="100% block", spent_nanousd=50 * USD - 150_000_000),
         [
             "tenant=acme is used up: $49.85 of $50.00 this month",
-            "The $0.15 that is left pays for no further call.",
+            "The $0.15 that is left was not enough for a call.",
             "From now on calls are refused (insufficient_quota).",
         ],
     ),

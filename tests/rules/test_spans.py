@@ -162,7 +162,47 @@ def test_a_deadline_is_a_length_from_now_or_a_day() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0d", "2026-11-23", "2026-11-22", "never", "90", "2027-01", "-1d", "416017w"]
+    ("text", "day"),
+    [
+        ("tomorrow", "2026-11-24"),
+        ("friday", "2026-11-27"),
+        (" Fri ", "2026-11-27"),
+        ("tuesday", "2026-11-24"),
+        ("sunday", "2026-11-29"),
+        # NOW is a Monday: the next one is meant.
+        ("monday", "2026-11-30"),
+    ],
+)
+def test_a_deadline_may_be_a_day_with_a_name(text: str, day: str) -> None:
+    assert parse_deadline(text, NOW, BERLIN) == at(day)
+
+
+def test_a_day_with_a_name_is_one_of_the_zone() -> None:
+    late = at("2026-11-24", ZoneInfo("UTC")) - 1
+    assert parse_deadline("tomorrow", late, ZoneInfo("UTC")) == late + 1
+    assert parse_deadline("tomorrow", late, BERLIN) == at("2026-11-25")
+    assert parse_deadline("tuesday", late, BERLIN) == at("2026-12-01")
+    # The clock goes back on the day between.
+    saturday = at("2026-10-24")
+    assert parse_deadline("monday", saturday, BERLIN) == saturday + 2 * DAY + HOUR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0d",
+        "fryday",
+        "today",
+        "fri day",
+        "2026-11-23",
+        "2026-11-22",
+        "never",
+        "90",
+        "2027-01",
+        "-1d",
+        "416017w",
+    ],
 )
 def test_a_deadline_that_is_no_time_to_come_is_refused(text: str) -> None:
     with pytest.raises(BadSpan):

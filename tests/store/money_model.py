@@ -145,6 +145,7 @@ class Attempt:
     keeps_doubt: bool
     expected: int | None
     is_over: bool = False
+    ended: int = 0
     cost: int = 0
     doubt: int = 0
     is_priced: bool = True
@@ -295,7 +296,7 @@ class Model:
         attempt = call.last
         if attempt.is_over:
             return
-        attempt.is_over = True
+        attempt.is_over, attempt.ended = True, now
         attempt.cost = cost
         attempt.doubt = max(0, attempt.hold - cost) if attempt.keeps_doubt and not is_known else 0
         for place in attempt.places:

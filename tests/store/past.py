@@ -1,4 +1,7 @@
-"""Calls of the past by plain INSERTs, and what a budget has to count of them, by plain Python."""
+"""Calls of the past by plain INSERTs, and what a budget has to count of them, by plain Python.
+
+Besides, what tests of budgets have in common: short plans, and looks into the file.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.store.kit import DAY_US, NOON, SECOND_US, USD, looking
+from ferrycli.rules.selectors import parse_selector
+from ferrycli.rules.thresholds import parse_rule
+from ferrycli.store.planning import BudgetPlan
+from tests.store.kit import DAY_US, NOON, SECOND_US, USD, looking, rows
 
 HOUR_US = 3_600 * SECOND_US
 Windows = dict[tuple[str, int], int]
@@ -181,3 +187,34 @@ def busy_past(path: Path, keys: list[str], count: int = 400, seed: int = 7) -> P
             corrections=[chance.choice((-5 * USD, -1, 7, USD // 3))] if corrected else [],
         )
     return past
+
+
+def plan(selector: str, limit: int | None = 50, period: str = "month", **more: Any) -> BudgetPlan:
+    amount = None if limit is None else limit * USD
+    return BudgetPlan(parse_selector(selector), amount, period, **more)
+
+
+def rules(*texts: str) -> dict[str, Any]:
+    return {"rules": tuple(parse_rule(text) for text in texts)}
+
+
+def budgets(path: Path, *, are_live: bool = True) -> list[dict[str, Any]]:
+    live = " WHERE removed_at IS NULL" if are_live else ""
+    return rows(path, f"SELECT * FROM budgets{live} ORDER BY created_at, id")
+
+
+def windows(path: Path, budget_id: str) -> dict[tuple[str, int], int]:
+    found = rows(path, "SELECT * FROM windows")
+    assert all(one["held_nanousd"] == one["doubt_nanousd"] == 0 for one in found)
+    return {
+        (one["subject"], one["start"]): one["spent_nanousd"]
+        for one in found
+        if one["budget_id"] == budget_id and one["spent_nanousd"]
+    }
+
+
+def dump(path: Path) -> list[str]:
+    """Every row of every table, whatever it is."""
+    with looking(path) as connection:
+        connection.row_factory = None
+        return list(connection.iterdump())

@@ -159,6 +159,7 @@ class Shop:
             "number": number,
             "provider": "down",
             "model": "m-1",
+            "started_at": NOON,
             "state": "settled",
             "hold_nanousd": hold,
             "cost_nanousd": cost,

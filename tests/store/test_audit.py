@@ -584,6 +584,19 @@ def test_further_attempt_counts_in_the_window_that_its_row_tells(shop: Shop, pat
     assert found(path) == {}
 
 
+def test_further_attempt_is_held_in_the_budgets_of_its_own_time(shop: Shop, path: Path) -> None:
+    later = NOON + 9 * HOUR_US
+    shop.budget("b", [("key", "key_a")], 1_000, "total", removed_at=NOON + 4 * HOUR_US)
+    shop.budget("b_new", [("key", "key_a")], 1_000, "total", counts_from=later, created_at=later)
+    seq = shop.call(80, 80, attempts=2, moves=(50, 0))
+    shop.attempt(seq, 1, 30, 90, ("b", "", 0))
+    shop.attempt(seq, 2, 50, 80, started_at=later)
+    assert found(path) == {}
+    shop.run("UPDATE attempts SET windows = '' WHERE number = 1")
+    shop.run("DELETE FROM windows")
+    assert list(found(path)) == ["I11"]
+
+
 def test_call_between_two_attempts_holds_nothing(shop: Shop, path: Path) -> None:
     shop.insert("instances", id="i_1", heartbeat_at=NOW)
     shop.budget("b", [("key", "key_a")], 1_000, "total")

@@ -15,6 +15,9 @@ from typing import Any
 from tests.whole.server import ROOT
 
 COMMAND_S_MAX = 60
+CONNECTIONS_MAX = 64
+"""httpx walks through all of its connections on every request: with more, a thousand calls at once
+take longer than calls wait for money. Calls beyond these hold theirs while they wait their turn."""
 MANY = """
 import contextlib, io, json, sys
 from ferrycli.cli.main import run
@@ -93,7 +96,7 @@ def stage(
 ) -> Stage:
     """A config with `providers` (name to base URL), further lines of `[upstream]`, and `more`."""
     lines = ["[server]", 'database = "ferry.db"', 'listen = "127.0.0.1:0"', ""]
-    lines += ["[upstream]", "connections_max = 2048", upstream, ""]
+    lines += ["[upstream]", f"connections_max = {CONNECTIONS_MAX}", upstream, ""]
     for name, base_url in providers.items():
         lines += [f"[providers.{name}]", 'kind = "compatible"', f'base_url = "{base_url}"']
         lines += ['api_key_env = "UP_KEY"', 'models = ["m-*"]', ""]

@@ -38,7 +38,7 @@ USD = 10**9
 MEAN_NANOUSD = 6_000_000
 """About what a call of the mix comes to."""
 USERS = 8
-DRAIN_ROUNDS_MAX = 400
+DRAIN_CALLS_MAX, DRAIN_TOGETHER = 2_000, 16
 PRICES = "prices set 'up/m-*' --input 3 --cache-read 0.3 --output 15"
 REFUSED = ("insufficient_quota", "budget_busy")
 
@@ -178,19 +178,24 @@ def running(directory: Path, caps: Sequence[Cap]) -> Iterator[tuple[Run, Server]
 
 
 def drain(run: Run, server: Server, users: Sequence[str]) -> list[Reply]:
-    """Calls one after the other, of each user, until money that is spent refuses them."""
+    """Calls of each user, and at last one by one, until money that is spent refuses them."""
     dice = random.Random(1)
     mix = Mix(opens=0.0, limits=(256,), output_max=256, delay_ms_max=0)
     replies: list[Reply] = []
     for user in users:
-        for turn in itertools.count():
-            assert turn < DRAIN_ROUNDS_MAX, f"{user} is never refused"
-            [reply] = fire(server.port, [run.shot(dice, mix, f"drain-{user}-{turn}", user)])
-            replies.append(reply)
+        turns = map(str, range(DRAIN_CALLS_MAX))
+        together = DRAIN_TOGETHER
+        while True:
+            numbers = [f"drain-{user}-{turn}" for turn in itertools.islice(turns, together)]
+            assert numbers, f"{user} is never refused"
+            shots = [run.shot(dice, mix, number, user) for number in numbers]
+            replies += (latest := fire(server.port, shots))
             at_rest(server.database)
-            if reply.code == "insufficient_quota":
+            assert Told(latest).others == []
+            is_refused = any(reply.code == "insufficient_quota" for reply in latest)
+            if is_refused and together == 1:
                 break
-            assert reply.is_answered, (reply.status, reply.body[:300])
+            together = 1 if is_refused else together
     return replies
 
 

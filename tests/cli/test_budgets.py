@@ -1,0 +1,400 @@
+"""`ferry budgets`: what is made and changed, what is counted back, what is refused."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.cli.driver import Ferry, moment
+from tests.cli.filled import CENT, call
+
+DOLLAR = 1_000_000_000
+TABLES = ("budgets", "windows", "grants", "limits", "revisions", "alerts", "corrections", "meta")
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch, now_us: int) -> None:
+    """The clock of these commands stands too."""
+    for module in ("budgets", "budget_money", "key_secrets"):
+        monkeypatch.setattr(f"ferrycli.cli.{module}.now_us", lambda: now_us)
+
+
+def rows(ferry: Ferry, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(ferry.database)) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def everything(ferry: Ferry) -> dict[str, list[tuple[Any, ...]]]:
+    """All that a budget is made of, row by row."""
+    return {name: rows(ferry, f"SELECT * FROM {name} ORDER BY 1, 2") for name in TABLES}
+
+
+def one_set(ferry: Ferry, *arguments: str) -> dict[str, Any]:
+    """The single window of the budget that `set` makes or changes."""
+    said = ferry("budgets", "set", *arguments, "--json")
+    assert said.code == 0, said.err
+    (line,) = said.json_lines
+    assert isinstance(line, dict)
+    return line
+
+
+def spent(ferry: Ferry, *arguments: str) -> dict[str, int]:
+    """Cents counted back by a budget with `*`, by the value that it stands for."""
+    said = ferry("budgets", "set", *arguments, "--json")
+    assert said.code == 0, said.err
+    return {
+        "/".join((one["subject"] or {}).values()): one["spent_nanousd"] // CENT
+        for one in said.json_lines
+    }
+
+
+def test_set_makes_a_budget_and_reads_it_back(filled: Ferry) -> None:
+    said = filled("budgets", "set", "tenant=acme", "--limit", "50/month", columns=100)
+    assert said.code == 0, said.err
+    assert "Made budget tenant=acme: $50.00 a month." in said.out
+    assert "Counted back to Sun 01 Nov 00:00: $3.72 is spent already (7%)." in said.out
+    assert "resets Tue 01 Dec 00:00 Europe/Berlin" in said.out
+    assert "! nobody will be told" in said.err
+    (row,) = rows(
+        filled,
+        "SELECT limit_nanousd, period, zone, mode, rules, revision FROM budgets"
+        " WHERE selector = 'tenant=acme'",
+    )
+    assert row[:4] == (50 * DOLLAR, "month", "Europe/Berlin", "strict")
+    assert json.loads(row[4]) == ["50% notify", "80% downgrade", "100% block"]
+    assert row[5] == 1
+
+
+def test_the_same_selector_and_period_is_the_same_budget(filled: Ferry) -> None:
+    made = one_set(filled, "tenant=acme", "--limit", "50/month")
+    changed = one_set(filled, "tenant=acme", "--limit", "80/month", "--at", "90% block")
+    kept = one_set(filled, "tenant=acme", "--limit", "81")
+    assert made["id"] == changed["id"] == kept["id"]
+    assert changed["rules"] == kept["rules"] == ["90% block"]
+    assert (kept["period"], kept["limit_nanousd"]) == ("month", 81 * DOLLAR)
+    assert kept["spent_nanousd"] == made["spent_nanousd"] == 372 * CENT
+    history = rows(
+        filled,
+        "SELECT revision, json_extract(content, '$.limit_nanousd') FROM revisions"
+        " WHERE object = 'budget' AND id = ? ORDER BY revision",
+        made["id"],
+    )
+    assert history == [(1, 50 * DOLLAR), (2, 80 * DOLLAR), (3, 81 * DOLLAR)]
+    assert rows(filled, "SELECT revision FROM budgets WHERE id = ?", made["id"]) == [(3,)]
+
+
+def test_what_is_set_again_leaves_no_revision(filled: Ferry) -> None:
+    one_set(filled, "tenant=acme", "--limit", "50/month")
+    before = everything(filled)
+    said = filled("budgets", "set", "tenant=acme", "--limit", "50/month", columns=100)
+    assert "Budget tenant=acme is that already: $50.00 a month." in said.out
+    assert everything(filled) == before
+
+
+def test_another_period_is_another_budget(filled: Ferry) -> None:
+    month = one_set(filled, "tenant=acme", "--limit", "50/month")
+    week = one_set(filled, "tenant=acme", "--limit", "20/week")
+    assert month["id"] != week["id"]
+    assert (month["spent_nanousd"], week["spent_nanousd"]) == (372 * CENT, 12 * CENT)
+    said = filled("budgets", "set", "tenant=acme", "--limit", "5")
+    assert said.code == 2
+    assert said.err.startswith("error: `tenant=acme` has 2 budgets\n")
+
+
+@pytest.mark.parametrize(
+    ("period", "acme", "globex"),
+    [
+        ("day", 12, 0),
+        ("week", 12, 0),
+        ("month", 372, 120),
+        ("total", 372, 120),
+        ("3d", 12, 50),
+        ("5d", 272, 120),
+    ],
+)
+def test_each_value_counts_back_to_the_start_of_its_window(
+    filled: Ferry, period: str, acme: int, globex: int
+) -> None:
+    found = spent(filled, "tenant=*", "--limit", f"9/{period}")
+    wanted = {"acme": acme, "globex": globex}
+    assert found == {name: cents for name, cents in wanted.items() if cents}
+    shown = filled("budgets", "show", "tenant=*", "--json").json_lines
+    assert {one["subject"]["tenant"]: one["spent_nanousd"] // CENT for one in shown} == found
+
+
+def test_a_rolling_window_is_kept_by_the_hour(filled: Ferry) -> None:
+    made = one_set(filled, "tenant=acme", "--limit", "9/5d")
+    kept = rows(
+        filled,
+        "SELECT start, spent_nanousd FROM windows WHERE budget_id = ? ORDER BY 1",
+        made["id"],
+    )
+    assert kept == [
+        (moment("2026-11-18T10:00:00+00:00"), 200 * CENT),
+        (moment("2026-11-18T11:00:00+00:00"), 60 * CENT),
+        (moment("2026-11-23T08:00:00+00:00"), 12 * CENT),
+    ]
+
+
+def test_two_stars_a_missing_value_and_a_model(filled: Ferry) -> None:
+    assert spent(filled, "tenant=*,feature=*", "--limit", "9/month") == {
+        "acme/support-bot": 312,
+        "globex/chat": 120,
+    }
+    assert one_set(filled, "tenant=(none)", "--limit", "9/month")["spent_nanousd"] == 20 * CENT
+    assert one_set(filled, "model=gpt-5-mini", "--limit", "9/month")["spent_nanousd"] == 512 * CENT
+    assert spent(filled, "key=*", "--limit", "9/month") == {"acme-web": 372}
+
+
+def test_a_tag_and_a_correction_count_back(filled: Ferry) -> None:
+    with closing(sqlite3.connect(filled.database)) as connection:
+        (seq,) = connection.execute("SELECT seq FROM calls WHERE thread = 'th_9f2c'").fetchone()
+        connection.execute(
+            "INSERT INTO corrections (id, call_seq, delta_nanousd) VALUES ('x_1', ?, ?)",
+            (seq, -3 * CENT),
+        )
+        connection.commit()
+    assert one_set(filled, "tag:plan=gold", "--limit", "9/total")["spent_nanousd"] == 4 * CENT
+
+
+def test_from_now_counts_nothing_back(filled: Ferry) -> None:
+    made = one_set(filled, "tenant=acme", "--limit", "9/month", "--from", "now")
+    assert made["spent_nanousd"] == 0
+    assert made["counts_from"] == "2026-11-23T09:00:00.000000Z"
+    said = filled("budgets", "set", "tenant=acme", "--limit", "9/month", "--from", "now")
+    assert (said.code, "counts already" in said.err) == (2, True)
+
+
+def test_a_dry_run_says_what_it_would_make_and_makes_nothing(filled: Ferry) -> None:
+    before = everything(filled)
+    said = filled("budgets", "set", "tenant=*", "--limit", "1/month", "--dry-run", columns=100)
+    assert said.code == 0, said.err
+    assert "Would make budget tenant=*: $1.00 a month for each tenant." in said.out
+    assert "2 have spent $4.92; 2 are over already: blocks at once." in said.out
+    assert "nothing was changed" in said.err
+    assert everything(filled) == before
+
+
+BAD = [
+    (3, ["nobody", "--limit", "5/day"]),
+    (3, ["key=nobody,feature=chat", "--limit", "5/day"]),
+    (2, ["colour=red", "--limit", "5/day"]),
+    (2, ["tenant=", "--limit", "5/day"]),
+    (2, ["tenant=a,tenant=b", "--limit", "5/day"]),
+    (2, ["provider=nowhere", "--limit", "5/day"]),
+    (2, ["route=nowhere", "--limit", "5/day"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "1001% block"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "0% block"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "80% explode"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "50% block", "--at", "80% downgrade"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "50% block", "--at", "50% free"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--mode", "soft", "--at", "100% block"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--mode", "lax"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--clamp", "never"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "50% notify nowhere"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--at", "80% downgrade nowhere"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--zone", "Europe/Berlni"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--zone", "../etc/passwd"]),
+    (2, ["key=acme-web,tenant=globex", "--limit", "5/day"]),
+    (2, ["key=acme-web,tenant=(none)", "--limit", "5/day"]),
+    (2, ["tenant=acme", "--limit", "5/fortnight"]),
+    (2, ["tenant=acme", "--limit", "5", "--period", "fortnight"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--period", "week"]),
+    (2, ["tenant=acme", "--limit", "5"]),
+    (2, ["tenant=acme", "--limit", "-5/day"]),
+    (2, ["tenant=acme", "--limit", "nan/day"]),
+    (2, ["tenant=acme", "--mode", "expected"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--from", "yesterday"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--balance", "5"]),
+    (2, ["tenant=*", "--balance", "5"]),
+    (2, ["tenant=acme", "--balance", "0"]),
+    (2, ["tenant=acme"]),
+]
+
+
+@pytest.mark.parametrize(("code", "arguments"), BAD)
+@pytest.mark.parametrize("tries", [[], ["--dry-run"]])
+def test_what_cannot_be_a_budget_is_refused_and_changes_nothing(
+    filled: Ferry, code: int, arguments: list[str], tries: list[str]
+) -> None:
+    before = everything(filled)
+    said = filled("budgets", "set", *arguments, *tries)
+    assert said.code == code, said.err
+    assert said.err.startswith("error: ")
+    assert said.out == ""
+    assert everything(filled) == before
+
+
+def test_a_refused_change_leaves_the_budget_as_it_was(filled: Ferry) -> None:
+    one_set(filled, "tenant=acme", "--limit", "50/month")
+    before = everything(filled)
+    for bad in (["--mode", "soft"], ["--at", "80% downgrade no"], ["--at", "1001% block"]):
+        assert filled("budgets", "set", "tenant=acme", "--limit", "5", *bad).code == 2
+    assert everything(filled) == before
+
+
+def test_limits_alone_make_no_budget(filled: Ferry) -> None:
+    budgets = rows(filled, "SELECT * FROM budgets")
+    said = filled("budgets", "set", "feature=chat", "--rpm", "60", "--parallel", "4")
+    assert (said.code, said.err) == (0, "feature=chat: 60 calls a minute, 4 at once\n")
+    assert rows(filled, "SELECT * FROM budgets") == budgets
+    assert rows(filled, "SELECT selector, rpm, tpm, parallel_max FROM limits") == [
+        ("feature=chat", 60, None, 4)
+    ]
+
+
+def test_list_gives_a_line_for_each_window(filled: Ferry) -> None:
+    one_set(filled, "tenant=acme", "--limit", "50/month")
+    spent(filled, "tenant=*", "--limit", "9/month")
+    said = filled("budgets", "list", "--json")
+    assert {(one["schema"], one["selector"], one["spent_nanousd"]) for one in said.json_lines} == {
+        ("ferry.budget/1", "key=acme-web", 372 * CENT),
+        ("ferry.budget/1", "tenant=acme", 372 * CENT),
+        ("ferry.budget/1", "tenant=*", 372 * CENT),
+        ("ferry.budget/1", "tenant=*", 120 * CENT),
+    }
+    piped = filled("budgets", "list").out.splitlines()
+    assert piped[0].split("\t")[:3] == ["selector", "subject", "limit_usd"]
+    assert len(piped) == 5
+    table = filled("budgets", "list", columns=100).out
+    assert "tenant=*" in table
+    assert "each $9.00/month" in table
+
+
+def test_a_list_of_nothing_names_the_command_and_makes_no_file(ferry: Ferry) -> None:
+    said = ferry("budgets", "list", "--json")
+    assert (said.code, said.out) == (0, "")
+    assert "`ferry budgets set tenant=acme --limit 50/month`" in said.err
+    assert ferry("budgets", "remove", "tenant=acme", "--yes").code == 3
+    assert ferry("budgets", "topup", "tenant=acme", "5").code == 3
+    assert not ferry.database.exists()
+
+
+def test_show_finds_one_window_of_a_star(filled: Ferry) -> None:
+    spent(filled, "tenant=*", "--limit", "9/month")
+    shown = filled("budgets", "show", "tenant=globex", "--json").json
+    assert (shown["selector"], shown["subject"]) == ("tenant=*", {"tenant": "globex"})
+    assert (shown["spent_nanousd"], shown["grants"]) == (120 * CENT, [])
+    assert "globex" in filled("budgets", "show", "tenant=globex", columns=100).out
+    missing = filled("budgets", "show", "feature=chat")
+    assert missing.code == 3
+    assert missing.err.startswith("error: there is no budget `feature=chat`\n")
+
+
+def test_check_leaves_with_5_where_one_is_at_its_limit(filled: Ferry) -> None:
+    spent(filled, "tenant=*", "--limit", "4/month")  # acme: 93 %, globex: 30 %.
+    assert filled("budgets", "check").code == 0
+    said = filled("budgets", "check", "tenant=*", "--at", "90", "--json")
+    assert (said.code, [one["subject"] for one in said.json_lines]) == (5, [{"tenant": "acme"}])
+    assert filled("budgets", "check", "tenant=globex", "--at", "31").code == 0
+    assert filled("budgets", "check", "tenant=globex", "--at", "30").code == 5
+    assert filled("budgets", "check", "feature=x").code == 3
+    spent(filled, "tenant=*", "--limit", "3")
+    over = filled("budgets", "check", columns=100)
+    assert over.code == 5
+    assert "tenant=* (tenant=acme)  124%  $3.72 of $3.00/month spent" in over.out
+    assert "1 of 2 budgets at 100 % or above" in over.err
+
+
+def test_what_is_in_doubt_counts_in_a_check(filled: Ferry) -> None:
+    # The key has spent 3.72 and 0.03 is in doubt.
+    assert filled("keys", "set", "acme-web", "--budget", "3.75/month").code == 0
+    assert filled("budgets", "check", "acme-web").code == 5
+    assert filled("budgets", "set", "acme-web", "--limit", "3.76").code == 0
+    assert filled("budgets", "check", "acme-web").code == 0
+
+
+def test_remove_asks_and_keeps_what_was_counted(filled: Ferry) -> None:
+    made = one_set(filled, "tenant=acme", "--limit", "50/month")
+    before = everything(filled)
+    piped = filled("budgets", "remove", "tenant=acme")
+    assert (piped.code, "add `--yes`" in piped.err) == (2, True)
+    refused = filled("budgets", "remove", "tenant=acme", typed="n\n")
+    assert (refused.code, "nothing was changed" in refused.err) == (1, True)
+    assert everything(filled) == before
+    assert filled("budgets", "remove", "tenant=acme", "--yes").code == 0
+    assert filled("budgets", "show", "tenant=acme").code == 3
+    assert rows(filled, "SELECT removed_at, revision FROM budgets WHERE id = ?", made["id"]) == [
+        (moment("2026-11-23T09:00:00+00:00"), 2)
+    ]
+    assert everything(filled)["windows"] == before["windows"]
+    assert one_set(filled, "tenant=acme", "--limit", "50/month")["id"] != made["id"]
+
+
+def test_of_two_budgets_the_period_says_which_is_removed(filled: Ferry) -> None:
+    for limit in ("50/month", "20/week"):
+        one_set(filled, "tenant=acme", "--limit", limit)
+    assert filled("budgets", "remove", "tenant=acme", "--yes").code == 2
+    assert filled("budgets", "remove", "tenant=acme", "--period", "day", "--yes").code == 3
+    assert filled("budgets", "remove", "tenant=acme", "--period", "week", "--yes").code == 0
+    assert filled("budgets", "show", "tenant=acme", "--json").json["period"] == "month"
+
+
+def test_a_topup_with_an_id_is_added_once(filled: Ferry) -> None:
+    assert one_set(filled, "tenant=acme", "--balance", "5")["left_nanousd"] == 5 * DOLLAR
+    added = ["budgets", "topup", "tenant=acme", "20", "--id", "pay_1", "--json"]
+    first, again = filled(*added).json, filled(*added).json
+    assert (first["is_new"], again["is_new"]) == (True, False)
+    assert first["id"] == again["id"]
+    assert first["balance_nanousd"] == 25 * DOLLAR
+    shown = filled("budgets", "show", "tenant=acme", "--json").json
+    assert shown["left_nanousd"] == 25 * DOLLAR
+    assert {one["external_id"] for one in shown["grants"]} == {"", "pay_1"}
+    before = everything(filled)
+    for bad in (["0"], ["-1"], ["x"], ["5", "--expires", "2020-01-01"]):
+        assert filled("budgets", "topup", "tenant=acme", *bad).code == 2
+    assert filled("budgets", "topup", "tenant=globex", "5").code == 3
+    assert filled("budgets", "topup", "acme-web", "5").code == 2
+    assert everything(filled) == before
+
+
+def test_a_boost_ends_with_the_window(filled: Ferry) -> None:
+    added = filled("keys", "boost", "acme-web", "+20", "--json").json
+    assert added["expires_at"] == "2026-11-30T23:00:00.000000Z"
+    shown = filled("budgets", "show", "acme-web", "--json").json
+    assert (shown["limit_nanousd"], shown["boost_nanousd"]) == (70 * DOLLAR, 20 * DOLLAR)
+    assert [one["kind"] for one in shown["grants"]] == ["boost"]
+    assert filled("keys", "boost", "nobody", "+20").code == 3
+
+
+def test_a_key_may_be_made_with_a_balance(filled: Ferry) -> None:
+    made = filled("keys", "create", "trial", "--balance", "20", "--json")
+    assert made.code == 0, made.err
+    shown = filled("budgets", "show", "trial", "--json").json
+    assert (shown["is_prepaid"], shown["left_nanousd"]) == (True, 20 * DOLLAR)
+    assert filled("keys", "boost", "trial", "5", "--until", "friday").code == 0
+    assert filled("budgets", "show", "trial", "--json").json["left_nanousd"] == 25 * DOLLAR
+
+
+def test_another_secret_keeps_id_and_budget(filled: Ferry) -> None:
+    secrets = rows(filled, "SELECT id, secret_sha256 FROM keys")
+    shown = filled("budgets", "show", "acme-web", "--json").json
+    made = filled("keys", "rotate", "acme-web", "--grace", "24h", "--json").json
+    assert made["previous_until"] == "2026-11-24T09:00:00.000000Z"
+    ((id, hashed),) = rows(filled, "SELECT id, secret_sha256 FROM keys")
+    assert (made["id"], id) == (id, secrets[0][0])
+    assert hashed != secrets[0][1]
+    assert filled("budgets", "show", "acme-web", "--json").json == shown
+
+
+def test_release_doubt_frees_the_window_of_now_once(filled: Ferry) -> None:
+    assert filled("budgets", "release-doubt", "acme-web").code == 2
+    said = filled("budgets", "release-doubt", "acme-web", "--yes")
+    assert (said.code, said.err) == (0, "set $0.03 of key=acme-web free\n")
+    shown = filled("budgets", "show", "acme-web", "--json").json
+    assert (shown["doubt_nanousd"], shown["spent_nanousd"]) == (0, 372 * CENT)
+    again = filled("budgets", "release-doubt", "acme-web", "--yes")
+    assert (again.code, "nothing is in doubt" in again.err) == (0, True)
+
+
+def test_a_name_from_strangers_is_not_markup(filled: Ferry) -> None:
+    with closing(sqlite3.connect(filled.database)) as connection:
+        call(connection, "2026-11-23T08:30:00+00:00", 40, 100, tenant="[/red][bold]x")
+        connection.commit()
+    spent(filled, "tenant=*", "--limit", "9/month")
+    for said in (filled("budgets", "list", columns=120), filled("budgets", "check", "--at", "1")):
+        assert "[/red][bold]x" in said.out
