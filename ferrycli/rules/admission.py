@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ferrycli.rules.budget import Admission, Ask, Standing, is_short, judge, refusal_of
+from ferrycli.rules.budget import (
+    Admission,
+    Ask,
+    Standing,
+    is_short,
+    judge,
+    refusal_of,
+    smallest_hold,
+)
 from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent, NoTarget, Refusal
 from ferrycli.rules.thresholds import Active, Rule, active
 
@@ -68,8 +76,10 @@ def decide(contenders: Sequence[Contender], *, is_critical: bool) -> Passage | D
 
     `contenders` are in the order in which they are to be tried, within each tier.
     """
-    if len(contenders) == 1 and not contenders[0].standings and not contenders[0].condition:
-        return Passage(judge((), contenders[0].ask))  # type: ignore[arg-type]
+    first = contenders[0]
+    is_plain = first.tier == "normal" and first.condition is None
+    if is_plain and len(contenders) == 1 and not first.standings:
+        return Passage(judge((), first.ask))  # type: ignore[arg-type]
     usable = [(index, one) for index, one in enumerate(contenders) if _is_wanted(one)]
     if not usable:
         return Denial(NoTarget(contenders[0].ask.target))
@@ -130,13 +140,14 @@ class _Round:
             fitting: list[tuple[int, Admission, _Opening]] = []
             for index, contender in self._usable:
                 way = _way(opened, contender)
-                if contender.tier != tier or way is None:
+                if contender.tier != tier or way is None or self._is_passed_over(contender):
                     continue
                 verdict = self._judged(index, contender)
                 if isinstance(verdict, Admission):
                     fitting.append((index, verdict, way))
             if fitting:
                 index, admission, way = fitting[0]
+                way = self._undiverted(self._usable_at(index)) or way
                 admission = replace(
                     admission,
                     index=index,
@@ -148,30 +159,53 @@ class _Round:
                 return Passage(admission, self._exhausted() if self._verdicts else ())
         return None
 
-    def _judged(self, index: int, contender: Contender) -> Admission | Refusal:
-        if index not in self._verdicts:
-            self._verdicts[index] = self._barred(contender) or judge(
-                contender.standings, contender.ask
-            )
-        return self._verdicts[index]
+    def _usable_at(self, index: int) -> Contender:
+        return next(one for at, one in self._usable if at == index)
 
-    def _barred(self, contender: Contender) -> Refusal | None:
-        """The refusal of a budget whose active rule does not allow this candidate's tier."""
-        for standing in contender.standings:
-            rule = self._active[standing.place].steering
-            if rule is not None and not self._allows(rule, contender):
-                return refusal_of(standing, _needed(contender.ask), is_spent=True)
+    def _diverting(self, contender: Contender) -> Iterator[tuple[Standing, Rule]]:
+        """The active rules by which a call that this normal target would carry goes cheaper."""
+        if contender.tier == "normal":
+            for standing in contender.standings:
+                rule = self._active[standing.place].steering
+                if rule is not None and rule.action == "downgrade" and self._concerns(rule):
+                    yield standing, rule
+
+    def _is_passed_over(self, contender: Contender) -> bool:
+        """Whether a cheaper target that can carry the call takes this one's place."""
+        cheaper = {one.via for _, one in self._usable if one.tier == "cheaper"}
+        return any(rule.route in cheaper for _, rule in self._diverting(contender))
+
+    def _undiverted(self, contender: Contender) -> _Opening | None:
+        """Why a call stays at a normal target though a rule would have it go cheaper."""
+        for standing, rule in self._diverting(contender):
+            return _opening(standing, rule, "no cheaper target can carry it")
         return None
 
-    def _allows(self, rule: Rule, contender: Contender) -> bool:
-        if rule.action == "block":
-            return contender.ask.is_free and not rule.is_all
-        if rule.action == "free":
-            return contender.ask.is_free
-        # Downgrade: a normal target only where no cheaper one can carry the call.
-        if contender.tier != "normal" or not self._concerns(rule):
+    def _judged(self, index: int, contender: Contender) -> Admission | Refusal:
+        if index not in self._verdicts:
+            verdict = judge(contender.standings, contender.ask)
+            self._verdicts[index] = self._barred(contender, verdict) or verdict
+        return self._verdicts[index]
+
+    def _barred(self, contender: Contender, verdict: Admission | Refusal) -> Refusal | None:
+        """The refusal of a budget whose active rule lets nothing go that costs; None: none has one.
+
+        Of it and one that has no money for the call, that of the budget with less.
+        """
+        barring = [one for one in contender.standings if not self._allows(one, contender.ask)]
+        if not barring:
+            return None
+        tightest = min(barring, key=lambda one: one.free)
+        told = refusal_of(tightest, _needed(tightest, contender.ask), is_spent=True)
+        if isinstance(verdict, BudgetSpent) and _free(verdict) < _free(told):
+            return verdict
+        return told
+
+    def _allows(self, standing: Standing, ask: Ask) -> bool:
+        rule = self._active[standing.place].steering
+        if rule is None or rule.action == "downgrade":
             return True
-        return not any(one.tier == "cheaper" and one.via == rule.route for _, one in self._usable)
+        return ask.is_free and not (rule.action == "block" and rule.is_all)
 
     def _refusals(self) -> list[Refusal]:
         return [one for one in self._verdicts.values() if isinstance(one, Refusal)]
@@ -240,10 +274,11 @@ def _way(opened: Iterable[_Opening], contender: Contender) -> _Opening | None:
     return None
 
 
-def _needed(ask: Ask) -> int:
-    return (
-        ask.ceiling.at(ask.output_asked or 0) if ask.ceiling is not None else ask.expected_nanousd
-    )
+def _needed(standing: Standing, ask: Ask) -> int:
+    """The least that the call would hold in this budget."""
+    if ask.ceiling is None or standing.terms.mode != "strict":
+        return ask.expected_nanousd
+    return smallest_hold(ask, ask.ceiling, may_clamp=standing.terms.clamp == "always")
 
 
 def _free(refusal: BudgetRefusal) -> int:

@@ -181,8 +181,12 @@ def _judged(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
     verdict: Admission | Refusal = Admission(ask.expected_nanousd, None, free, binding)
     if strict:
         verdict = _held_strictly(strict, ask, tightest)
+    refusal = _within_expected(standings, ask)
     if isinstance(verdict, Admission):
-        return _within_expected(standings, ask) or verdict
+        return refusal or verdict
+    # What others hold is not waited for where another budget's money is spent.
+    if isinstance(verdict, BudgetBusy) and isinstance(refusal, BudgetSpent):
+        return refusal
     return verdict
 
 
@@ -211,13 +215,18 @@ def _without_price(
 
 
 def _within_expected(standings: tuple[Standing, ...], ask: Ask) -> BudgetRefusal | None:
-    """The refusal of the first budget of mode `expected` that the expected cost does not fit."""
+    """The refusal of a budget of mode `expected` that the expected cost does not fit.
+
+    Of one whose money is spent rather than one where it is only held.
+    """
     needed = ask.expected_nanousd
+    refused: BudgetRefusal | None = None
     for one in standings:
         if one.terms.mode == "expected" and one.spent + one.held + needed > one.limit_nanousd:
-            is_spent = one.spent + needed > one.limit_nanousd
-            return refusal_of(one, needed, is_spent=is_spent)
-    return None
+            if one.spent + needed > one.limit_nanousd:
+                return refusal_of(one, needed, is_spent=True)
+            refused = refused or refusal_of(one, needed, is_spent=False)
+    return refused
 
 
 def _may_clamp(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> bool:

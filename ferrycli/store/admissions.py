@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ferrycli.rules import idempotency as sameness
-from ferrycli.rules.admission import Contender, Denial, decide
-from ferrycli.rules.budget import Admission, Ask, Standing
+from ferrycli.rules.admission import Contender, Denial, Passage, decide
+from ferrycli.rules.budget import Admission, Ask, Standing, judge
 from ferrycli.rules.denials import RateLimited, Refusal
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.limits import Exceeded, Limiter, LimitTerms
@@ -78,16 +78,13 @@ class Admissions:
         opening = question.opening
         if (refusal := self._refused_at_once(question)) is not None:
             return Denied(refusal, opening)
-        limits = self._books.limit_matcher.matching(question.candidates[0].facts)
-        exceeded = self._limiter.check(limits, question.tokens, self._now)
+        limits = [self._books.limit_matcher.matching(one.facts) for one in question.candidates]
+        shared = [one for one in limits[0] if all(one in each for each in limits[1:])]
+        exceeded = self._limiter.check(shared, question.tokens, self._now)
         if exceeded is not None:
             return Denied(_limited(exceeded, exceeded.kind), opening)
         contenders = self._contenders(question.candidates, opening.feature)
-        if question.may_wait and self.blocked:
-            behind = self.blocked & {one.place for each in contenders for one in each.standings}
-            if behind:
-                return Waits(frozenset(behind))
-        verdict = decide(contenders, is_critical=opening.priority == "critical")
+        verdict = self._decide(question, contenders)
         if isinstance(verdict, Denial):
             if verdict.short and question.may_wait:
                 places = frozenset(one.place for one in verdict.short)
@@ -95,15 +92,43 @@ class Admissions:
                 return Waits(places)
             e = contenders[0].ask.expected_output_tokens
             return Denied(verdict.refusal, replace(opening, expected_output=e), verdict.exhausted)
-        chosen = contenders[verdict.admission.index]
+        index = verdict.admission.index
+        chosen, own = contenders[index], limits[index]
         throttles = _throttles(chosen.standings)
-        if throttles:
-            exceeded = self._limiter.check(throttles, question.tokens, self._now)
+        for these, what in ((own, ""), (throttles, "throttle")):
+            exceeded = self._limiter.check(these, question.tokens, self._now)
             if exceeded is not None:
-                return Denied(_limited(exceeded, "throttle"), opening)
-        self._limiter.take(opening.seq, [*limits, *throttles], question.tokens, self._now)
+                return Denied(_limited(exceeded, what or exceeded.kind), opening)
+        self._limiter.take(opening.seq, [*own, *throttles], question.tokens, self._now)
         opened = self._open(question, verdict.admission, chosen, number)
         return replace(opened, exhausted=verdict.exhausted)
+
+    def _decide(self, question: Admit, contenders: Sequence[Contender]) -> Passage | Denial:
+        """The decision on a call; for one that came later, nothing is free that others wait for.
+
+        So it waits behind them, unless it needs nothing there or can go elsewhere.
+        """
+        is_critical = question.opening.priority == "critical"
+        if question.may_wait and self.blocked:
+            behind = [self._behind(one) for one in contenders]
+            verdict = decide(behind, is_critical=is_critical)
+            if isinstance(verdict, Denial) and verdict.short:
+                return verdict
+            if isinstance(verdict, Passage):
+                return _as_it_stands(verdict, contenders)
+        return decide(contenders, is_critical=is_critical)
+
+    def _behind(self, contender: Contender) -> Contender:
+        """`contender` as it is for a call that stands behind those that wait."""
+        if self.blocked.isdisjoint(one.place for one in contender.standings):
+            return contender
+        standings = tuple(
+            replace(one, held=max(one.held, one.limit_nanousd - one.spent))
+            if one.place in self.blocked
+            else one
+            for one in contender.standings
+        )
+        return replace(contender, standings=standings)
 
     def again(self, question: Again, call: OpenCall, number: int) -> Opened | Denied:
         """Judge where a call goes whose attempt has ended; no one waits, and no limit counts."""
@@ -235,6 +260,16 @@ class Admissions:
             )
             for one in standings
         )
+
+
+def _as_it_stands(passage: Passage, contenders: Sequence[Contender]) -> Passage:
+    """A passage that was decided as for one behind others, with the amounts that are there."""
+    chosen = contenders[passage.admission.index]
+    truly = judge(chosen.standings, chosen.ask)
+    assert isinstance(truly, Admission)
+    admission = replace(passage.admission, free_nanousd=truly.free_nanousd, binding=truly.binding)
+    standings = {one.place: one for each in contenders for one in each.standings}
+    return Passage(admission, tuple(standings[one.place] for one in passage.exhausted))
 
 
 def _limited(exceeded: Exceeded, what: str) -> RateLimited:

@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 from ferrycli.rules.thresholds import has_reached
 from ferrycli.rules.windows import first_bucket, is_rolling, window_start
 from ferrycli.store.audit_terms import History
-from ferrycli.store.audit_windows import COMMAND_WAIT_US
 from ferrycli.store.faults import Check, Fault, check, window_name
+
+COMMAND_WAIT_US = 10_000_000
+"""A command reads its clock, then waits for the file: a change may be so much younger than it
+says."""
 
 _KEY = ("kind", "budget_id", "subject", "window_start", "threshold", "limit_nanousd")
 _INDEX = (

@@ -39,7 +39,8 @@ DELTAS = (
 )
 EARLIER = """
 earlier AS MATERIALIZED (
-    SELECT a.call_seq, a.number, a.provider, a.model, a.route, a.windows,
+    SELECT a.call_seq, a.number, a.number < c.attempts AS is_before, a.provider, a.model, a.route,
+        a.windows,
         a.started_at, a.finished_at, a.hold_nanousd AS hold,
         coalesce(a.cost_nanousd, 0) AS cost, a.doubt_nanousd AS doubt,
         sum(coalesce(a.cost_nanousd, 0)) OVER up_to AS cost_up_to,
@@ -50,7 +51,7 @@ earlier AS MATERIALIZED (
 ),
 past AS MATERIALIZED (
     SELECT call_seq, max(cost_up_to) AS cost, max(doubt_up_to) AS doubt,
-        max(finished_at) AS finished_at
+        max(CASE WHEN is_before THEN finished_at END) AS finished_at
     FROM earlier GROUP BY call_seq
 )"""
 """Attempts that ended before the last; of a call in flight each that is over."""
@@ -125,7 +126,12 @@ def last_most(of: Extent) -> str:
     if not of.has_corrections:
         return last_amount("cost", of)
     own = f"{_COST} - coalesce(p.cost, 0)" if of.has_attempts else _COST
-    return f"max(0, {own}) + coalesce(d.raised, 0)"
+    return f"max(0, {own}) + {raised(of)}"
+
+
+def raised(of: Extent) -> str:
+    """What corrections said that a call cost more, all together."""
+    return "coalesce(d.raised, 0)" if of.has_corrections else "0"
 
 
 def last_held_at(of: Extent) -> str:
@@ -145,10 +151,10 @@ def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
 
 
 def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
-    """All entries: seq, admitted_at, held_at, windows, hold, cost, most, is_ended, is_several.
+    """All entries, as seq, admitted_at, held_at, windows, hold, cost, most, raised, is_ended.
 
-    Then each dimension, named `v0`, `v1` and so on. Calls in flight count with the attempts of
-    theirs that are over.
+    Then is_several and each dimension, named `v0`, `v1` and so on. Calls in flight count with the
+    attempts of theirs that are over.
     """
     queries, bound = [], []
     for is_attempt in (False, True) if of.has_attempts else (False,):
@@ -158,7 +164,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
         if is_attempt:
             queries.append(
                 "SELECT c.seq, c.admitted_at, a.started_at, a.windows, a.hold,"
-                f" {earlier_amount('cost', of)}, a.cost, c.state <> 'held', 1{listed}"
+                f" {earlier_amount('cost', of)}, a.cost, {raised(of)}, 1, 1{listed}"
                 " FROM earlier a JOIN calls c ON c.seq = a.call_seq"
                 + (" LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else "")
             )
@@ -167,7 +173,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
                 "SELECT c.seq AS seq, c.admitted_at AS admitted_at,"
                 f" {last_held_at(of)} AS held_at, {last_windows(of)} AS windows,"
                 f" c.hold_nanousd AS hold, {last_amount('cost', of)} AS cost,"
-                f" {last_most(of)} AS most, c.state <> 'held' AS is_ended,"
+                f" {last_most(of)} AS most, {raised(of)} AS raised, c.state <> 'held' AS is_ended,"
                 f" c.attempts > 1 AS is_several{listed}"
                 f" FROM calls c{joins(of)} WHERE {ADMITTED}"
             )

@@ -63,7 +63,7 @@ def _grant_faults(one: Money, held: int) -> Iterator[Fault]:
 def _budget_faults(budget: History, window: tuple[int, int, int], over: int) -> Iterator[Fault]:
     """A budget's grants against its windows. What no grant covers is spent of none.
 
-    `over`: what calls cost beyond what was held for them, which grants may not have carried.
+    `over`: what calls cost beyond what was held for them, and what corrections added.
     """
     spent, held, doubt = window
     sums = {

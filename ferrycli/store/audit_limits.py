@@ -16,7 +16,6 @@ from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.store.audit_terms import AFTER_ALL, History
 from ferrycli.store.audit_windows import (
     CLOCK_BACK_US,
-    COMMAND_WAIT_US,
     Key,
     Matched,
     Matching,
@@ -101,7 +100,7 @@ def _over_in_order(
     if not wanted:
         return
     listed = [
-        [*key, budgets[key[0]].created_at + COMMAND_WAIT_US, budgets[key[0]].limit_least]
+        [*key, budgets[key[0]].created_at + CLOCK_BACK_US, budgets[key[0]].limit_least]
         for key in wanted
     ]
     for number, id, at_us, level in connection.execute(_REPLAY, [json.dumps(listed)]):

@@ -27,9 +27,6 @@ from ferrycli.store.audit_entries import (
 )
 from ferrycli.store.faults import Check, Fault, check, window_name
 
-COMMAND_WAIT_US = 10_000_000
-"""A command reads its clock, then waits for the file: a change may be so much younger than it
-says."""
 CLOCK_BACK_US = 2 * 3_600_000_000
 """A clock may have been set back by so much: what it says of before and after is not sure."""
 WINDOWS_MAX = 20_000
@@ -73,9 +70,9 @@ class Matched:
     recorded: int = 0
     """Of `spent`, what is of entries that name the budget; of budgets that may lack others."""
     past: int = 0
-    """What was admitted before the budget was made."""
+    """What was admitted before the budget was made, or may have been, and the doubt it left."""
     over: int = 0
-    """What came to be more than was held for it: overruns, corrections, costs that happened."""
+    """What was never held: overruns, costs that happened, and what corrections added."""
     most: int = 0
     """The most that all could have held and spent at once."""
 
@@ -184,8 +181,9 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
         f" sum(CASE WHEN {counts} THEN e.most ELSE 0 END),"
         " sum(CASE WHEN (b.removed_at IS NOT NULL OR b.counts_from >= b.created_at)"
         f" AND {named} THEN e.cost ELSE 0 END),"
-        f" sum(CASE WHEN e.admitted_at < b.created_at + {COMMAND_WAIT_US} THEN e.cost ELSE 0 END),"
-        " sum(max(0, e.cost - e.hold)), sum(max(e.cost, e.hold)), count(*),"
+        f" sum(CASE WHEN e.admitted_at < b.created_at + {CLOCK_BACK_US}"
+        " THEN max(e.cost, e.hold) ELSE 0 END),"
+        " sum(e.raised + max(0, e.most - e.raised - e.hold)), sum(max(e.cost, e.hold)), count(*),"
         f" max(CASE WHEN {missing} THEN e.seq END)"
         f" FROM entries e CROSS JOIN b{at} b WHERE {' AND '.join(conditions) or '1'}"
         " GROUP BY 1, 2, 3"

@@ -25,12 +25,20 @@ class Desk(Memory):
             return False
         self.till.forget()
         self.period.forget()
+        self.has_moved = True
         if booklet.read_epoch(self.connection) != self.books.epoch:
-            before = self.books.budgets
+            before = self.books
             self.books = self._load()
-            # Another limit may be one that is reached already.
-            changed = (one for one in self.books.budgets.values() if before.get(one.id) != one)
-            self._unchecked = (*self._unchecked, *changed)
+            # Another limit, or less money, may be one that is reached already.
+            self._unchecked = (
+                *self._unchecked,
+                *(
+                    one
+                    for one in self.books.budgets.values()
+                    if before.budgets.get(one.id) != one
+                    or before.grants.get(one.id) != self.books.grants.get(one.id)
+                ),
+            )
         self._version = version
         return True
 
@@ -60,6 +68,7 @@ class Desk(Memory):
     def _accept(self, draft: Draft) -> None:
         """What was drafted is committed."""
         self._unchecked = ()
+        self.has_moved = False
         self.till.accept(draft.change)
         if draft.has_corrected:
             self.till.forget()

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.denials import BudgetRefusal
 from ferrycli.rules.errors import FerryError, LedgerUnavailable
+from ferrycli.rules.selectors import subject_text
+from ferrycli.rules.windows import is_rolling
 from ferrycli.store import corrections
 from ferrycli.store.admissions import Admissions, Denied
 from ferrycli.store.alerts import NewAlert, alert_values, crossed
@@ -79,25 +82,26 @@ class Draft:
         self.has_learned = False
 
     def judge(self, messages: Iterable[Message], waiting: Sequence[Admit]) -> list[Verdict | None]:
-        """A verdict for each message, then for each call that waits; None: it waits on."""
+        """A verdict for each message, then for each call that waits."""
         verdicts: list[Verdict | None] = []
-        blocked: set[tuple[str, str]] = set()
-        for question in waiting:
-            blocked |= question.short
-        self._admissions.blocked = blocked
-        queue: list[tuple[int, Admit]] = []
+        self._admissions.blocked = set().union(*(one.short for one in waiting))
+        came: list[tuple[int, Admit, Waits]] = []
         for number, message in enumerate(messages):
             verdict = self._take(message)
             verdicts.append(verdict)
             if isinstance(verdict, Waits) and isinstance(message, Admit):
-                queue.append((number, message))
+                came.append((number, message, verdict))
         first = len(verdicts)
-        verdicts += [Waits(question.short) for question in waiting]
-        if self.endings.has_freed or any(self._is_due(one) for one in waiting):
-            queue = [*((first + n, one) for n, one in enumerate(waiting)), *queue]
+        waits = [Waits(question.short) for question in waiting]
+        verdicts += waits
+        may_go = self.endings.has_freed or self._memory.has_moved
+        if may_go or any(self._is_due(one) for one in waiting):
             self._admissions.blocked = set()
-            for number, question in queue:
-                verdicts[number] = self._admit(question)
+            queue = zip(range(first, len(verdicts)), waiting, waits, strict=True)
+            for number, question, verdict in (*queue, *came):
+                # Behind one that waits for the same: a look at the standings would change nothing.
+                if self._is_due(question) or not verdict.places & self._admissions.blocked:
+                    verdicts[number] = self._admit(question)
         return verdicts
 
     def _is_due(self, question: Admit) -> bool:
@@ -139,6 +143,7 @@ class Draft:
             return answer
         self._note_exhausted(answer.exhausted)
         if isinstance(answer, Denied):
+            self._note_reached(answer.refusal)
             self._insert_denied(answer.opening, answer.refusal)
             return answer.refusal
         self._number()
@@ -218,7 +223,8 @@ class Draft:
         tokens = closing.usage.input_total + closing.usage.output
         self._memory.limiter.settle(closing.seq, tokens, self._now)
         if written.reason == OVERRUN:
-            self._note_overrun(call, written)
+            # Not `written`, whose cost is that of earlier attempts too.
+            self._note_overrun(call, closing)
 
     def _record(self, message: Record) -> None:
         """A cost that happened: its row is written once, whole, and no budget is asked."""
@@ -268,14 +274,28 @@ class Draft:
         for one in exhausted:
             self._tell(one, crossed(one, self._now, is_exhausted=True))
 
+    def _note_reached(self, refusal: FerryError) -> None:
+        """Note what a budget that refused has reached by time alone: no window of it moves."""
+        if isinstance(refusal, BudgetRefusal):
+            terms = self._memory.books.budgets[refusal.budget]
+            subject = subject_text([*refusal.subject]) if refusal.subject else ""
+            self._note_crossings(self._standings.now(terms, subject))
+
     def check(self, changed: Iterable[Terms]) -> None:
         """Note what has been reached: in windows that this batch moved, and under new terms."""
         budgets = self._memory.books.budgets
         moved = dict.fromkeys(
             (budgets[key[0]].id, key[1], key[2]) for key in self.change.windows if key[0] in budgets
         )
+        before = Standings(
+            self._memory.books, Change(self._memory.till), self._memory.period, self._now
+        )
         for key in moved:
-            self._note_crossings(self._standings.at(budgets[key[0]], key))
+            terms = budgets[key[0]]
+            if is_rolling(terms.period):
+                # It may have fallen by time alone, and risen by this batch.
+                self._memory.alarms.rearm(before.at(terms, key))
+            self._note_crossings(self._standings.at(terms, key))
         for terms in changed:
             if terms.rules:
                 rows = self._memory.connection.execute(_WINDOWS_OF, [terms.id]).fetchall()

@@ -136,7 +136,7 @@ class Endings:
             self._release(place, call.hold_nanousd, cost, doubt)
         joined = self._joined_since(call)
         for place in joined:
-            self._release(place, 0, cost, 0)
+            self._release(place, 0, cost, doubt)
         self.has_freed = self.has_freed or call.hold_nanousd > 0
         return doubt, (*call.places, *joined)
 

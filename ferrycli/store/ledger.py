@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import threading
 import time
@@ -234,6 +235,8 @@ class Ledger:
                 upkeep.after_batch()
                 continue
             self._tick(upkeep)
+        if self._parked:
+            self._process([])
         for _ in range(STOP_TRIES_MAX):
             if not self._unsettled:
                 break
@@ -247,7 +250,8 @@ class Ledger:
         if self._unsettled or self._is_parked_due():
             self._process([])
         try:
-            if self._desk.refresh() and (self._parked or self._desk.has_changed_terms()):
+            has_moved = self._desk.refresh()
+            if self._desk.has_changed_terms() or (has_moved and self._parked):
                 self._process([])
             self._guard.check()
             # After a failure a heartbeat finds out whether the file can be written again.
@@ -288,6 +292,9 @@ class Ledger:
                 messages.append(inner)
         self._unsettled = []
         parked = [one for one in self._parked if not one.future.cancelled()]
+        if len(parked) < len(self._parked):
+            # Those behind one that has gone may go.
+            self._desk.has_moved = True
         self._parked = []
         verdicts = self._commit(messages, self._asked_again(parked))
         asking = (Admit, Again)
@@ -304,9 +311,9 @@ class Ledger:
 
     def _asked_again(self, parked: Sequence[_Waiting]) -> list[Admit]:
         """The questions of those that wait; one that has waited enough, for the last time."""
-        now_s = time.monotonic()
+        now_s = math.inf if self._is_stopping else time.monotonic()
         return [
-            replace(one.message, may_wait=one.until_s > now_s)
+            one.message if one.until_s > now_s else replace(one.message, may_wait=False)
             for one in parked
             if isinstance(one.message, Admit)
         ]
@@ -366,11 +373,13 @@ class Ledger:
         """Wake every asker in one hop to the event loop; keep those that wait for money."""
         pairs = []
         for one, verdict in zip(waiting, verdicts, strict=True):
-            if isinstance(verdict, Waits) and isinstance(one.message, Admit):
+            if not isinstance(verdict, Waits) or not isinstance(one.message, Admit):
+                pairs.append((one, verdict))
+            elif one.message.short == verdict.places:
+                self._parked.append(one)
+            else:
                 message = replace(one.message, short=verdict.places)
                 self._parked.append(replace(one, message=message))
-            else:
-                pairs.append((one, verdict))
         if not pairs or self._loop is None:
             return
         # A closed loop has no askers left.

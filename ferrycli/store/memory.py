@@ -50,6 +50,8 @@ class Memory:
         self._open: dict[int, OpenCall] = {}
         self._version = -1
         self._unchecked: tuple[Terms, ...] = ()
+        self.has_moved = False
+        """Whether calls that wait may go by what is not in any message: they are asked again."""
         self.period = Periods()
         self.learned.load(connection)
 
@@ -72,6 +74,15 @@ class Memory:
             return booklet.load(self.connection)
         finally:
             self.connection.execute("COMMIT")
+
+    def note_time(self) -> None:
+        """Time has passed: a boost or a grant may have ended, and with it a limit is another."""
+        timed = (
+            self.books.budgets[id]
+            for id, grants in self.books.grants.items()
+            if id in self.books.budgets and any(one.expires_us is not None for one in grants)
+        )
+        self._unchecked = (*self._unchecked, *timed)
 
     def has_changed_terms(self) -> bool:
         """Whether a budget changed since the last batch, so that one is due."""

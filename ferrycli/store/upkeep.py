@@ -84,6 +84,7 @@ class Upkeep:
         idempotency.expire(self._connection, now_us)
         self._connection.execute("COMMIT")
         self._desk.last_used.clear()
+        self._desk.note_time()
         self._beaten_at = now_us
         self._is_dirty = True
 

@@ -226,7 +226,7 @@ class Model:
             for attempt, cost, doubt in call.shares():
                 for place in attempt.places:
                     add(place.spot, cost, 0 if attempt.is_over else attempt.hold, doubt)
-                if call.is_over:
+                if attempt.is_over:
                     for spot in self.counted_back(call, attempt):
                         add(spot, cost, 0, 0)
         for limit in self.limits.values():
@@ -247,8 +247,8 @@ class Model:
         """What a budget counts of calls that were never held in it."""
         found: dict[Spot, int] = {}
         for call in self.calls.values():
-            for attempt, cost, _ in call.shares() if call.is_over else ():
-                for spot in self.counted_back(call, attempt):
+            for attempt, cost, _ in call.shares():
+                for spot in self.counted_back(call, attempt) if attempt.is_over else ():
                     if spot[0] == limit.id:
                         found[spot] = found.get(spot, 0) + cost
         return found
