@@ -25,6 +25,10 @@ Period = Annotated[
     str | None,
     typer.Option(metavar="PERIOD", help="Which one, where there are several: month, 7d."),
 ]
+Zone = Annotated[
+    str | None,
+    typer.Option(metavar="ZONE", help="Which one, where there are several: Europe/Berlin."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 TOPUP = explained(
@@ -196,7 +200,11 @@ def tell_added(terminal: Terminal, settings: Settings, added: Added, *, as_json:
 
 
 def remove(
-    context: typer.Context, selector: Named, period: Period = None, yes: Yes = False
+    context: typer.Context,
+    selector: Named,
+    period: Period = None,
+    zone: Zone = None,
+    yes: Yes = False,
 ) -> None:
     """Remove a budget."""
     from ferrycli.report.budget_card import limit_sentence
@@ -205,9 +213,10 @@ def remove(
     terminal = terminal_of(context)
     settings = terminal.settings()
     wanted = budget_terms.selector(selector)
-    named = period_named(period)
+    named, zone = period_named(period), budget_terms.zone(zone)
     with reads.opened(settings.database) as connection:
-        found = reads_budgets.one_of(exactly(connection, selector, now_us()), wanted, named)
+        there = exactly(connection, selector, now_us())
+        found = reads_budgets.one_of(there, wanted, named, zone)
     granted = found.fullest.limit_nanousd if found.terms.is_prepaid and found.fullest else None
     said = f"{found.terms.selector}, {limit_sentence(found.terms, granted)}"
     if not _agreed(terminal, f"Remove the budget of {said}?", yes=yes):
@@ -216,7 +225,7 @@ def remove(
     from ferrycli.store import budget_changes
 
     named = reads_budgets.period_named(found.terms)
-    removed = budget_changes.remove_budget(settings.database, wanted, named)
+    removed = budget_changes.remove_budget(settings.database, wanted, named, found.terms.zone)
     terminal.say(f"removed the budget of {removed.terms.selector}; what it counted stays recorded")
 
 

@@ -91,6 +91,7 @@ def boost(
         str | None, typer.Option(metavar="WHEN", help="24h, friday, or 2027-01-01.")
     ] = None,
     period: budget_money.Period = None,
+    zone: budget_money.Zone = None,
     as_json: AsJson = False,
 ) -> None:
     """Raise a key's own limit for a time."""
@@ -98,10 +99,10 @@ def boost(
     settings = terminal.settings()
     nanousd = budget_money.added_amount(amount)
     ends = budget_terms.deadline("until", until, settings, now_us())
-    named = budget_money.period_named(period)
+    named, zone = budget_money.period_named(period), budget_terms.zone(zone)
     budget_money.existing(settings)
 
     from ferrycli.store import grant_changes
 
-    added = grant_changes.boost(settings.database, name, nanousd, ends, named)
+    added = grant_changes.boost(settings.database, name, nanousd, ends, named, zone)
     budget_money.tell_added(terminal, settings, added, as_json=as_json)

@@ -171,11 +171,14 @@ class ChatCompletions:
         """What earlier calls of the thread say of this one. Raises `LoopDetected`."""
         gateway = self._gateway
         known.thread = gateway.threads.of(key.id, known.attribution, facts, known.body)
-        known.warning, note = gateway.loops.look(
+        watched = gateway.loops.look(
             gateway.ledger.books, key, known.attribution, facts.fingerprints, now_us
         )
-        if note is not None:
-            gateway.ledger.note_soon(note)
+        known.warning = watched.warning
+        if watched.note is not None:
+            gateway.ledger.note_soon(watched.note)
+        if watched.refusal is not None:
+            raise watched.refusal
 
     def _deny(self, known: _Known, error: FerryError) -> None:
         """A refused call of a known key is a row too; a stranger's is not."""

@@ -6,6 +6,8 @@ Kept on the event loop; a thread that its owner released begins again. Source: d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.denials import LoopDetected
 from ferrycli.rules.keys import KeyTerms
@@ -15,6 +17,18 @@ from ferrycli.store.messages import Note
 from ferrycli.wire.facts import Fingerprints
 
 _DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What follows from a call."""
+
+    warning: str = ""
+    """What its caller is told beside the answer."""
+    note: Note | None = None
+    """What the owner is told."""
+    refusal: LoopDetected | None = None
+    """Why it does not go."""
 
 
 class LoopWatch:
@@ -33,10 +47,10 @@ class LoopWatch:
         attribution: Attribution,
         prints: Fingerprints,
         now_us: int,
-    ) -> tuple[str, Note | None]:
-        """What the caller is warned of, and what the owner is told; raises `LoopDetected`."""
+    ) -> Watched:
+        """Count one call, and say who is to hear of it."""
         if self._mode == "off" or not attribution.thread:
-            return "", None
+            return Watched()
         if books.thread_releases is not self._released:
             self._released = books.thread_releases
             for thread, released_at in self._released:
@@ -45,10 +59,12 @@ class LoopWatch:
             (key.id, attribution.thread), prints.request_hash, prints.last_message_hash, now_us
         )
         if seen is None:
-            return "", None
-        if self._mode == "block":
-            raise LoopDetected(seen.thread, seen.what, seen.times)
+            return Watched()
         what = "request" if seen.what == "request" else "last message"
         detail = {"what": what, "times": str(seen.times), "key": key.name}
+        if self._mode == "block":
+            detail["action"] = "block"
         note = Note("loop", attribution.thread, now_us - now_us % _DAY_US, detail)
-        return f"the same {what} came {seen.times} times in this thread", note
+        if self._mode == "block":
+            return Watched("", note, LoopDetected(seen.thread, seen.what, seen.times))
+        return Watched(f"the same {what} came {seen.times} times in this thread", note)

@@ -57,6 +57,10 @@ _UNFIT = {
         "has no budget yet, and no limit was named",
         "write one as `--limit 50/month`",
     ),
+    "other_zone": (
+        "has no budget in that time zone",
+        "make one with `--limit 50/month --zone ZONE`, or leave `--zone` out",
+    ),
     "counts_already": (
         "has a budget that counts already: `--from now` is for a new one",
         "remove it first with `ferry budgets remove {selector}`",
@@ -88,14 +92,23 @@ def _key_revoked(error: errors.KeyRevoked) -> Words:
 @BUDGET_WORDS.of(errors.BudgetAmbiguous)
 def _budget_ambiguous(error: errors.BudgetAmbiguous) -> Words:
     sentence = f"{ticked(error.selector)} has {len(error.periods)} budgets"
-    return Words(sentence, f"name one with `--period PERIOD`: {listed(error.periods)}; {UNCHANGED}")
+    option, names = "--period PERIOD", error.periods
+    if len(set(names)) < len(names) and error.zones:
+        named = zip(names, error.zones, strict=False)
+        option, names = "--zone ZONE", error.zones
+        if len(set(error.periods)) > 1:
+            option = "--period PERIOD --zone ZONE"
+            names = tuple(f"{period} {zone}".strip() for period, zone in named)
+    return Words(sentence, f"name one with `{option}`: {listed(names)}; {UNCHANGED}")
 
 
 @BUDGET_WORDS.of(errors.NoSuchBudget)
 def _no_such_budget(error: errors.NoSuchBudget) -> Words:
-    if error.period:
-        sentence = f"{ticked(error.selector)} has no budget of period {ticked(error.period)}"
-        return Words(sentence, f"it has {listed(error.known)}" if error.known else "")
+    if error.period or error.zone:
+        period = f" of period {ticked(error.period)}" if error.period else ""
+        zone = f" in time zone {ticked(error.zone)}" if error.zone else ""
+        sentence = f"{ticked(error.selector)} has no budget{period}{zone}"
+        return Words(sentence, f"it has {listed(error.known, 'and')}" if error.known else "")
     hint = f"make one with `ferry budgets set {written(error.selector)} --limit 50/month`"
     if error.known:
         near = nearest(error.selector, error.known)

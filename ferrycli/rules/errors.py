@@ -177,6 +177,8 @@ class BudgetAmbiguous(BadInput):
 
     selector: str
     periods: tuple[str, ...]
+    zones: tuple[str, ...] = ()
+    """Of each of them; empty where none moves the period."""
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -258,7 +260,9 @@ class NoSuchBudget(NotThere):
     period: str = ""
     """The period that was asked for; empty: any."""
     known: tuple[str, ...] = ()
-    """Selectors; or the periods of this one, where a period was asked for."""
+    """Selectors; or the budgets of this one, where a period or a zone was asked for."""
+    zone: str = ""
+    """The zone that was asked for; empty: any."""
 
 
 @dataclass(eq=False, repr=False, match_args=False)

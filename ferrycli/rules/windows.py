@@ -78,6 +78,11 @@ def is_rolling(period: str) -> bool:
     return period.startswith(ROLLING)
 
 
+def is_zoneless(period: str) -> bool:
+    """Whether no time zone moves the windows of a period."""
+    return period == "total" or is_rolling(period)
+
+
 def span_us(period: str) -> int:
     """The length of a rolling period, in microseconds."""
     amount = period.removeprefix(ROLLING)

@@ -80,7 +80,7 @@ def _laid_out(path: Path, prepared: Prepared, aim: Aim, ids: IdMaker) -> LaidOut
     return LaidOut(id, spent)
 
 
-def remove_budget(path: Path, selector: Selector, period: str = "") -> BudgetFacts:
+def remove_budget(path: Path, selector: Selector, period: str = "", zone: str = "") -> BudgetFacts:
     """Take a budget away; what it was. `period`: `balance` for a prepaid one.
 
     Raises `NoSuchBudget`, `BudgetAmbiguous` or `NoSuchKey`.
@@ -91,6 +91,6 @@ def remove_budget(path: Path, selector: Selector, period: str = "") -> BudgetFac
         found = selecting.chosen(connection, selector)
         pairs = Selector(found.pairs)
         there = of_selector(connection, pairs, now_us, has_windows=not pairs.is_each)
-        chosen = one_of(there, found.selector, period)
+        chosen = one_of(there, found.selector, period, zone)
         terms_changes.end(session, session.get_one(Budget, chosen.terms.id), now_us)
         return chosen

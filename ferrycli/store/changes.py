@@ -330,14 +330,14 @@ def _budget_plans(
     policy, allowance = plan.policy, plan.allowance
     bare = BudgetPlan(
         selector=Selector((("key", key_id),)),
-        zone=plan.zone,
+        zone_default=plan.zone,
         channels=policy.channels,
         owner_default=owner,
     )
     ruled = replace(bare, rules=policy.rules, mode=policy.mode, clamp=policy.clamp)
     if allowance is not None:
         limit = replace(ruled, limit_nanousd=allowance.limit_nanousd, period=allowance.period)
-        yield replace(limit, counts_from_now=counts_from_now)
+        yield replace(limit, zone=plan.zone, counts_from_now=counts_from_now)
     if plan.balance_nanousd is not None:
         money = Money(plan.balance_nanousd, "first grant")
         yield replace(bare if allowance is not None else ruled, balance=money)

@@ -38,8 +38,8 @@ def note(connection: sqlite3.Connection, moved: Mapping[Key, int], now_us: int) 
     alarms = Alarms(connection)
     found = [
         alert
+        # Also where no more is spent: doubt set free of an ended grant is lost with it.
         for key, more in moved.items()
-        if more > 0
         for standing in _standing(connection, key, now_us)
         for alert in alerts.crossed(standing, now_us)
         if not _is_old(standing, alert.threshold, more) and alarms.fires(standing, alert)

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from ferrycli.rules.budget import Terms
-from ferrycli.rules.errors import BudgetAmbiguous, BudgetUnfit, NoSuchBudget
+from ferrycli.rules.errors import BudgetUnfit, NoSuchBudget
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.windows import window_end, window_start
 from ferrycli.store import changes, corrections, selecting, terms_changes
 from ferrycli.store.connect import open_reader
 from ferrycli.store.planning import Money
-from ferrycli.store.reads_budgets import BudgetFacts, of_selector, one_of, period_named
+from ferrycli.store.reads_budgets import BudgetFacts, ambiguous, of_selector, one_of
 from ferrycli.store.tables import Budget
 
 CALLS_AT_ONCE = 100
@@ -64,12 +64,17 @@ def topup(
 
 
 def boost(
-    path: Path, key: str, amount_nanousd: int, until_us: int | None = None, period: str = ""
+    path: Path,
+    key: str,
+    amount_nanousd: int,
+    until_us: int | None = None,
+    period: str = "",
+    zone: str = "",
 ) -> Added:
     """Raise a key's own limit until `until_us`, or else until its window ends.
 
-    Of a key that has a balance alone, a top-up that expires then. `period`: which budget, where
-    the key has several of its own. Raises `NoSuchKey`, `NoSuchBudget`, `BudgetAmbiguous`, or
+    Of a key that has a balance alone, a top-up that expires then. `period`, `zone`: which budget,
+    where the key has several of its own. Raises `NoSuchKey`, `NoSuchBudget`, `BudgetAmbiguous`, or
     `BudgetUnfit` where nothing ends by itself.
     """
     changes.prepare(path)
@@ -83,10 +88,10 @@ def boost(
         written = Selector((("key", found.name),))
         if not there:
             raise NoSuchBudget(str(written), "", ())
-        if period:
-            chosen = one_of(there, written, period)
+        if period or zone:
+            chosen = one_of(there, written, period, zone)
         elif len(limited) > 1:
-            raise BudgetAmbiguous(str(written), tuple(period_named(one.terms) for one in there))
+            raise ambiguous(str(written), there)
         else:
             chosen = (limited or there)[0]
         if chosen.terms.is_prepaid:

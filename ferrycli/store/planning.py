@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import BudgetAmbiguous, BudgetUnfit
+from ferrycli.rules.errors import BudgetUnfit
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.thresholds import DEFAULT_RULES, Rule, check_rules, default_mode, parse_rule
-from ferrycli.rules.windows import is_rolling
+from ferrycli.rules.windows import is_zoneless
 from ferrycli.store import counting, selecting
 from ferrycli.store.counting import Tally
 from ferrycli.store.matching import Spent
-from ferrycli.store.reads_budgets import BudgetFacts, of_selector, window_at
+from ferrycli.store.reads_budgets import BudgetFacts, ambiguous, is_meant, of_selector, window_at
 from ferrycli.store.selecting import Chosen
 
 CLAMPS = ("unset", "always")
@@ -176,10 +176,13 @@ def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> Budg
     text = str(found.selector)
     limited = [one for one in there if not one.terms.is_prepaid]
     if not plan.period:
-        if len(limited) > 1:
-            raise BudgetAmbiguous(text, tuple(one.terms.period for one in limited))
+        meant = [one for one in limited if is_meant(one.terms, zone=plan.zone)]
+        if len(meant) > 1:
+            raise ambiguous(text, meant)
+        if meant:
+            return meant[0]
         if limited:
-            return limited[0]
+            raise BudgetUnfit(text, "other_zone")
         if there and plan.limit_nanousd is None:
             # The balance's own rules and owner.
             return there[0]
@@ -192,11 +195,6 @@ def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> Budg
     if not found_same and plan.limit_nanousd is None:
         raise BudgetUnfit(text, "no_limit")
     return found_same[0] if found_same else None
-
-
-def is_zoneless(period: str) -> bool:
-    """Whether no time zone moves the windows of a period."""
-    return period == "total" or is_rolling(period)
 
 
 def _new_terms(plan: BudgetPlan, found: Chosen, now_us: int) -> Terms:

@@ -21,7 +21,13 @@ from ferrycli.rules.filters import Comparison, Every
 from ferrycli.rules.pace import RECENT_US
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.thresholds import parse_rule
-from ferrycli.rules.windows import first_bucket, is_rolling, window_end, window_start
+from ferrycli.rules.windows import (
+    first_bucket,
+    is_rolling,
+    is_zoneless,
+    window_end,
+    window_start,
+)
 from ferrycli.store import matching
 from ferrycli.store.matching import Wanted
 from ferrycli.store.sums import Question, sums
@@ -170,16 +176,41 @@ _EXHAUSTED = (
 )
 
 
-def one_of(found: Sequence[BudgetFacts], selector: Selector, period: str = "") -> BudgetFacts:
+def one_of(
+    found: Sequence[BudgetFacts], selector: Selector, period: str = "", zone: str = ""
+) -> BudgetFacts:
     """The one that is meant. Raises `NoSuchBudget` or `BudgetAmbiguous`."""
-    named = [one for one in found if not period or period_named(one.terms) == period]
+    named = [one for one in found if is_meant(one.terms, period, zone)]
     if not named:
-        periods = tuple(period_named(one.terms) for one in found)
-        raise NoSuchBudget(str(selector), period if found else "", periods)
+        # Only where a zone was named does it matter which ones there are.
+        zones = [f" {one.terms.zone}" if zone and _has_zone(one.terms) else "" for one in found]
+        known = (f"{period_named(one.terms)}{of}" for one, of in zip(found, zones, strict=True))
+        asked = (period, zone) if found else ("", "")
+        raise NoSuchBudget(str(selector), asked[0], tuple(known), asked[1])
     if len(named) > 1:
-        periods = tuple(period_named(one.terms) for one in named)
-        raise BudgetAmbiguous(named[0].terms.selector, periods)
+        raise ambiguous(named[0].terms.selector, named)
     return named[0]
+
+
+def is_meant(terms: Terms, period: str = "", zone: str = "") -> bool:
+    """Whether a budget has the period and the zone that are named; empty: any.
+
+    A zone alone names none whose windows no zone moves.
+    """
+    if period and period_named(terms) != period:
+        return False
+    return not zone or (terms.zone == zone if _has_zone(terms) else bool(period))
+
+
+def ambiguous(selector: str, found: Sequence[BudgetFacts]) -> BudgetAmbiguous:
+    """That one of these must be named."""
+    zones = (one.terms.zone if _has_zone(one.terms) else "" for one in found)
+    periods = (period_named(one.terms) for one in found)
+    return BudgetAmbiguous(selector, tuple(periods), tuple(zones))
+
+
+def _has_zone(terms: Terms) -> bool:
+    return not terms.is_prepaid and not is_zoneless(terms.period)
 
 
 def period_named(terms: Terms) -> str:

@@ -18,9 +18,10 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.thresholds import Rule, parse_rule
+from ferrycli.rules.windows import is_zoneless
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.matching import Spent
-from ferrycli.store.planning import Limits, Money, is_zoneless
+from ferrycli.store.planning import Limits, Money
 from ferrycli.store.tables import Budget, Key
 from ferrycli.store.tables_control import Assignment, Grant, Limit, Revision
 

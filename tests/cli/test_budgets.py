@@ -334,6 +334,25 @@ def test_of_two_budgets_the_period_says_which_is_removed(filled: Ferry) -> None:
     assert filled("budgets", "show", "tenant=acme", "--json").json["period"] == "month"
 
 
+def test_of_two_budgets_of_one_period_the_zone_says_which(filled: Ferry) -> None:
+    for zone in ("UTC", "Europe/Berlin"):
+        one_set(filled, "tenant=acme", "--limit", "50/month", "--zone", zone)
+    said = filled("budgets", "set", "tenant=acme", "--limit", "60")
+    assert said.code == 2
+    assert "`--zone ZONE`: `UTC` or `Europe/Berlin`" in said.err
+    assert one_set(filled, "tenant=acme", "--limit", "60", "--zone", "UTC")["timezone"] == "UTC"
+    said = filled("budgets", "set", "tenant=acme", "--limit", "70", "--zone", "Asia/Tokyo")
+    assert said.code == 2
+    assert "`tenant=acme` has no budget in that time zone" in said.err
+    assert filled("budgets", "remove", "tenant=acme", "--yes").code == 2
+    wanted = ["tenant=acme", "--period", "month", "--zone"]
+    said = filled("budgets", "remove", *wanted, "Asia/Tokyo", "--yes")
+    assert said.code == 3
+    assert "it has `month UTC` and `month Europe/Berlin`" in said.err
+    assert filled("budgets", "remove", *wanted, "UTC", "--yes").code == 0
+    assert filled("budgets", "show", "tenant=acme", "--json").json["timezone"] == "Europe/Berlin"
+
+
 def test_a_topup_with_an_id_is_added_once(filled: Ferry) -> None:
     assert one_set(filled, "tenant=acme", "--balance", "5")["left_nanousd"] == 5 * DOLLAR
     added = ["budgets", "topup", "tenant=acme", "20", "--id", "pay_1", "--json"]

@@ -149,6 +149,24 @@ def test_a_boost_says_until_when_and_on_top_of_what(filled: Ferry) -> None:
     assert filled("keys", "boost", "acme-web", "5", "--period", "day").code == 3
 
 
+def test_of_two_budgets_of_one_period_the_zone_says_which_is_boosted(filled: Ferry) -> None:
+    made = filled("budgets", "set", "acme-web", "--limit", "9/month", "--zone", "Asia/Tokyo")
+    assert made.code == 0
+    assert filled("keys", "boost", "acme-web", "5", "--period", "month").code == 2
+    said = filled("keys", "boost", "acme-web", "5", "--zone", "Asia/Tokyo")
+    assert said.err.endswith("on top of $9.00 a month\n")
+    assert filled("keys", "boost", "acme-web", "5", "--zone", "Mars/Base").code == 2
+
+
+def test_a_rule_of_a_key_is_changed_alone_whatever_the_zone_of_its_budget(filled: Ferry) -> None:
+    wanted = ["acme-app", "--limit", "9/month", "--zone", "Asia/Tokyo"]
+    assert filled("keys", "create", "acme-app").code == 0
+    assert filled("budgets", "set", *wanted).code == 0
+    said = filled("keys", "set", "acme-app", "--at", "70% block", "--json")
+    assert said.code == 0, said.err
+    assert said.json["budget"]["rules"] == ["70% block"]
+
+
 # Rotated ------------------------------------------------------------------------------------
 
 

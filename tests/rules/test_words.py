@@ -241,3 +241,23 @@ def test_values_are_quoted_bounded_and_clean() -> None:
     assert plain("") == ""
     assert argument("a b") == "'a b'"
     assert argument("openai/gpt-5.1") == "openai/gpt-5.1"
+
+
+@pytest.mark.parametrize(
+    ("periods", "zones", "named"),
+    [
+        (("month", "day"), ("UTC", "Asia/Tokyo"), "`--period PERIOD`: `month` or `day`"),
+        (("month", "balance"), ("UTC", ""), "`--period PERIOD`: `month` or `balance`"),
+        (("day", "day"), ("UTC", "Asia/Tokyo"), "`--zone ZONE`: `UTC` or `Asia/Tokyo`"),
+        (
+            ("day", "day", "total"),
+            ("UTC", "Asia/Tokyo", ""),
+            "`--period PERIOD --zone ZONE`: `day UTC`, `day Asia/Tokyo` or `total`",
+        ),
+    ],
+)
+def test_what_tells_budgets_of_one_selector_apart_is_named(
+    periods: tuple[str, ...], zones: tuple[str, ...], named: str
+) -> None:
+    said = words(errors.BudgetAmbiguous("tenant=acme", periods, zones))
+    assert said.hint == f"name one with {named}; nothing was changed"

@@ -304,6 +304,32 @@ def test_the_limit_alone_keeps_the_period(path: Path) -> None:
     assert (row["limit_nanousd"], row["period"], row["zone"]) == (80 * USD, "week", "Europe/Berlin")
 
 
+def in_two_zones(path: Path) -> None:
+    for zone in ("UTC", "Europe/Berlin"):
+        set_budget(path, plan("tenant=acme", 50, zone=zone))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_a_zone_alone_says_which_budget_is_changed(path: Path, zone: str) -> None:
+    in_two_zones(path)
+    set_budget(path, plan("tenant=acme", 60, "", zone=zone))
+    assert {one["zone"]: one["limit_nanousd"] // USD for one in budgets(path)} == {
+        "UTC": 50,
+        "Europe/Berlin": 50,
+        zone: 60,
+    }
+
+
+@pytest.mark.parametrize("period", ["month", "total", "rolling 7d"])
+def test_a_zone_that_no_budget_is_of_changes_none(path: Path, period: str) -> None:
+    set_budget(path, plan("tenant=acme", 50, period))
+    before = dump(path)
+    with pytest.raises(BudgetUnfit) as refused:
+        set_budget(path, plan("tenant=acme", 60, "", zone="Asia/Tokyo"))
+    assert refused.value.why == "other_zone"
+    assert dump(path) == before
+
+
 def test_saying_the_same_again_changes_nothing(path: Path) -> None:
     set_budget(path, plan("tenant=acme"))
     before = dump(path)
@@ -366,6 +392,24 @@ def test_one_of_several_is_removed_by_its_period(path: Path) -> None:
     assert missing.value.period == "week"
     remove_budget(path, selector, "day")
     assert [one["period"] for one in budgets(path)] == ["month"]
+
+
+def test_one_of_two_zones_is_removed_by_its_zone(path: Path) -> None:
+    selector = parse_selector("tenant=acme")
+    in_two_zones(path)
+    with pytest.raises(BudgetAmbiguous) as refused:
+        remove_budget(path, selector, "month")
+    assert set(refused.value.zones) == {"UTC", "Europe/Berlin"}
+    with pytest.raises(NoSuchBudget) as missing:
+        remove_budget(path, selector, "month", "Asia/Tokyo")
+    assert (missing.value.period, missing.value.zone) == ("month", "Asia/Tokyo")
+    assert set(missing.value.known) == {"month UTC", "month Europe/Berlin"}
+    remove_budget(path, selector, zone="UTC")
+    assert [one["zone"] for one in budgets(path)] == ["Europe/Berlin"]
+    set_budget(path, plan("tenant=acme", 50, "total"))
+    with pytest.raises(NoSuchBudget):
+        remove_budget(path, selector, zone="UTC")
+    assert remove_budget(path, selector, "total", "Asia/Tokyo").terms.period == "total"
 
 
 RULES: dict[str, tuple[dict[str, Any], list[str], str]] = {

@@ -213,6 +213,18 @@ def test_which_of_several_is_boosted_is_said_by_its_period(path: Path) -> None:
     assert boost(path, "acme", USD, period="balance").budget.is_prepaid
 
 
+def test_which_of_two_zones_is_boosted_is_said_by_its_zone(path: Path) -> None:
+    make_key(path, "acme", "50/month")
+    set_budget(path, plan("key=acme", 5, "month", zone="Europe/Berlin"))
+    with pytest.raises(BudgetAmbiguous) as refused:
+        boost(path, "acme", USD, period="month")
+    assert set(refused.value.zones) == {"UTC", "Europe/Berlin"}
+    assert boost(path, "acme", USD, zone="Europe/Berlin").budget.zone == "Europe/Berlin"
+    assert boost(path, "acme", USD, period="month", zone="UTC").budget.zone == "UTC"
+    with pytest.raises(NoSuchBudget):
+        boost(path, "acme", USD, zone="Asia/Tokyo")
+
+
 @pytest.mark.parametrize(
     ("key", "budget", "amount", "kind"),
     [

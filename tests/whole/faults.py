@@ -150,13 +150,25 @@ MONEY: dict[str, Fault] = {
 }  # fmt: skip
 """What a provider says when its own account is out of money."""
 
+_USED = {"prompt_tokens": 90, "completion_tokens": 0, "total_tokens": 90}
+_OVERLOADED = {"message": "Overloaded", "type": "overloaded_error"}
+
+NO_ANSWER: dict[str, Fault] = {
+    "200-error": Fault("status", 200, _json({"error": _OVERLOADED})),
+    "200-error-with-usage": Fault("status", 200, _json({"error": _OVERLOADED, "usage": _USED})),
+    "200-empty": Fault("status", 200),
+    "204": Fault("status", 204),
+    "200-html": Fault("status", 200, b"<html><body>Be back soon.</body></html>"),
+}
+"""Replies that say they went well, with no answer in them: another provider is asked."""
+
 PLAIN: dict[str, Fault] = {
     f"{status}": Fault("status", status, _openai("No.", "invalid_request_error", "no"))
     for status in (400, 401, 403, 404, 413, 422)
 }
 """Errors that every provider would give: told to the caller, and nobody else is asked."""
 
-FAULTS: dict[str, Fault] = BROKEN | HEARD | STATUSES | MONEY | PLAIN
+FAULTS: dict[str, Fault] = BROKEN | HEARD | STATUSES | MONEY | NO_ANSWER | PLAIN
 
 Schedule = Callable[[Seen], str]
 """Which of `FAULTS` a request meets; empty: none."""

@@ -27,7 +27,7 @@ from tests.whole.upstream import Upstream
 
 CALLS = 1_000 if os.environ.get("FERRY_SOAK") else 60
 PARALLEL = 32
-ABSORBED = tuple(faults.BROKEN | faults.STATUSES | faults.MONEY)
+ABSORBED = tuple(faults.BROKEN | faults.STATUSES | faults.MONEY | faults.NO_ANSWER)
 """Failures before the first byte of an answer: the next provider is asked."""
 PORTS = ("u1-refused", "u2-black-hole", "u3-no-tls", "u4-accepts-and-closes")
 """Failures of providers that read no request at all."""
