@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ferrycli.proxy.carriage import Carriage
-from ferrycli.proxy.closings import estimated_cost
+from ferrycli.proxy.closings import attempt_bill
 from ferrycli.proxy.delivery import Delivery
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.questions import Asked, candidate
-from ferrycli.proxy.upstream import Attempt
+from ferrycli.proxy.upstream import Attempt, UpstreamReply
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.circuit import CircuitState, Permit
+from ferrycli.rules.circuit import OPEN, CircuitState, Permit
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.failures import Failure, classify, failure_of, may_go_on, retry_after_s
@@ -35,7 +35,8 @@ SECOND_TRY_AFTER_S = 0.25
 SECOND_TRY_WAIT_S_MAX = 2.0
 """A provider that asks for a longer wait is not tried a second time."""
 STALE_TRIES_MAX = 8
-_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
 
 Anew = Callable[[Carriage], Sequence[Asked]]
 """The ways of a call on the books of now, in the order in which they are tried."""
@@ -47,10 +48,11 @@ class _Failed:
 
     failure: Failure
     error: FerryError | None = None
-    """None: the provider answered, with an error of its own."""
+    """None: the provider replied with an error of its own."""
     status: int = 0
-    headers: Headers | None = None
+    headers: Headers = field(default_factory=list)
     body: bytes = b""
+    """What it replied, to be passed on where nothing is left."""
     wait_s: float | None = None
     """How long the provider asks to be left alone."""
 
@@ -113,8 +115,9 @@ class Attempts:
             delivery = Delivery(call.asked, call.admission, course, gateway.now_us, send)
             call.delivery = delivery
             if reply.status >= 400:
-                return await self._failed_reply(delivery)
-            await delivery.deliver(reply, call.disclosed())
+                return self._failed_reply(reply, await delivery.read_error(reply))
+            body = await delivery.deliver(reply, call.disclosed())
+            return None if body is None else self._failed_reply(reply, body)
         except UpstreamFailed as error:
             if call.is_started:
                 raise
@@ -130,7 +133,6 @@ class Attempts:
                 raise
             course.is_dispatched = False
             return _Failed(failure_of(error), error)
-        return None
 
     def _attempt(self, admission: Admission) -> Attempt:
         asked = self._call.asked
@@ -155,17 +157,20 @@ class Attempts:
         first_byte_s = asked.choice.first_byte_s if asked.choice is not None else None
         return Attempt(provider, self._path, self._headers, body, first_byte_s)
 
-    async def _failed_reply(self, delivery: Delivery) -> _Failed:
-        """An error that the provider answered with: read, but not passed on yet."""
-        call = self._call
-        assert call.reply is not None
-        reply = call.reply
-        body = await delivery.read_error(reply)
-        code, message = error_text(body)
-        kind = self._gateway.snapshot().providers.kind_of(call.asked.target.provider)
+    def _failed_reply(self, reply: UpstreamReply, body: bytes) -> _Failed:
+        """A reply that is no answer, whatever its status: read, but not passed on yet."""
+        provider, error = self._call.asked.target.provider, None
+        if reply.status >= 400 or self._call.course.error_code:
+            code, message = error_text(body)
+            kind = self._gateway.snapshot().providers.kind_of(provider)
+            code = code or (self._call.course.error_code if reply.status < 400 else "")
+            failure = classify(reply.status, code, kind, message)
+        else:
+            error = UpstreamFailed(provider, f"its reply is {'no whole JSON' if body else 'empty'}")
+            failure = replace(classify(reply.status), code=error.code)
         return _Failed(
-            classify(reply.status, code, kind, message),
-            None,
+            failure,
+            error,
             reply.status,
             reply.headers,
             body,
@@ -229,29 +234,20 @@ class Attempts:
         is_billed = course.is_dispatched and not (failed.status >= 400 and reading.usage is None)
         code = failed.error.code if failed.error is not None else course.error_code
         assert call.admission is not None
-        return Ended(
-            now_us,
-            failed.status,
-            code,
-            str(failed.failure),
-            estimated_cost(call.asked, call.admission, reading) if is_billed else None,
-            is_billed,
-        )
+        ended = Ended(now_us, failed.status, code, str(failed.failure))
+        if not is_billed:
+            return ended
+        bill = attempt_bill(call.asked, call.admission, reading)
+        return replace(ended, cost=bill.cost, is_billed=True, cost_source=bill.source)
 
     async def _tell(self, failed: _Failed) -> None:
-        """Pass the last error on. Raises the error where no provider's own came."""
+        """Pass on what came last. Raises the error where nothing did."""
         call = self._call
-        if failed.error is not None:
-            body = call.delivery.cut_body if call.delivery is not None else b""
-            if not body or call.delivery is None or call.reply is None:
-                raise failed.error
-            await call.delivery.pass_on(
-                call.reply.status, call.reply.headers, body, call.disclosed()
-            )
-            return
+        if failed.error is not None and not failed.body:
+            raise failed.error
         assert call.delivery is not None
-        headers = failed.headers or []
-        await call.delivery.pass_on(failed.status, headers, failed.body, call.disclosed())
+        disclosed = call.disclosed()
+        await call.delivery.pass_on(failed.status, failed.headers, failed.body, disclosed)
 
     # What is told to others -----------------------------------------------------------------
 
@@ -277,6 +273,10 @@ class Attempts:
                     provider, model, state.state, state.since_us, state.until_us, state.reason
                 )
             )
+            if state.state == OPEN:
+                hour = state.since_us - state.since_us % _HOUR_US
+                detail = {"reason": state.reason, "until_at": str(state.until_us)}
+                self._gateway.ledger.note_soon(Note("circuit", target, hour, detail))
 
 
 def _is_bounded(asked: Asked, admission: Admission) -> bool:

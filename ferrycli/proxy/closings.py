@@ -119,9 +119,9 @@ def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
     return max(costs, key=lambda cost: cost.total)
 
 
-def estimated_cost(asked: Asked, admission: Admission, reading: Reading) -> Cost | None:
-    """What an attempt that broke off may have cost; None where nothing prices it."""
-    return _bill(asked, admission, reading, is_final=False).cost
+def attempt_bill(asked: Asked, admission: Admission, reading: Reading) -> Bill:
+    """What an attempt of which the client has got nothing cost, or may have cost."""
+    return _bill(asked, admission, reading, is_final=reading.is_complete)
 
 
 def reported_cost(asked: Asked, admission: Admission, reading: Reading) -> int | None:

@@ -45,8 +45,6 @@ class Delivery:
         self.is_started = False
         """The client has the head of the reply: from now on nothing else can be told."""
         self._status = 200
-        self.cut_body = b""
-        """A reply that came to its end and is no whole JSON; the client has nothing of it."""
 
     @property
     def is_complete(self) -> bool:
@@ -57,16 +55,19 @@ class Delivery:
         """What the reply has said so far."""
         return self._reader.reading() if self._reader is not None else Reading()
 
-    async def deliver(self, reply: UpstreamReply, disclosed: Headers) -> None:
-        """Pass `reply` on to its end. Raises what `UpstreamReply.chunks` raises."""
+    async def deliver(self, reply: UpstreamReply, disclosed: Headers) -> bytes | None:
+        """Pass `reply` on to its end; the whole body of one that is no answer, kept back.
+
+        None: it went to the client. Raises what `UpstreamReply.chunks` raises.
+        """
         self._status = reply.status
         if 300 <= reply.status < 400:
             raise UpstreamFailed(self._asked.target.provider, "it answered with a redirect")
         headers = [*reply_headers(reply.headers), *disclosed]
         if _is_event_stream(reply.headers):
             await self._deliver_stream(reply, headers)
-        else:
-            await self._deliver_whole(reply, headers)
+            return None
+        return await self._deliver_whole(reply, headers)
 
     async def read_error(self, reply: UpstreamReply) -> bytes:
         """The body of an error, as much of it as is passed on. Raises as `deliver` does."""
@@ -83,12 +84,12 @@ class Delivery:
         return body
 
     async def pass_on(self, status: int, headers: Headers, body: bytes, disclosed: Headers) -> None:
-        """The provider's own error, status and body as they are."""
+        """What the provider said instead of an answer, status and body as they are."""
         self._status = status
         await self._start([*reply_headers(headers), *disclosed, _length(body)])
         await self._finish(body)
 
-    async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> None:
+    async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
         reader = self._reader = WholeReader()
         async for chunk in reply.chunks():
             self._note_first_byte()
@@ -98,14 +99,14 @@ class Delivery:
         body = reader.finish()
         reading = reader.reading()
         self._settle_outcome(reading)
-        if self._course.outcome == "cut" and not self.is_started:
-            self.cut_body = body
-            raise UpstreamFailed(self._asked.target.provider, "its reply is no whole JSON")
         if not self.is_started:
+            if self._course.outcome != "ok":
+                return body
             cost = reported_cost(self._asked, self._admission, reading)
             told = [] if cost is None else [own("cost-usd", usd_exact(cost))]
             await self._start([*headers, *told, _length(body)])
         await self._finish(body)
+        return None
 
     async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> None:
         facts = self._asked.facts

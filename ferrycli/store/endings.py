@@ -104,11 +104,11 @@ class Endings:
             error_code=ended.error_code,
             reason=ended.reason,
             cost=ended.cost if ended.is_billed else Cost(),
-            is_cost_known=not ended.is_billed,
+            is_cost_known=ended.is_cost_known,
             cost_source=_source(ended),
         )
         cost = closing.cost_nanousd or 0
-        doubt, places = self._end_hold(call, cost, is_known=not ended.is_billed)
+        doubt, places = self._end_hold(call, cost, is_known=ended.is_cost_known)
         writes.attempts.append(_attempt_values(call, closing, doubt, places))
         return replace(
             call,
@@ -165,7 +165,7 @@ class Endings:
 def _source(ended: Ended) -> str:
     if not ended.is_billed:
         return ""
-    return "unpriced" if ended.cost is None else "estimated"
+    return "unpriced" if ended.cost is None else ended.cost_source
 
 
 def _with_past(closing: Closing, call: OpenCall) -> Closing:

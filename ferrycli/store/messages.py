@@ -66,9 +66,17 @@ class Ended:
     error_code: str = ""
     reason: str = ""
     cost: Cost | None = Cost()
-    """An estimate where the provider may have billed; None: it did, and has no price."""
+    """Where the provider may have billed; None: it did, and has no price."""
     is_billed: bool = False
     """Whether the provider may have billed it."""
+    cost_source: str = "estimated"
+    """Of a billed one; `reported` or `provider` where its reply said what it used."""
+
+    @property
+    def is_cost_known(self) -> bool:
+        """Whether nothing of its cost is in doubt."""
+        is_told = self.cost_source in ("reported", "provider") and self.cost is not None
+        return is_told or not self.is_billed
 
 
 @dataclass(frozen=True, slots=True)

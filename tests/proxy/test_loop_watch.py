@@ -1,4 +1,4 @@
-"""Who hears of a thread that repeats itself: the caller by warning or refusal, its owner by note."""
+"""Who hears of a thread that repeats itself: its caller, and its owner."""
 
 from __future__ import annotations
 

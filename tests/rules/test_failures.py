@@ -82,6 +82,7 @@ CLASSES: list[tuple[int, str, str, str, str]] = [
     (200, "server_error", "openai", "", "retry"),
     (200, "who knows", "", "", "retry"),
     (200, "402", "openrouter", "", "money"),
+    (200, "insufficient_quota", "openai", "", "money"),
     (200, "400", "openrouter", "", "final"),
     (200, "invalid_request_error", "openai", "", "final"),
     (200, "invalid_request_error", "anthropic", LONG, "context"),
