@@ -283,6 +283,11 @@ def smallest_hold(ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> int:
     return ceiling.at(_floor(ask, longest))
 
 
+def _least(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> int:
+    """The least that must be free in these budgets, as they let the caller's limit be lowered."""
+    return smallest_hold(ask, ceiling, may_clamp=_may_clamp(standings, ask, ceiling))
+
+
 def is_short(standing: Standing, ask: Ask) -> bool:
     """Whether this budget alone would refuse `ask` even if nothing were held."""
     idle = replace(standing, held=0)
@@ -295,9 +300,8 @@ def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> Bud
     What is held will end: so the call is judged once more as if nothing were held.
     """
     idle = tuple(replace(standing, held=0) for standing in standings)
-    may_clamp = _may_clamp(idle, ask, ceiling)
-    needed = smallest_hold(ask, ceiling, may_clamp=may_clamp)
-    is_spent = min(standing.free for standing in idle) < needed
+    is_spent = min(one.free for one in idle) < _least(idle, ask, ceiling)
+    needed = _least(idle if is_spent else standings, ask, ceiling)
     named = min(standings, key=lambda one: one.free + one.held if is_spent else one.free)
     return refusal_of(named, needed, is_spent=is_spent)
 

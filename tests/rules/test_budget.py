@@ -242,6 +242,22 @@ def test_money_that_is_held_is_busy_and_money_that_is_spent_is_spent(
     assert type(refusal) is (BudgetBusy if is_busy else BudgetSpent)
 
 
+LOWERED = [
+    # How the budget treats a limit of 2,000 tokens that the caller set, and what must be free.
+    ("unset", at(2_000)),
+    ("always", at(E)),
+]
+
+
+@pytest.mark.parametrize(("clamp", "needed"), LOWERED)
+def test_a_busy_budget_says_what_must_be_free_now(clamp: str, needed: int) -> None:
+    refusal = judge(
+        (standing(needed - 1, held=dollars("1"), clamp=clamp),), replace(ASK, output_asked=2_000)
+    )
+    assert isinstance(refusal, BudgetBusy)
+    assert refusal.needed_nanousd == needed
+
+
 def test_doubt_does_not_come_back_when_calls_end() -> None:
     refusal = judge((standing(NEEDED - 1, doubt=dollars("1")),), ASK)
     assert type(refusal) is BudgetSpent
