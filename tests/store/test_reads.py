@@ -261,7 +261,7 @@ def test_call_corrected_below_0_takes_nothing_from_others(path: Path, ids: Ids) 
 
 
 def test_correction_of_an_unpriced_call_is_its_cost(path: Path, ids: Ids) -> None:
-    """docs/money.md, section 8: `ferry calls correct ID --cost` corrects what had no price."""
+    """docs/money.md, section 3: what a call costs is its cost and its corrections."""
     row = write(path, ids, cost_nanousd=None, cost_source="unpriced")
     correct(path, row["seq"], 70)
     assert total(path).cost_nanousd == 70
