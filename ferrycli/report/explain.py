@@ -75,8 +75,10 @@ def explain_lines(
     if explained.budgets:
         rows = [_budget_row(one, explained.now_us, zone, keys or {}) for one in explained.budgets]
         lines += [*table(BUDGET_COLUMNS, rows, width), Text("")]
-    else:
+    elif explained.found.choices:
         lines += [drawn_note("no budget matches: nothing bounds what it spends"), Text("")]
+    else:
+        lines += [drawn_note("no budget was asked: no target is left"), Text("")]
     lines.append(drawn_note("USD; INPUT and OUTPUT per million tokens; HELD while a call runs"))
     return [*lines, Text("")]
 

@@ -1,7 +1,7 @@
 """What a call with an `Idempotency-Key` that was used before is told: the first call's receipt.
 
 Never carried twice, and never answered with what was not asked for. Pure. Source: docs/money.md,
-section 7.
+section 8.
 """
 
 from __future__ import annotations

@@ -124,7 +124,8 @@ def _budget(alert: Alerted, zone: tzinfo) -> tuple[str, Lines]:
     if alert.is_prepaid:
         of_what = f"its balance of {usd(limit)}"
     percent = used * 100 // limit if limit > 0 else 100
-    if alert.threshold == 100 and used < limit:
+    is_short = alert.threshold == 100 and used < limit
+    if is_short:
         title = f"{who} is used up: {apart(used, limit)} of {of_what}"
         first = f"The {usd(max(0, limit - used))} that is left was not enough for a call."
     else:
@@ -136,7 +137,7 @@ def _budget(alert: Alerted, zone: tzinfo) -> tuple[str, Lines]:
         first,
         f"Calls in flight hold {usd(held)} besides." if held else None,
         f"Up to {usd(doubt)} more may have been spent." if doubt else None,
-        _from_now_on(alert),
+        _short(alert) if is_short else _from_now_on(alert),
         _window_words(alert, zone),
         "",
         *_commands(alert),
@@ -151,6 +152,14 @@ def _from_now_on(alert: Alerted) -> str:
     """What the rules at this threshold do."""
     said = [words for text in alert.action.split(", ") if (words := _rule(text))]
     return f"From now on {'; '.join(said)}." if said else "Nothing changes for its calls."
+
+
+def _short(alert: Alerted) -> str:
+    """What becomes of calls where some money is left: one that it is enough for goes."""
+    for text in alert.action.split(", "):
+        if text.startswith("100% free"):
+            return f"For calls that need more than is left {_rule(text)}."
+    return "Calls that need more than is left are refused (insufficient_quota)."
 
 
 def _rule(text: str) -> str:

@@ -99,7 +99,7 @@ def insert(
 ) -> int:
     """Write alerts within the transaction that is open; how many were not there before.
 
-    `make_id`: a fresh id, such as `al_…`, for each.
+    `make_id`: a fresh id, such as `a_…`, for each.
     """
     rows = [alert_values(alert, make_id()) for alert in alerts]
     return connection.executemany(INSERT_ALERT, rows).rowcount if rows else 0

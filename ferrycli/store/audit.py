@@ -1,7 +1,7 @@
 """The audit: the invariants of money, each checked on a live database.
 
 All checks read one moment, through a read-only connection, and change nothing. What they sum up is
-recomputed from the rows of calls, attempts and corrections. Source: docs/money.md, section 4.
+recomputed from the rows of calls, attempts and corrections. Source: docs/money.md, section 10.
 """
 
 from __future__ import annotations

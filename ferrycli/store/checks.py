@@ -1,7 +1,8 @@
 """Whether a database holds what it should: the file, its references, its windows and its days.
 
 All checks read one moment of the database, through a read-only connection, and change nothing.
-These are the quick ones; `store/audit.py` checks every invariant. Source: docs/money.md, section 4.
+These are the quick ones; `store/audit.py` checks every invariant. Source: docs/money.md,
+section 10.
 """
 
 from __future__ import annotations

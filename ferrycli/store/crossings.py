@@ -44,7 +44,7 @@ def note(connection: sqlite3.Connection, moved: Mapping[Key, int], now_us: int) 
         for alert in alerts.crossed(standing, now_us)
         if not _is_old(standing, alert.threshold, more) and alarms.fires(standing, alert)
     ]
-    return alerts.insert(connection, found, lambda: ids.make().text("al"))
+    return alerts.insert(connection, found, lambda: ids.make().text("a"))
 
 
 def _is_old(standing: Standing, percent: int, more: int) -> bool:

@@ -163,7 +163,10 @@ class Draft:
         if call is None:
             return LedgerUnavailable("the call is over")
         if not call.is_waiting:
-            call = self.endings.end_attempt(question.seq, call, question.ended, self._writes)
+            was, ended = call, question.ended
+            call, closing = self.endings.end_attempt(question.seq, was, ended, self._writes)
+            if closing.reason == OVERRUN:
+                self._note_overrun(was, closing)
         self.opened[question.seq] = call
         if not question.candidates:
             return LedgerUnavailable("there is no other target")

@@ -80,9 +80,7 @@ class Endings:
         doubt, places = self._end_hold(call, cost, is_known=is_known)
         if places != call.places:
             writes.joined.append((windows_text(places), closing.seq))
-        if call.output_held is not None and cost > call.hold_nanousd:
-            # A provider billed more than it was allowed: the row says so.
-            closing = replace(closing, reason=OVERRUN)
+        closing = _with_overrun(closing, call)
         self._learn(closing, call)
         if call.attempt > 1 or call.is_waiting:
             if not call.is_waiting:
@@ -93,8 +91,13 @@ class Endings:
         writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
         return closing
 
-    def end_attempt(self, seq: int, call: OpenCall, ended: Ended, writes: Writes) -> OpenCall:
-        """Give back what a failed attempt held, but for what it may have cost; what is left."""
+    def end_attempt(
+        self, seq: int, call: OpenCall, ended: Ended, writes: Writes
+    ) -> tuple[OpenCall, Closing]:
+        """Give back what a failed attempt held, but for what it may have cost.
+
+        What is left of the call, and the attempt's end as it is written.
+        """
         closing = Closing(
             seq,
             "settled" if ended.is_billed else "released",
@@ -107,10 +110,11 @@ class Endings:
             is_cost_known=ended.is_cost_known,
             cost_source=_source(ended),
         )
+        closing = _with_overrun(closing, call)
         cost = closing.cost_nanousd or 0
         doubt, places = self._end_hold(call, cost, is_known=ended.is_cost_known)
         writes.attempts.append(_attempt_values(call, closing, doubt, places))
-        return replace(
+        left = replace(
             call,
             hold_nanousd=0,
             places=(),
@@ -120,6 +124,7 @@ class Endings:
             past_doubt_nanousd=call.past_doubt_nanousd + doubt,
             is_past_unpriced=call.is_past_unpriced or closing.cost is None,
         )
+        return left, closing
 
     def _end_hold(
         self, call: OpenCall, cost: int, *, is_known: bool
@@ -166,6 +171,13 @@ def _source(ended: Ended) -> str:
     if not ended.is_billed:
         return ""
     return "unpriced" if ended.cost is None else ended.cost_source
+
+
+def _with_overrun(closing: Closing, call: OpenCall) -> Closing:
+    """The closing, which says so where a provider billed more than was held for it."""
+    if call.output_held is None or (closing.cost_nanousd or 0) <= call.hold_nanousd:
+        return closing
+    return replace(closing, reason=OVERRUN)
 
 
 def _with_past(closing: Closing, call: OpenCall) -> Closing:

@@ -142,7 +142,7 @@ def release_doubt(path: Path, budget_id: str, subject: str | None = None) -> int
                 budget_id,
                 subject,
                 changes.now_us(),
-                lambda: ids.make().text("x"),
+                lambda: ids.make().text("corr"),
                 seqs[at : at + CALLS_AT_ONCE],
             )
     return released

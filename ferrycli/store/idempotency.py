@@ -1,7 +1,7 @@
 """Which call an `Idempotency-Key` stands for, for 24 hours: statements in the ledger's transaction.
 
 Bound when a call is admitted, because then it goes out; unbound when it is released, because then
-nothing was billed and a retry may go. Source: docs/money.md, section 7.
+nothing was billed and a retry may go. Source: docs/money.md, section 8.
 """
 
 from __future__ import annotations

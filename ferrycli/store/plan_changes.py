@@ -88,7 +88,7 @@ def carry_out(session: Session, prepared: Prepared, ids: IdMaker, now_us: int) -
 
 def tell(session: Session, told: Sequence[NewAlert], ids: IdMaker) -> None:
     """Write notices."""
-    alerts.insert(terms_changes.raw(session), told, lambda: ids.make().text("al"))
+    alerts.insert(terms_changes.raw(session), told, lambda: ids.make().text("a"))
 
 
 def _counted(

@@ -27,7 +27,7 @@ from ferrycli.store import books, migrations
 from ferrycli.store.connect import open_reader
 from ferrycli.store.ids import prefix_range, seq_at
 from ferrycli.store.rows import quoted
-from ferrycli.store.where import CORRECTED_COST, CORRECTIONS, where_sql
+from ferrycli.store.where import CORRECTED_COST, CORRECTED_DOUBT, CORRECTIONS, where_sql
 
 Connection = sqlite3.Connection
 """What reads are asked through, for rooms that may not name the driver."""
@@ -35,7 +35,7 @@ Connection = sqlite3.Connection
 CALL_COLUMNS = (
     "seq", "id", "state", "outcome", "started_at", "admitted_at", "first_byte_at",
     "finished_at", "key_id", "tenant", "user", "assistant", "thread", "feature", "provider",
-    "model", "route", "hold_nanousd", "doubt_nanousd", "n_input", "n_cache_read",
+    "model", "route", "hold_nanousd", "n_input", "n_cache_read",
     "n_cache_write_5m", "n_cache_write_30m", "n_cache_write_1h", "n_cache_write_12h", "n_output",
     "n_audio_in", "n_audio_out", "n_image_in", "n_web_search", "n_reasoning",
     "cost_input_nanousd", "cost_cache_read_nanousd", "cost_cache_write_nanousd",
@@ -50,7 +50,7 @@ CALL_COLUMNS = (
 
 _SELECT_CALLS = (
     "SELECT " + ", ".join(f'c."{name}"' for name in CALL_COLUMNS) + ","
-    f" coalesce(k.name, c.key_id), {CORRECTED_COST}"
+    f" coalesce(k.name, c.key_id), {CORRECTED_COST}, {CORRECTED_DOUBT}"
     f" FROM calls c LEFT JOIN keys k ON k.id = c.key_id{CORRECTIONS}"
 )
 
@@ -77,7 +77,6 @@ class CallRow:
     model: str
     route: str
     hold_nanousd: int
-    doubt_nanousd: int
     n_input: int
     n_cache_read: int
     n_cache_write_5m: int
@@ -122,6 +121,8 @@ class CallRow:
     """The key's name; its id where the key is not in the table."""
     cost_nanousd: int | None
     """Effective: corrections included. None: unpriced, or in flight."""
+    doubt_nanousd: int
+    """What is left of it: corrections included."""
 
     @property
     def input_tokens(self) -> int:
@@ -189,6 +190,7 @@ class BudgetRow:
     spent_nanousd: int
     held_nanousd: int
     doubt_nanousd: int
+    is_prepaid: int
 
 
 @contextmanager
@@ -278,7 +280,8 @@ def budgets(connection: sqlite3.Connection) -> list[BudgetRow]:
     query = (
         "SELECT b.id, b.selector, b.key_id, b.limit_nanousd, b.period, b.zone, b.mode,"
         " coalesce(w.start, 0), coalesce(w.spent_nanousd, 0), coalesce(w.held_nanousd, 0),"
-        " coalesce(w.doubt_nanousd, 0) FROM budgets b LEFT JOIN windows w ON w.budget_id = b.id"
+        " coalesce(w.doubt_nanousd, 0), b.is_prepaid FROM budgets b"
+        " LEFT JOIN windows w ON w.budget_id = b.id"
         " AND w.subject = '' AND w.start = (SELECT max(start) FROM windows WHERE budget_id = b.id)"
         " WHERE b.removed_at IS NULL ORDER BY b.created_at, b.id"
     )

@@ -22,8 +22,8 @@ ROWS_MAX = 1_000
 def call_json(row: CallRow) -> dict[str, Any]:
     """The object `ferry.call/1`.
 
-    `input_tokens` is the whole input, cached and written included; `cost_nanousd` is effective
-    (corrections included), null where the call is unpriced or in flight.
+    `input_tokens` is the whole input, cached and written included; cost and doubt are effective
+    (corrections included), the cost null where the call is unpriced or in flight.
     """
     return {
         "schema": SCHEMA,

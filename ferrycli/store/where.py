@@ -26,9 +26,11 @@ CORRECTED_COST = (
     " ELSE max(0, coalesce(c.cost_nanousd, 0) + coalesce(d.delta, 0)) END"
 )
 """Cost and corrections, never below 0; NULL where neither says anything. Needs `CORRECTIONS`."""
+CORRECTED_DOUBT = "max(0, c.doubt_nanousd + coalesce(d.doubt, 0))"
+"""What corrections have left of a call's doubt. Needs `CORRECTIONS`."""
 CORRECTIONS = (
-    " LEFT JOIN (SELECT call_seq, sum(delta_nanousd) AS delta FROM corrections"
-    " GROUP BY call_seq) d ON d.call_seq = c.seq"
+    " LEFT JOIN (SELECT call_seq, sum(delta_nanousd) AS delta, sum(doubt_delta_nanousd) AS doubt"
+    " FROM corrections GROUP BY call_seq) d ON d.call_seq = c.seq"
 )
 
 INPUT_TOKENS = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ferrycli.rules.budget import Standing
@@ -89,7 +90,7 @@ def _budget(standing: Standing, now_us: int, spent_status: int) -> dict[str, Any
             {
                 "percent": rule.percent,
                 "action": rule.action,
-                "words": rule_words(rule, owner=OWNER, status=spent_status),
+                "words": rule_words(replace(rule, channels=()), owner=OWNER, status=spent_status),
             }
             for rule in sorted(terms.rules, key=lambda rule: rule.percent)
         ],

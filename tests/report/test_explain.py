@@ -170,6 +170,8 @@ def test_where_no_target_is_left_no_budget_is_asked() -> None:
     assert "✗ refused with HTTP 403 model_not_allowed" in drawn
     assert drawn.count("✗ dropped") == 2
     assert value.budgets == ()
+    assert "no budget was asked: no target is left" in drawn
+    assert "nothing bounds what it spends" not in drawn
 
 
 def test_what_would_be_held_is_told() -> None:

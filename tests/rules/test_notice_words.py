@@ -87,8 +87,12 @@ BUDGETS: dict[str, tuple[Alerted, list[str]]] = {
         [
             "tenant=acme is used up: $49.85 of $50.00 this month",
             "The $0.15 that is left was not enough for a call.",
-            "From now on calls are refused (insufficient_quota).",
+            "Calls that need more than is left are refused (insufficient_quota).",
         ],
+    ),
+    "used up, and free from there on": (
+        replace(MONTH, threshold=100, action="100% free", spent_nanousd=50 * USD - 150_000_000),
+        ["For calls that need more than is left only models that cost nothing answer."],
     ),
     "exactly spent": (
         replace(MONTH, threshold=100, action="100% block", spent_nanousd=50 * USD),

@@ -370,6 +370,20 @@ def test_an_overrun_of_the_last_attempt_is_told_with_its_own_amounts(teller: Tel
     assert teller.window("b") == (33, 0, 50)
 
 
+def test_an_overrun_of_a_failed_attempt_is_told_too(teller: Teller) -> None:
+    new = teller.begin(to(60))
+    ended = replace(failed(63), cost_source="reported")
+    assert isinstance(teller.again(new, ended, to(20, "down")), Admission)
+    assert teller.attempts(new)[0]["reason"] == "overrun"
+    (alert,) = teller.rows("SELECT * FROM alerts WHERE kind = 'overrun'")
+    detail = json.loads(alert["detail"])
+    assert (detail["hold_nanousd"], detail["cost_nanousd"]) == ("60", "63")
+    assert detail["target"] == "up/m-up"
+    teller.do(settled(new, 23))
+    assert teller.call(new)["reason"] == "overrun"
+    assert teller.window("b") == (86, 0, 0)
+
+
 def test_what_attempts_cost_together_is_no_overrun(teller: Teller) -> None:
     new = teller.begin(to(30))
     teller.again(new, failed(30), to(30, "down"))

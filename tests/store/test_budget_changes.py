@@ -207,14 +207,17 @@ def test_many_windows_are_laid_out_beforehand(
 
 
 def test_what_is_over_when_it_is_made_is_told_once(path: Path, calls: list[One]) -> None:
-    query = "SELECT threshold FROM alerts WHERE budget_id = ? ORDER BY threshold"
+    query = "SELECT threshold, id FROM alerts WHERE budget_id = ? ORDER BY threshold"
     made = budget_changes.set_budget(path, plan("tenant=acme", CENT))
     budget_changes.set_budget(path, plan("tenant=acme", CENT, owner="ana"))
     budget_changes.set_budget(path, plan("tenant=acme", CENT))
     with looking(path) as connection:
-        told = [row[0] for row in connection.execute(query, [made.terms.id])]
+        found = connection.execute(query, [made.terms.id]).fetchall()
+    told = [row[0] for row in found]
     assert len(told) == len(set(told))
     assert 100 in told
+    # As those that a server notes: docs/notices.md shows one.
+    assert all(row[1].startswith("a_") for row in found)
 
 
 def test_from_now_and_balances_count_nothing_back(path: Path, calls: list[One]) -> None:

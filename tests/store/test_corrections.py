@@ -493,6 +493,7 @@ def test_percentage_that_a_correction_reaches_is_noted(
     assert alerts(shop) == wanted
     correct(shop, seq, 0)
     assert alerts(shop) == wanted
+    assert all(id.startswith("a_") for (id,) in shop.run("SELECT id FROM alerts"))
 
 
 def test_rolling_window_is_told_once_within_its_span(shop: Shop) -> None:

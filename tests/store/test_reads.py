@@ -241,6 +241,19 @@ def test_effective_cost_is_cost_and_corrections_and_never_below_0(
         assert reads.call(connection, row["id"]).cost_nanousd == effective
 
 
+def test_doubt_of_a_call_is_what_corrections_have_left_of_it(path: Path, ids: Ids) -> None:
+    row = write(path, ids, cost_nanousd=100, doubt_nanousd=40)
+    for freed in (-15, -25):
+        with looking(path) as connection:
+            connection.execute(
+                "INSERT INTO corrections (id, call_seq, delta_nanousd, doubt_delta_nanousd)"
+                " VALUES (?, ?, 0, ?)",
+                [f"x{freed}", row["seq"], freed],
+            )
+        with reading(path) as connection:
+            assert reads.call(connection, row["id"]).doubt_nanousd == (25 if freed == -15 else 0)
+
+
 def test_call_corrected_below_0_takes_nothing_from_others(path: Path, ids: Ids) -> None:
     one, _ = write(path, ids, cost_nanousd=100), write(path, ids, cost_nanousd=50)
     correct(path, one["seq"], -500)
@@ -248,7 +261,7 @@ def test_call_corrected_below_0_takes_nothing_from_others(path: Path, ids: Ids) 
 
 
 def test_correction_of_an_unpriced_call_is_its_cost(path: Path, ids: Ids) -> None:
-    """docs/money.md, section 8: `ferry calls correct ID --cost` corrects what had no price."""
+    """docs/money.md, section 3: what a call costs is its cost and its corrections."""
     row = write(path, ids, cost_nanousd=None, cost_source="unpriced")
     correct(path, row["seq"], 70)
     assert total(path).cost_nanousd == 70

@@ -78,7 +78,8 @@ def test_budget_is_told_in_figures_and_in_words() -> None:
             {"percent": 100, "action": "block"},
         ],
     }
-    assert words[0] == "notify its owner and ops"
+    # Of the channels that a rule names its holder hears nothing.
+    assert words[0] == "notify its owner"
     assert 'route "cheap"' in words[1]
     assert "HTTP 402" in words[2]
 
