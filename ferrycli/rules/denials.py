@@ -154,6 +154,15 @@ class BudgetBusy(BudgetRefusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class LeftWaiting(Refusal):
+    """The client left while the call waited for money: nobody is told, but its row says so."""
+
+    status = 499
+    code = "left_waiting"
+    may_retry = False
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class DuplicateCall(Refusal):
     """A second call with an `Idempotency-Key`: the fields are the first one's receipt."""
 

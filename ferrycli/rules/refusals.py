@@ -163,6 +163,11 @@ def _budget_busy(error: denials.BudgetBusy) -> Words:
     return Words("; ".join([sentence, *facts]), hint)
 
 
+@REFUSALS.of(denials.LeftWaiting)
+def _left_waiting(_error: denials.LeftWaiting) -> Words:
+    return Words("the client left while the call waited for money that others held")
+
+
 def _since(error: denials.BudgetRefusal) -> str:
     period = period_phrase(error.period)
     # The start of a rolling window is that of its newest bucket.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import sqlite3
 import threading
 import time
@@ -37,6 +36,7 @@ from ferrycli.store.reads_servers import circuits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
 from ferrycli.store.upkeep import Upkeep
+from ferrycli.store.waiting import Parked, Refresh, Waiting, asked_again
 
 ASKS_WAITING_MAX = 10_000
 BATCH_MESSAGES_MAX = 1_024
@@ -64,21 +64,6 @@ class ServerFacts:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Refresh:
-    """Look whether another process changed keys, budgets or prices."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Somebody who asked, and is to be answered."""
-
-    future: asyncio.Future[Verdict | None]
-    message: Admit | Again | _Refresh
-    until_s: float = 0.0
-    """How long the call may wait for money that is held, on the monotonic clock."""
-
-
 class Ledger:
     """The path to the ledger thread. `start` first, `stop` last; all else from the event loop."""
 
@@ -86,15 +71,14 @@ class Ledger:
         self._path = path
         self._facts = facts
         self._now_us = now_us
-        self._queue: SimpleQueue[_Waiting | Message | None] = SimpleQueue()
+        self._queue: SimpleQueue[Waiting | Message | None] = SimpleQueue()
         self._asks_waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._unsettled: list[Message] = []
-        self._parked: list[_Waiting] = []
-        """Calls that wait for money that is held, the first first."""
+        self._parked = Parked()
         self._is_stopping = False
         self._desk: Desk
         self._guard: FileGuard
@@ -141,7 +125,7 @@ class Ledger:
 
     async def refresh(self) -> Books:
         """The books as they are in the file now. Raises `LedgerUnavailable` or `TooBusy`."""
-        failure = await self._ask(_Refresh())
+        failure = await self._ask(Refresh())
         if isinstance(failure, FerryError):
             raise failure
         return self.books
@@ -161,14 +145,14 @@ class Ledger:
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
-    async def _ask(self, message: Admit | Again | _Refresh, wait_s: float = 0.0) -> Verdict | None:
+    async def _ask(self, message: Admit | Again | Refresh, wait_s: float = 0.0) -> Verdict | None:
         if self._asks_waiting >= ASKS_WAITING_MAX:
             return TooBusy()
         assert self._loop is not None
         future: asyncio.Future[Verdict | None] = self._loop.create_future()
         self._asks_waiting += 1
         try:
-            self._queue.put(_Waiting(future, message, time.monotonic() + wait_s))
+            self._queue.put(Waiting(future, message, time.monotonic() + wait_s))
             return await future
         finally:
             self._asks_waiting -= 1
@@ -247,7 +231,7 @@ class Ledger:
 
     def _tick(self, upkeep: Upkeep) -> None:
         """Nothing is queued: look at the file, write heartbeats, checkpoint."""
-        if self._unsettled or self._is_parked_due():
+        if self._unsettled or self._parked.is_due():
             self._process([])
         try:
             has_moved = self._desk.refresh()
@@ -262,9 +246,9 @@ class Ledger:
             self.is_failing, self.trouble = True, str(error)
         self.books = self._desk.books
 
-    def _take(self) -> list[_Waiting | Message]:
+    def _take(self) -> list[Waiting | Message]:
         """What has queued, waiting a tick for the first; a batch of its own for each moment."""
-        batch: list[_Waiting | Message] = []
+        batch: list[Waiting | Message] = []
         try:
             item = self._queue.get(timeout=IDLE_TICK_S)
             while True:
@@ -278,45 +262,31 @@ class Ledger:
         except Empty:
             return batch
 
-    def _is_parked_due(self) -> bool:
-        """Whether a call has waited long enough, or has gone away."""
-        now_s = time.monotonic()
-        return any(one.until_s <= now_s or one.future.cancelled() for one in self._parked)
-
-    def _process(self, batch: list[_Waiting | Message]) -> None:
+    def _process(self, batch: list[Waiting | Message]) -> None:
         # In the order of the queue, behind settlements that an earlier failure left over.
         messages: list[Message] = self._unsettled
         for item in batch:
-            inner = item.message if isinstance(item, _Waiting) else item
-            if not isinstance(inner, _Refresh):
+            inner = item.message if isinstance(item, Waiting) else item
+            if not isinstance(inner, Refresh):
                 messages.append(inner)
         self._unsettled = []
-        parked = [one for one in self._parked if not one.future.cancelled()]
-        if len(parked) < len(self._parked):
+        parked, gone = self._parked.take()
+        if gone:
             # Those behind one that has gone may go.
             self._desk.has_moved = True
-        self._parked = []
-        verdicts = self._commit(messages, self._asked_again(parked))
+            messages += gone
+        verdicts = self._commit(messages, asked_again(parked, is_last=self._is_stopping))
         asking = (Admit, Again)
         asked = iter(
             verdict
             for verdict, message in zip(verdicts, messages, strict=False)
             if isinstance(message, asking)
         )
-        waiting = [item for item in batch if isinstance(item, _Waiting)]
+        waiting = [item for item in batch if isinstance(item, Waiting)]
         answers = [next(asked) if isinstance(w.message, asking) else self._read() for w in waiting]
         self.books, self.calls_admitted = self._desk.books, self._desk.calls_admitted
         self.calls_unwritten = len(self._unsettled)
         self._answer([*parked, *waiting], [*verdicts[len(messages) :], *answers])
-
-    def _asked_again(self, parked: Sequence[_Waiting]) -> list[Admit]:
-        """The questions of those that wait; one that has waited enough, for the last time."""
-        now_s = math.inf if self._is_stopping else time.monotonic()
-        return [
-            one.message if one.until_s > now_s else replace(one.message, may_wait=False)
-            for one in parked
-            if isinstance(one.message, Admit)
-        ]
 
     def _read(self) -> FerryError | None:
         """Read the books again if they changed; why that could not be done, if so."""
@@ -369,17 +339,14 @@ class Ledger:
             message.seq, "settled", "failed", self._now_us(), cost=None, cost_source="unpriced"
         )
 
-    def _answer(self, waiting: list[_Waiting], verdicts: list[Verdict | None]) -> None:
+    def _answer(self, waiting: list[Waiting], verdicts: list[Verdict | None]) -> None:
         """Wake every asker in one hop to the event loop; keep those that wait for money."""
-        pairs = []
+        pairs: list[tuple[Waiting, Verdict | None]] = []
         for one, verdict in zip(waiting, verdicts, strict=True):
-            if not isinstance(verdict, Waits) or not isinstance(one.message, Admit):
-                pairs.append((one, verdict))
-            elif one.message.short == verdict.places:
-                self._parked.append(one)
+            if isinstance(verdict, Waits):
+                self._parked.keep(one, verdict)
             else:
-                message = replace(one.message, short=verdict.places)
-                self._parked.append(replace(one, message=message))
+                pairs.append((one, verdict))
         if not pairs or self._loop is None:
             return
         # A closed loop has no askers left.
@@ -387,7 +354,7 @@ class Ledger:
             self._loop.call_soon_threadsafe(_deliver, pairs)
 
 
-def _deliver(pairs: list[tuple[_Waiting, Verdict | None]]) -> None:
+def _deliver(pairs: list[tuple[Waiting, Verdict | None]]) -> None:
     for waiting, verdict in pairs:
         if not waiting.future.done():
             waiting.future.set_result(verdict)

@@ -523,8 +523,8 @@ async def test_a_caller_that_has_gone_is_dropped_and_those_behind_it_go_at_once(
         assert isinstance(await asyncio.wait_for(task, 10), Admission)
         await parked(ledger, 0)
     with looking(path) as connection:
-        found = connection.execute("SELECT count(*) FROM calls WHERE seq = ?", [gone.seq])
-        assert found.fetchone()[0] == 0
+        found = connection.execute("SELECT state, error_code FROM calls WHERE seq = ?", [gone.seq])
+        assert list(map(tuple, found)) == [("denied", "left_waiting")]
 
 
 @staged
