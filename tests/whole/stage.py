@@ -92,10 +92,15 @@ def secret_in(said: str) -> str:
 
 
 def stage(
-    directory: Path, providers: Mapping[str, str], *, upstream: str = "", more: str = ""
+    directory: Path,
+    providers: Mapping[str, str],
+    *,
+    server: str = "",
+    upstream: str = "",
+    more: str = "",
 ) -> Stage:
-    """A config with `providers` (name to base URL), further lines of `[upstream]`, and `more`."""
-    lines = ["[server]", 'database = "ferry.db"', 'listen = "127.0.0.1:0"', ""]
+    """A config with `providers` (name to base URL), further lines of two tables, and `more`."""
+    lines = ["[server]", 'database = "ferry.db"', 'listen = "127.0.0.1:0"', server, ""]
     lines += ["[upstream]", f"connections_max = {CONNECTIONS_MAX}", upstream, ""]
     for name, base_url in providers.items():
         lines += [f"[providers.{name}]", 'kind = "compatible"', f'base_url = "{base_url}"']

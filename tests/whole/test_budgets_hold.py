@@ -153,9 +153,10 @@ def usd(nanousd: int) -> str:
     return f"{nanousd // USD}.{nanousd % USD:09d}"
 
 
-def set_up(directory: Path, upstream: Upstream, caps: Sequence[Cap]) -> Run:
-    """The same, by ferry's own commands."""
-    made = stage(directory, {"up": upstream.base_url}, upstream="connect_s = 30")
+def set_up(directory: Path, upstream: Upstream, caps: Sequence[Cap], settings: str = "") -> Run:
+    """The same, by ferry's own commands; `settings`: of its server."""
+    providers = {"up": upstream.base_url}
+    made = stage(directory, providers, server=settings, upstream="connect_s = 30")
     prepaid = [cap for cap in caps if cap.period == "prepaid"]
     balance = "".join(f" --balance {usd(cap.limit_nanousd)}" for cap in prepaid)
     pinned = "--tenant acme" if any(cap.selector == "tenant=acme" for cap in caps) else ""
@@ -170,9 +171,11 @@ def set_up(directory: Path, upstream: Upstream, caps: Sequence[Cap]) -> Run:
 
 
 @contextmanager
-def running(directory: Path, caps: Sequence[Cap]) -> Iterator[tuple[Run, Server]]:
+def running(
+    directory: Path, caps: Sequence[Cap], settings: str = ""
+) -> Iterator[tuple[Run, Server]]:
     with Upstream() as upstream:
-        run = set_up(directory, upstream, caps)
+        run = set_up(directory, upstream, caps, settings)
         with serving(run.stage.path) as server:
             yield run, server
 
@@ -310,6 +313,21 @@ def test_six_budgets_at_once_hold_and_are_spent_to_the_end(tmp_path: Path, seed:
         print(found)
         assert (found.over, found.refused_though_free, found.unlike) == (0, 0, 0)
         assert found.denied == sum(row["error_code"] in REFUSED for row in rows) > 0
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", SEEDS)
+def test_call_that_may_wait_long_enough_is_refused_only_when_the_money_is_spent(
+    tmp_path: Path, seed: int
+) -> None:
+    dice = random.Random(4_000 + seed)
+    caps = six_caps(dice, CALLS * MEAN_NANOUSD)
+    with running(tmp_path, caps, "budget_wait_s = 60") as (run, server):
+        told = Told(fire(server.port, run.shots(dice, Mix(leaves=0.05), range(CALLS))))
+        assert told.others == []
+        assert {reply.code for reply in told.refused} == {"insufficient_quota"}
+        assert told.refused_before(90, with_doubt=True) == 0
+        check(run, server, told.replies, f"seed {seed}, 60 s to wait")
 
 
 @pytest.mark.soak
