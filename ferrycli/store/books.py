@@ -39,7 +39,7 @@ class GrantTerms:
     expires_us: int | None
     voided_us: int | None
     balance_nanousd: int
-    """What was left of the budget, holds included, right after this grant."""
+    """What was left of the budget right after this grant, what was held and in doubt included."""
 
     def is_usable(self, now_us: int) -> bool:
         """Whether it counts at `now_us`."""

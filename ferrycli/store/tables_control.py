@@ -108,7 +108,7 @@ class Grant(SQLModel, table=True):
     expires_at: int | None = big(default=None, nullable=True)
     voided_at: int | None = big(default=None, nullable=True)
     balance_nanousd: int = big()
-    """What was left of the budget, holds included, right after this grant."""
+    """What was left of the budget right after this grant, what was held and in doubt included."""
     held_nanousd: int = big()
     doubt_nanousd: int = big()
     drawn_nanousd: int = big()

@@ -230,18 +230,19 @@ def add_grant(session: Session, budget: Budget, money: Money, ids: IdMaker) -> t
 
 
 _LEFT = (
-    "SELECT coalesce(sum(CASE WHEN expires_at IS NULL OR expires_at > ?1"
-    " THEN amount_nanousd - drawn_nanousd - doubt_nanousd ELSE held_nanousd END), 0)"
+    "SELECT coalesce(sum(CASE WHEN voided_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)"
+    " THEN amount_nanousd - drawn_nanousd ELSE held_nanousd + doubt_nanousd END), 0)"
     " - max(0, (SELECT coalesce(sum(spent_nanousd), 0) FROM windows WHERE budget_id = ?2)"
     " - (SELECT coalesce(sum(drawn_nanousd), 0) FROM grants WHERE budget_id = ?2))"
-    " FROM grants WHERE budget_id = ?2 AND kind = 'grant' AND voided_at IS NULL"
+    " FROM grants WHERE budget_id = ?2 AND kind = 'grant'"
 )
 
 
 def left_of(connection: sqlite3.Connection, budget_id: str, now_us: int) -> int:
-    """What is left of a balance, what calls in flight hold of it included.
+    """What is left of a balance, what calls hold of it and what is in doubt included.
 
-    What was spent beyond all its grants is off it, so that it may be below 0.
+    Neither is spent: no percentage of it is used yet. What was spent beyond all its grants is off
+    it, so that it may be below 0.
     """
     (left,) = connection.execute(_LEFT, (now_us, budget_id)).fetchone()
     return int(left)
