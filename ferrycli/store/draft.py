@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.denials import BudgetRefusal
 from ferrycli.rules.errors import FerryError, LedgerUnavailable
-from ferrycli.rules.selectors import subject_text
-from ferrycli.rules.windows import is_rolling
-from ferrycli.store import corrections
+from ferrycli.rules.selectors import Selector, subject_text
+from ferrycli.rules.thresholds import percents
+from ferrycli.rules.windows import first_bucket, is_rolling
+from ferrycli.store import corrections, idempotency
 from ferrycli.store.admissions import Admissions, Denied
 from ferrycli.store.alerts import NewAlert, alert_values, crossed
 from ferrycli.store.endings import OVERRUN, Endings, OpenCall
@@ -44,9 +45,15 @@ from ferrycli.store.standings import Standings
 from ferrycli.store.till import Change, Place, windows_text
 from ferrycli.store.writes import Writes
 
-CORRECTED_MAX = 1_000
 _WRITE_SEQUENCE = "UPDATE meta SET value = ? WHERE name = 'sequence'"
-_WINDOWS_OF = "SELECT subject, max(start) FROM windows WHERE budget_id = ? GROUP BY subject"
+_REACHING = (
+    "SELECT subject FROM windows WHERE budget_id = ? AND start >= ? GROUP BY subject"
+    " HAVING sum(spent_nanousd) >= ? LIMIT ?"
+)
+REACHING_MAX = 1_000
+"""Windows of one budget that a batch looks at; of more, the command that set it tells."""
+AMOUNT_MAX = (1 << 63) - 1
+"""The most that a column holds."""
 
 
 class Draft:
@@ -220,6 +227,9 @@ class Draft:
             return
         written = self.endings.close(call, closing, self._writes, self._number())
         self.closed.add(closing.seq)
+        if written.state == "released" and call.has_idempotency_key:
+            # At once: the client may have asked again within this batch.
+            idempotency.unbind(self._memory.connection, closing.seq)
         tokens = closing.usage.input_total + closing.usage.output
         self._memory.limiter.settle(closing.seq, tokens, self._now)
         if written.reason == OVERRUN:
@@ -297,10 +307,22 @@ class Draft:
                 self._memory.alarms.rearm(before.at(terms, key))
             self._note_crossings(self._standings.at(terms, key))
         for terms in changed:
-            if terms.rules:
-                rows = self._memory.connection.execute(_WINDOWS_OF, [terms.id]).fetchall()
-                for subject, _ in rows:
-                    self._note_crossings(self._standings.now(terms, subject))
+            for subject in self._reaching(terms):
+                self._note_crossings(self._standings.now(terms, subject))
+
+    def _reaching(self, terms: Terms) -> list[str]:
+        """Subjects that may have reached a percentage: of many windows not each is looked at."""
+        if not terms.rules:
+            return []
+        if not Selector(terms.subject).is_each:
+            return [""]
+        # A budget of many windows has neither grants nor boosts.
+        least = -(-percents(terms.rules)[0] * terms.limit_nanousd // 100)
+        first, _ = self._memory.period(terms, self._now)
+        if is_rolling(terms.period):
+            first = first_bucket(terms.period, self._now)
+        values = (terms.id, first, min(least, AMOUNT_MAX), REACHING_MAX)
+        return [row[0] for row in self._memory.connection.execute(_REACHING, values)]
 
     def _note_crossings(self, standing: Standing) -> None:
         self._tell(standing, crossed(standing, self._now))
@@ -318,7 +340,7 @@ class Draft:
         connection = self._memory.connection
         self._writes.write(connection)
         self.change.write(connection)
-        for closing in self._late[:CORRECTED_MAX]:
+        for closing in self._late:
             self.has_corrected |= self._correct(closing)
         if self.sequence != self._memory.sequence:
             connection.execute(_WRITE_SEQUENCE, [str(self.sequence)])

@@ -88,8 +88,6 @@ class Endings:
             if not call.is_waiting:
                 writes.attempts.append(_attempt_values(call, closing, doubt, places))
             closing = _with_past(closing, call)
-        if closing.state == "released" and call.has_idempotency_key:
-            writes.unbound.append(closing.seq)
         writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
         return closing
 
