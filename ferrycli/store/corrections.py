@@ -21,6 +21,7 @@ from ferrycli.rules.windows import first_bucket, is_rolling, window_start
 from ferrycli.store import crossings
 from ferrycli.store.ids import seq_at, seq_prefix
 from ferrycli.store.matching import ADMITTED_AFTER_US
+from ferrycli.store.terms import pairs_of
 
 _ENDED = frozenset({"settled", "released", "recovered"})
 
@@ -310,7 +311,7 @@ def _counting_back(
     }
     rows = connection.execute(_COUNTING_BACK, [call.admitted_us]).fetchall()
     for budget, pairs, period, zone, is_prepaid in rows:
-        selector = Selector(tuple((name, value) for name, value in json.loads(pairs)))
+        selector = Selector(pairs_of(pairs))
         if (subject := selector.subject(facts)) is not None:
             start = window_start(period, ZoneInfo(zone), call.admitted_us)
             yield budget, subject, start, bool(is_prepaid)

@@ -69,7 +69,7 @@ class Delivery(SQLModel, table=True):
     alert_id: str = Field(primary_key=True)
     channel: str = Field(primary_key=True)
     recipient: str = Field(primary_key=True, default="")
-    """An address, where the channel itself names none."""
+    """An address, where the channel is mail; else empty."""
     state: str = "waiting"
     """`waiting`, `delivered` or `failed` (given up)."""
     tries: int = big()

@@ -697,10 +697,6 @@ def test_limits_of_a_selector_are_set_changed_and_taken_away(path: Path) -> None
     assert len(rows(path, "SELECT * FROM revisions WHERE object = 'limit'")) == 3
     set_limits(path, selector, Limits(rpm=5))
     assert limits(path) == [("tenant=acme,user=*", 5, None, None, 1)]
-    assert limit_changes.remove_limits(path, selector) == Limits(5)
-    assert limits(path) == []
-    with pytest.raises(NoSuchBudget):
-        limit_changes.remove_limits(path, selector)
 
 
 def test_limits_of_a_key_alone_stand_with_the_key(path: Path) -> None:
@@ -709,7 +705,7 @@ def test_limits_of_a_key_alone_stand_with_the_key(path: Path) -> None:
     (row,) = rows(path, "SELECT * FROM keys")
     assert (row["id"], row["rpm"], row["tpm"], row["parallel_max"]) == (made.id, 60, 1_000, None)
     assert limits(path) == []
-    assert limit_changes.remove_limits(path, parse_selector("key=acme")) == Limits(60, 1_000)
+    assert not limit_changes.set_limits(path, parse_selector("key=acme"), Limits(0, 0))
     assert rows(path, "SELECT rpm, tpm FROM keys") == [{"rpm": None, "tpm": None}]
 
 
