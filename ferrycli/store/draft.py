@@ -18,7 +18,7 @@ from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.store import corrections, idempotency
 from ferrycli.store.admissions import Admissions, Denied
 from ferrycli.store.alerts import NewAlert, alert_values, crossed
-from ferrycli.store.endings import OVERRUN, Endings, OpenCall
+from ferrycli.store.endings import Endings, OpenCall
 from ferrycli.store.learned import WRITE_LEARNED
 from ferrycli.store.memory import Memory
 from ferrycli.store.messages import (
@@ -232,9 +232,6 @@ class Draft:
             idempotency.unbind(self._memory.connection, closing.seq)
         tokens = closing.usage.input_total + closing.usage.output
         self._memory.limiter.settle(closing.seq, tokens, self._now)
-        if written.reason == OVERRUN:
-            # Not `written`, whose cost is that of earlier attempts too.
-            self._note_overrun(call, closing)
 
     def _record(self, message: Record) -> None:
         """A cost that happened: its row is written once, whole, and no budget is asked."""
@@ -292,7 +289,9 @@ class Draft:
             self._note_crossings(self._standings.now(terms, subject))
 
     def check(self, changed: Iterable[Terms]) -> None:
-        """Note what has been reached: in windows that this batch moved, and under new terms."""
+        """Note overruns, and what has been reached: in windows that moved, and under new terms."""
+        for call, closing in self.endings.overruns:
+            self._note_overrun(call, closing)
         budgets = self._memory.books.budgets
         moved = dict.fromkeys(
             (budgets[key[0]].id, key[1], key[2]) for key in self.change.windows if key[0] in budgets

@@ -434,6 +434,15 @@ def test_an_idempotency_key_stands_for_a_call_of_which_an_attempt_was_billed(
         assert getattr(verdict, "code", "") == code
 
 
+def test_an_attempt_that_was_billed_beyond_its_hold_says_so_and_is_told(teller: Teller) -> None:
+    new = teller.begin(to(20))
+    teller.again(new, failed(25, cost_source="reported"), to(20, "down"))
+    teller.do(settled(new, 5))
+    assert [one["reason"] for one in teller.attempts(new)] == ["overrun", ""]
+    assert [subject for _, subject, _, _ in teller.alerts("overrun")] == [str(new.seq)]
+    assert teller.window("b")[:2] == (30, 0)
+
+
 def test_a_key_is_free_for_who_asks_again_in_the_batch_that_releases_its_call(
     teller: Teller,
 ) -> None:
