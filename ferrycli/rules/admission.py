@@ -156,7 +156,7 @@ class _Round:
                     rule=way.rule,
                     reason=way.reason,
                 )
-                return Passage(admission, self._exhausted() if self._verdicts else ())
+                return Passage(admission, self._exhausted())
         return None
 
     def _usable_at(self, index: int) -> Contender:

@@ -202,13 +202,9 @@ class Limiter:
             minute.parallel -= 1
         self._journal.append(_Undo(seq, taken, is_take=False, over=tuple(places), tokens=over))
 
-    def mark(self) -> int:
-        """A place in what was done since `commit`, for `rollback`."""
-        return len(self._journal)
-
-    def rollback(self, mark: int = 0) -> None:
-        """Undo what was done since `mark`, or since `commit`."""
-        while len(self._journal) > mark:
+    def rollback(self) -> None:
+        """Undo what was done since `commit`."""
+        while self._journal:
             undo = self._journal.pop()
             if undo.is_take:
                 self._in_flight.pop(undo.seq, None)
@@ -222,7 +218,7 @@ class Limiter:
                     minute.parallel += 1
 
     def commit(self) -> None:
-        """Keep what was done; older marks mean nothing any more."""
+        """Keep what was done."""
         self._journal.clear()
 
     def _minute(self, id: str, subject: str) -> _Minute:

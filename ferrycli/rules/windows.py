@@ -143,10 +143,3 @@ def window_end(period: str, zone: tzinfo, start_us: int) -> int | None:
     if period == "total" or is_rolling(period):
         return None
     return day_start(next_first_day(period, from_us(start_us, zone).date()), zone)
-
-
-def admitted_bounds(period: str, zone: tzinfo, start_us: int) -> tuple[int, int | None]:
-    """From when, and until without when, calls count in the window (bucket) of `start_us`."""
-    if is_rolling(period):
-        return start_us, start_us + bucket_us(period)
-    return start_us, window_end(period, zone, start_us)

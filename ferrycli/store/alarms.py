@@ -21,7 +21,7 @@ REARMED_BELOW = 5
 
 _TOLD = (
     "SELECT 1 FROM alerts WHERE kind = 'budget' AND budget_id = ? AND subject = ?"
-    " AND threshold = ? AND limit_nanousd = ? AND created_at > ? LIMIT 1"
+    " AND threshold = ? AND limit_nanousd = ? AND created_at >= ? LIMIT 1"
 )
 
 Mark = tuple[str, str, int, int, int]
@@ -33,15 +33,20 @@ class Alarms:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._told: OrderedDict[Mark, bool] = OrderedDict()
+        self._told: OrderedDict[Mark, int | None] = OrderedDict()
+        """None: told. Else since when it is armed again, in UTC microseconds."""
 
     def fires(self, standing: Standing, alert: NewAlert) -> bool:
         """Whether this crossing is to be told; from then on it is."""
         mark = _mark(standing, alert.threshold, alert.window_start)
-        is_told = self._told.get(mark)
-        if is_told is None and is_rolling(standing.terms.period):
-            is_told = self._is_in_file(standing, alert)
-        self._told[mark] = True
+        is_known, since_us = mark in self._told, self._told.get(mark)
+        is_told = is_known and since_us is None
+        if not is_told and is_rolling(standing.terms.period):
+            if since_us is None:
+                # It is taken as not fallen since it was told within its span.
+                since_us = alert.created_at - span_us(standing.terms.period) + 1
+            is_told = self._is_in_file(alert, since_us)
+        self._told[mark] = None
         self._told.move_to_end(mark)
         if len(self._told) > MARKS_KEPT_MAX:
             self._told.popitem(last=False)
@@ -53,20 +58,21 @@ class Alarms:
             return
         for percent in percents(standing.terms.rules):
             if standing.used * 100 < (percent - REARMED_BELOW) * standing.base:
-                self._told[_mark(standing, percent, 0)] = False
+                # A command may tell it before this server does: the file is asked from here on.
+                self._told[_mark(standing, percent, 0)] = standing.window_start_us
 
     def forget(self) -> None:
         """What was told may not have been written."""
         self._told.clear()
 
-    def _is_in_file(self, standing: Standing, alert: NewAlert) -> bool:
-        """Whether a rolling window told this within its span: it is taken as not fallen since."""
+    def _is_in_file(self, alert: NewAlert, since_us: int) -> bool:
+        """Whether this was told at `since_us` or later."""
         values = (
             alert.budget_id,
             alert.subject,
             alert.threshold,
             alert.limit_nanousd,
-            alert.created_at - span_us(standing.terms.period),
+            since_us,
         )
         return self._connection.execute(_TOLD, values).fetchone() is not None
 

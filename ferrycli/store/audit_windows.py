@@ -26,6 +26,7 @@ from ferrycli.store.audit_entries import (
     with_parts,
 )
 from ferrycli.store.faults import Check, Fault, check, window_name
+from ferrycli.store.terms import pairs_of
 
 CLOCK_BACK_US = 2 * 3_600_000_000
 """A clock may have been set back by so much: what it says of before and after is not sure."""
@@ -114,8 +115,7 @@ def match(connection: sqlite3.Connection) -> Matching:
 def _watched(connection: sqlite3.Connection) -> Iterator[_Watched]:
     columns = "id, subject, period, zone, counts_from, created_at, removed_at"
     for row in connection.execute(f"SELECT {columns} FROM budgets"):
-        pairs = tuple((name, value) for name, value in json.loads(row[1]))
-        yield _Watched(row[0], pairs, *row[2:])
+        yield _Watched(row[0], pairs_of(row[1]), *row[2:])
 
 
 def _matching_sql(

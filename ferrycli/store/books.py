@@ -19,9 +19,9 @@ from ferrycli.rules.limits import LimitTerms
 from ferrycli.rules.pricing import Override, Rate
 from ferrycli.rules.routes import Assignment, Route
 from ferrycli.rules.selectors import ANY, Facts, Selector
-from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.usage import BUCKETS
 from ferrycli.store.routebooks import load_routes
+from ferrycli.store.terms import TERMS, pairs_of, terms_of
 
 T = TypeVar("T")
 RELEASES_KEPT_MAX = 1_000
@@ -39,7 +39,7 @@ class GrantTerms:
     expires_us: int | None
     voided_us: int | None
     balance_nanousd: int
-    """What was left of the budget, holds included, right after this grant."""
+    """What was left of the budget right after this grant, what was held and in doubt included."""
 
     def is_usable(self, now_us: int) -> bool:
         """Whether it counts at `now_us`."""
@@ -183,7 +183,7 @@ def _key_rows(connection: sqlite3.Connection) -> Iterable[_KeyRow]:
 def _limits(connection: sqlite3.Connection) -> Iterable[LimitTerms]:
     query = "SELECT id, selector, subject, rpm, tpm, parallel_max FROM limits"
     for row in connection.execute(f"{query} WHERE removed_at IS NULL"):
-        yield LimitTerms(row[0], row[1], _pairs(row[2]), *row[3:6])
+        yield LimitTerms(row[0], row[1], pairs_of(row[2]), *row[3:6])
 
 
 def _releases(connection: sqlite3.Connection) -> Iterable[tuple[str, int]]:
@@ -204,32 +204,9 @@ def _grants(connection: sqlite3.Connection) -> dict[str, tuple[GrantTerms, ...]]
     return found
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((dimension, value) for dimension, value in json.loads(text))
-
-
 def _budgets(connection: sqlite3.Connection) -> Iterable[tuple[str, Terms]]:
-    columns = (
-        "key_id, id, selector, period, zone, limit_nanousd, mode, clamp, counts_from, subject,"
-        " rules, allow_unpriced, is_prepaid, owner"
-    )
-    for row in connection.execute(f"SELECT {columns} FROM budgets WHERE removed_at IS NULL"):
-        terms = Terms(
-            id=row[1],
-            selector=row[2],
-            period=row[3],
-            zone=row[4],
-            limit_nanousd=row[5],
-            mode=row[6],
-            clamp=row[7],
-            counts_from_us=row[8],
-            subject=_pairs(row[9]),
-            rules=tuple(parse_rule(text) for text in json.loads(row[10])),
-            allow_unpriced=bool(row[11]),
-            is_prepaid=bool(row[12]),
-            owner=row[13],
-        )
-        yield row[0], terms
+    for row in connection.execute(f"SELECT key_id, {TERMS} FROM budgets WHERE removed_at IS NULL"):
+        yield row[0], terms_of(row[1:])
 
 
 def overrides(connection: sqlite3.Connection) -> Iterable[Override]:

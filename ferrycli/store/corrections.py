@@ -20,9 +20,8 @@ from ferrycli.rules.shares import Parts, doubt_of_grants, parted
 from ferrycli.rules.windows import first_bucket, is_rolling, window_start
 from ferrycli.store import crossings
 from ferrycli.store.ids import seq_at, seq_prefix
-
-WAITED_US = 3_600_000_000
-"""A call is admitted at most so long after its id was made."""
+from ferrycli.store.matching import ADMITTED_AFTER_US
+from ferrycli.store.terms import pairs_of
 
 _ENDED = frozenset({"settled", "released", "recovered"})
 
@@ -59,7 +58,7 @@ _DOUBTFUL = (
     f" AND c.state <> 'held' AND c.doubt_nanousd > 0 AND c.windows <> '' AND {_NAMED}"
     " UNION SELECT a.call_seq FROM attempts a, json_each(a.windows) w"
     " JOIN calls c ON c.seq = a.call_seq AND c.state <> 'held'"
-    f" WHERE a.doubt_nanousd > 0 AND a.windows <> '' AND {_NAMED} ORDER BY 1"
+    f" WHERE a.call_seq >= ?1 AND a.doubt_nanousd > 0 AND a.windows <> '' AND {_NAMED} ORDER BY 1"
 )
 _COUNTING_BACK = (
     "SELECT id, subject, period, zone, is_prepaid FROM budgets"
@@ -208,7 +207,7 @@ def doubtful(
     if first is None:
         return []
     # A row key may be older than its admission by the time that a call waited.
-    values = (seq_at(first - WAITED_US), budget_id, first, subject)
+    values = (seq_at(first - ADMITTED_AFTER_US), budget_id, first, subject)
     return [row[0] for row in connection.execute(_DOUBTFUL, values)]
 
 
@@ -312,7 +311,7 @@ def _counting_back(
     }
     rows = connection.execute(_COUNTING_BACK, [call.admitted_us]).fetchall()
     for budget, pairs, period, zone, is_prepaid in rows:
-        selector = Selector(tuple((name, value) for name, value in json.loads(pairs)))
+        selector = Selector(pairs_of(pairs))
         if (subject := selector.subject(facts)) is not None:
             start = window_start(period, ZoneInfo(zone), call.admitted_us)
             yield budget, subject, start, bool(is_prepaid)

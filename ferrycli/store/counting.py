@@ -24,13 +24,16 @@ from ferrycli.rules.windows import (
 from ferrycli.store.ids import seq_at
 from ferrycli.store.matching import ENDED, Spent, Wanted, spent, spent_in_flight
 
-RECENT_US = 60 * MICROSECONDS
-"""A row is written at most so long after its row key was made: what is older was there to see."""
+RECENT_US = 180 * MICROSECONDS
+"""A row is written at most so long after its row key was made: what is older was there to see.
+
+A call waits for money a minute at the most."""
 
 _RECENT = f"SELECT c.seq FROM calls c WHERE c.seq >= ? AND {ENDED}"
 _OPEN = "SELECT seq FROM calls WHERE state = 'held'"
 _LAST_CORRECTION = "SELECT coalesce(max(rowid), 0) FROM corrections"
-_CORRECTED = "SELECT DISTINCT call_seq FROM corrections WHERE rowid > ?"
+# Without DISTINCT, for which all of an index would be read, under the lock.
+_CORRECTED = "SELECT call_seq FROM corrections WHERE rowid > ?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,20 +16,13 @@ from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.store import alerts
 from ferrycli.store.alarms import Alarms
 from ferrycli.store.ids import IdMaker
-from ferrycli.store.reads_budgets import BudgetFacts, budgets, standing_of, window_at
+from ferrycli.store.reads_budgets import standing_in, window_at
+from ferrycli.store.terms import TERMS, terms_of
 
 Key = tuple[str, str, int]
 """Budget, subject, start."""
 
-AFTER_ALL = (1 << 63) - 1
-"""A clock that was set back leaves buckets of later times, and they count."""
-
-_PAIRS = "SELECT subject FROM budgets WHERE id = ? AND removed_at IS NULL"
-_AMOUNTS = (
-    "SELECT coalesce(sum(spent_nanousd), 0), coalesce(sum(held_nanousd), 0),"
-    " coalesce(sum(doubt_nanousd), 0) FROM windows"
-    " WHERE budget_id = ? AND subject = ? AND start BETWEEN ? AND ?"
-)
+_TERMS = f"SELECT {TERMS} FROM budgets WHERE id = ? AND removed_at IS NULL"
 
 
 def note(connection: sqlite3.Connection, moved: Mapping[Key, int], now_us: int) -> int:
@@ -62,25 +55,13 @@ def _standing(connection: sqlite3.Connection, key: Key, now_us: int) -> Iterator
 
     Of a rolling budget the span up to now, if the bucket is one of it.
     """
-    facts = _facts(connection, key[0], now_us)
-    if facts is None or not facts.terms.rules:
+    row = connection.execute(_TERMS, [key[0]]).fetchone()
+    if row is None or not (terms := terms_of(row)).rules:
         return
-    budget_id, subject, start = key
-    first, last = start, start
+    _, subject, start = key
     window: tuple[int, int | None] = (start, None)
-    if is_rolling(facts.terms.period):
-        first, last = first_bucket(facts.terms.period, now_us), AFTER_ALL
-        window = window_at(facts.terms, now_us)
-        if start < first:
+    if is_rolling(terms.period):
+        window = window_at(terms, now_us)
+        if start < first_bucket(terms.period, now_us):
             return
-    spent, held, doubt = connection.execute(_AMOUNTS, (budget_id, subject, first, last)).fetchone()
-    amounts = (spent, held, doubt)
-    yield standing_of(facts.terms, facts.grants, window, amounts, subject, now_us)
-
-
-def _facts(connection: sqlite3.Connection, budget_id: str, now_us: int) -> BudgetFacts | None:
-    row = connection.execute(_PAIRS, [budget_id]).fetchone()
-    if row is None:
-        return None
-    every = budgets(connection, now_us, row[0], has_windows=False)
-    return next((one for one in every if one.terms.id == budget_id), None)
+    yield standing_in(connection, terms, window, subject, now_us)

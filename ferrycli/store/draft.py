@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.denials import BudgetRefusal
 from ferrycli.rules.errors import FerryError, LedgerUnavailable
-from ferrycli.rules.selectors import subject_text
-from ferrycli.rules.windows import is_rolling
-from ferrycli.store import corrections
+from ferrycli.rules.selectors import Selector, subject_text
+from ferrycli.rules.thresholds import percents
+from ferrycli.rules.windows import first_bucket, is_rolling
+from ferrycli.store import corrections, idempotency
 from ferrycli.store.admissions import Admissions, Denied
 from ferrycli.store.alerts import NewAlert, alert_values, crossed
-from ferrycli.store.endings import OVERRUN, Endings, OpenCall
+from ferrycli.store.endings import Endings, OpenCall
 from ferrycli.store.learned import WRITE_LEARNED
 from ferrycli.store.memory import Memory
 from ferrycli.store.messages import (
@@ -44,9 +45,15 @@ from ferrycli.store.standings import Standings
 from ferrycli.store.till import Change, Place, windows_text
 from ferrycli.store.writes import Writes
 
-CORRECTED_MAX = 1_000
 _WRITE_SEQUENCE = "UPDATE meta SET value = ? WHERE name = 'sequence'"
-_WINDOWS_OF = "SELECT subject, max(start) FROM windows WHERE budget_id = ? GROUP BY subject"
+_REACHING = (
+    "SELECT subject FROM windows WHERE budget_id = ? AND start >= ? GROUP BY subject"
+    " HAVING sum(spent_nanousd) >= ? LIMIT ?"
+)
+REACHING_MAX = 1_000
+"""Windows of one budget that a batch looks at; of more, the command that set it tells."""
+AMOUNT_MAX = (1 << 63) - 1
+"""The most that a column holds."""
 
 
 class Draft:
@@ -163,10 +170,7 @@ class Draft:
         if call is None:
             return LedgerUnavailable("the call is over")
         if not call.is_waiting:
-            was, ended = call, question.ended
-            call, closing = self.endings.end_attempt(question.seq, was, ended, self._writes)
-            if closing.reason == OVERRUN:
-                self._note_overrun(was, closing)
+            call = self.endings.end_attempt(question.seq, call, question.ended, self._writes)
         self.opened[question.seq] = call
         if not question.candidates:
             return LedgerUnavailable("there is no other target")
@@ -223,11 +227,11 @@ class Draft:
             return
         written = self.endings.close(call, closing, self._writes, self._number())
         self.closed.add(closing.seq)
+        if written.state == "released" and call.has_idempotency_key:
+            # At once: the client may have asked again within this batch.
+            idempotency.unbind(self._memory.connection, closing.seq)
         tokens = closing.usage.input_total + closing.usage.output
         self._memory.limiter.settle(closing.seq, tokens, self._now)
-        if written.reason == OVERRUN:
-            # Not `written`, whose cost is that of earlier attempts too.
-            self._note_overrun(call, closing)
 
     def _record(self, message: Record) -> None:
         """A cost that happened: its row is written once, whole, and no budget is asked."""
@@ -285,7 +289,9 @@ class Draft:
             self._note_crossings(self._standings.now(terms, subject))
 
     def check(self, changed: Iterable[Terms]) -> None:
-        """Note what has been reached: in windows that this batch moved, and under new terms."""
+        """Note overruns, and what has been reached: in windows that moved, and under new terms."""
+        for call, closing in self.endings.overruns:
+            self._note_overrun(call, closing)
         budgets = self._memory.books.budgets
         moved = dict.fromkeys(
             (budgets[key[0]].id, key[1], key[2]) for key in self.change.windows if key[0] in budgets
@@ -300,10 +306,22 @@ class Draft:
                 self._memory.alarms.rearm(before.at(terms, key))
             self._note_crossings(self._standings.at(terms, key))
         for terms in changed:
-            if terms.rules:
-                rows = self._memory.connection.execute(_WINDOWS_OF, [terms.id]).fetchall()
-                for subject, _ in rows:
-                    self._note_crossings(self._standings.now(terms, subject))
+            for subject in self._reaching(terms):
+                self._note_crossings(self._standings.now(terms, subject))
+
+    def _reaching(self, terms: Terms) -> list[str]:
+        """Subjects that may have reached a percentage: of many windows not each is looked at."""
+        if not terms.rules:
+            return []
+        if not Selector(terms.subject).is_each:
+            return [""]
+        # A budget of many windows has neither grants nor boosts.
+        least = -(-percents(terms.rules)[0] * terms.limit_nanousd // 100)
+        first, _ = self._memory.period(terms, self._now)
+        if is_rolling(terms.period):
+            first = first_bucket(terms.period, self._now)
+        values = (terms.id, first, min(least, AMOUNT_MAX), REACHING_MAX)
+        return [row[0] for row in self._memory.connection.execute(_REACHING, values)]
 
     def _note_crossings(self, standing: Standing) -> None:
         self._tell(standing, crossed(standing, self._now))
@@ -321,7 +339,7 @@ class Draft:
         connection = self._memory.connection
         self._writes.write(connection)
         self.change.write(connection)
-        for closing in self._late[:CORRECTED_MAX]:
+        for closing in self._late:
             self.has_corrected |= self._correct(closing)
         if self.sequence != self._memory.sequence:
             connection.execute(_WRITE_SEQUENCE, [str(self.sequence)])

@@ -20,7 +20,7 @@ from ferrycli.store.till import Change, Place, windows_text
 from ferrycli.store.writes import Writes
 
 OVERRUN = "overrun"
-"""The `reason` of a call that cost more than was held for it."""
+"""The `reason` of a call or an attempt that cost more than was held for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +70,29 @@ class Endings:
         self._now = now_us
         self.has_freed = False
         """Whether money came back that somebody may wait for."""
+        self.overruns: list[tuple[OpenCall, Closing]] = []
+        """Attempts that cost more than they held, each with its own cost."""
         self.answers: list[tuple[str, str, int, int | None]] = []
         """Route, feature, tokens and bound of answers, to be learned once this is committed."""
 
     def close(self, call: OpenCall, closing: Closing, writes: Writes, number: int) -> Closing:
-        """Finish `call`; the closing as it is written, which names an overrun."""
+        """Finish `call`; the closing as it is written."""
         cost = closing.cost_nanousd or 0
         is_known = closing.is_cost_known and closing.cost is not None
         doubt, places = self._end_hold(call, cost, is_known=is_known)
         if places != call.places:
             writes.joined.append((windows_text(places), closing.seq))
-        closing = _with_overrun(closing, call)
+        closing = self._marked(call, closing)
         self._learn(closing, call)
         if call.attempt > 1 or call.is_waiting:
             if not call.is_waiting:
                 writes.attempts.append(_attempt_values(call, closing, doubt, places))
             closing = _with_past(closing, call)
-        if closing.state == "released" and call.has_idempotency_key:
-            writes.unbound.append(closing.seq)
         writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
         return closing
 
-    def end_attempt(
-        self, seq: int, call: OpenCall, ended: Ended, writes: Writes
-    ) -> tuple[OpenCall, Closing]:
-        """Give back what a failed attempt held, but for what it may have cost.
-
-        What is left of the call, and the attempt's end as it is written.
-        """
+    def end_attempt(self, seq: int, call: OpenCall, ended: Ended, writes: Writes) -> OpenCall:
+        """Give back what a failed attempt held, but for what it may have cost; what is left."""
         closing = Closing(
             seq,
             "settled" if ended.is_billed else "released",
@@ -110,11 +105,11 @@ class Endings:
             is_cost_known=ended.is_cost_known,
             cost_source=_source(ended),
         )
-        closing = _with_overrun(closing, call)
         cost = closing.cost_nanousd or 0
         doubt, places = self._end_hold(call, cost, is_known=ended.is_cost_known)
+        closing = self._marked(call, closing)
         writes.attempts.append(_attempt_values(call, closing, doubt, places))
-        left = replace(
+        return replace(
             call,
             hold_nanousd=0,
             places=(),
@@ -124,7 +119,13 @@ class Endings:
             past_doubt_nanousd=call.past_doubt_nanousd + doubt,
             is_past_unpriced=call.is_past_unpriced or closing.cost is None,
         )
-        return left, closing
+
+    def _marked(self, call: OpenCall, closing: Closing) -> Closing:
+        """`closing`; where a provider billed more than it was allowed, its row says so."""
+        if call.output_held is None or (closing.cost_nanousd or 0) <= call.hold_nanousd:
+            return closing
+        self.overruns.append((call, closing))
+        return replace(closing, reason=OVERRUN)
 
     def _end_hold(
         self, call: OpenCall, cost: int, *, is_known: bool
@@ -171,13 +172,6 @@ def _source(ended: Ended) -> str:
     if not ended.is_billed:
         return ""
     return "unpriced" if ended.cost is None else ended.cost_source
-
-
-def _with_overrun(closing: Closing, call: OpenCall) -> Closing:
-    """The closing, which says so where a provider billed more than was held for it."""
-    if call.output_held is None or (closing.cost_nanousd or 0) <= call.hold_nanousd:
-        return closing
-    return replace(closing, reason=OVERRUN)
 
 
 def _with_past(closing: Closing, call: OpenCall) -> Closing:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlmodel import Session, col, select
 
-from ferrycli.rules.errors import NoSuchBudget
 from ferrycli.rules.selectors import Selector
 from ferrycli.store import changes, selecting, terms_changes
 from ferrycli.store.planning import Limits
 from ferrycli.store.selecting import Chosen
 from ferrycli.store.tables import Key
 from ferrycli.store.tables_control import Limit
+from ferrycli.store.terms import pairs_text
 
 
 def set_limits(
@@ -40,7 +38,7 @@ def set_limits(
             row = Limit(
                 id=changes.make_ids().make().text("l"),
                 selector=str(found.selector),
-                subject=terms_changes.pairs_text(found.pairs),
+                subject=pairs_text(found.pairs),
                 created_at=now_us,
                 revision=0,
             )
@@ -52,35 +50,12 @@ def set_limits(
         return _held(row)
 
 
-def remove_limits(path: Path, selector: Selector) -> Limits:
-    """Take every limit of `selector` away; what they were. Raises `NoSuchKey` or `NoSuchBudget`."""
-    with _found(path, selector) as (session, found):
-        row: Key | Limit | None = _limit(session, found)
-        if found.own_key_id:
-            row = session.get_one(Key, found.own_key_id)
-        if row is None or not (before := _held(row)):
-            raise NoSuchBudget(str(found.selector))
-        terms_changes.apply_limits(row, Limits(0, 0, 0))
-        if isinstance(row, Limit):
-            terms_changes.end(session, row, changes.now_us())
-        else:
-            row.version += 1
-            session.add(row)
-        return before
-
-
-@contextmanager
-def _found(path: Path, selector: Selector) -> Iterator[tuple[Session, Chosen]]:
-    with changes.changing(path) as session:
-        yield session, selecting.chosen(terms_changes.raw(session), selector)
-
-
 def _held(row: Key | Limit) -> Limits:
     return Limits(row.rpm, row.tpm, row.parallel_max)
 
 
 def _limit(session: Session, found: Chosen) -> Limit | None:
     query = select(Limit).where(
-        Limit.subject == terms_changes.pairs_text(found.pairs), col(Limit.removed_at).is_(None)
+        Limit.subject == pairs_text(found.pairs), col(Limit.removed_at).is_(None)
     )
     return session.exec(query).first()

@@ -58,7 +58,8 @@ _FROM_CALLS = f"calls c WHERE {ENDED}"
 _FROM_EARLIER = (
     f"attempts a JOIN calls c ON c.seq = a.call_seq WHERE {ENDED} AND a.number < c.attempts"
 )
-_FROM_OPEN = f"attempts a JOIN calls c ON c.seq = a.call_seq WHERE {OPEN}"
+# CROSS JOIN keeps the order: calls in flight are few, and have an index of their own.
+_FROM_OPEN = f"calls c CROSS JOIN attempts a ON a.call_seq = c.seq WHERE {OPEN}"
 
 
 def match_sql(pairs: Pairs, *, is_attempt: bool = False) -> tuple[str, list[str]]:

@@ -7,7 +7,6 @@ of a prepaid budget is what was granted, less what expired or was voided unused.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,6 @@ from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
 from ferrycli.rules.filters import Comparison, Every
 from ferrycli.rules.pace import RECENT_US
 from ferrycli.rules.selectors import Selector
-from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.windows import (
     first_bucket,
     is_rolling,
@@ -31,6 +29,7 @@ from ferrycli.rules.windows import (
 from ferrycli.store import matching
 from ferrycli.store.matching import Wanted
 from ferrycli.store.sums import Question, sums
+from ferrycli.store.terms import TERMS, pairs_text, terms_of
 from ferrycli.store.where import DAILY_FIELDS
 
 ALERTS_READ_MAX = 200
@@ -87,15 +86,18 @@ class BudgetFacts:
         return self.standings[0] if self.standings else None
 
 
-_COLUMNS = (
-    "id, selector, period, zone, limit_nanousd, mode, clamp, counts_from, subject, rules,"
-    " allow_unpriced, is_prepaid, owner, key_id, created_at, revision"
-)
 _GRANTS = (
     "SELECT id, kind, external_id, amount_nanousd, note, created_at, expires_at, voided_at,"
     " balance_nanousd, held_nanousd, doubt_nanousd, drawn_nanousd FROM grants"
     " WHERE budget_id = ? ORDER BY expires_at IS NULL, expires_at, created_at, id"
 )
+_WINDOW = (
+    "SELECT coalesce(sum(spent_nanousd), 0), coalesce(sum(held_nanousd), 0),"
+    " coalesce(sum(doubt_nanousd), 0) FROM windows"
+    " WHERE budget_id = ? AND subject = ? AND start BETWEEN ? AND ?"
+)
+_AFTER_ALL = (1 << 63) - 1
+"""A clock that was set back leaves buckets of later times, and they count."""
 _WINDOWS = (
     "SELECT subject, sum(spent_nanousd), sum(held_nanousd), sum(doubt_nanousd) FROM windows"
     " WHERE budget_id = ? AND start >= ? AND start < ? GROUP BY subject"
@@ -114,7 +116,7 @@ def budgets(
     `subject`: only those of these pairs, as the column holds them. `has_windows`: with standings,
     of which there may be very many.
     """
-    query = f"SELECT {_COLUMNS} FROM budgets WHERE removed_at IS NULL"
+    query = f"SELECT {TERMS}, key_id, created_at, revision FROM budgets WHERE removed_at IS NULL"
     query += "" if subject is None else " AND subject = ?"
     rows = connection.execute(
         f"{query} ORDER BY created_at, id", () if subject is None else (subject,)
@@ -126,7 +128,7 @@ def of_selector(
     connection: sqlite3.Connection, selector: Selector, now_us: int, *, has_windows: bool = True
 ) -> list[BudgetFacts]:
     """Every budget of exactly these pairs, with a key's id."""
-    subject = subject_column(selector.pairs)
+    subject = pairs_text(selector.pairs)
     return budgets(connection, now_us, subject, has_windows=has_windows)
 
 
@@ -218,42 +220,17 @@ def period_named(terms: Terms) -> str:
     return "balance" if terms.is_prepaid else terms.period
 
 
-def subject_column(pairs: Sequence[tuple[str, str]]) -> str:
-    """Pairs as the column `subject` of budgets and limits holds them."""
-    return json.dumps([list(pair) for pair in pairs])
-
-
 def _facts(
     connection: sqlite3.Connection, row: tuple[Any, ...], now_us: int, *, has_windows: bool
 ) -> BudgetFacts:
     *named, key_id, created_at, revision = row
-    terms = _terms(named)
-    grants = tuple(GrantRow(*grant) for grant in connection.execute(_GRANTS, (terms.id,)))
+    terms = terms_of(named)
+    grants = grants_of(connection, terms.id)
     standings = sorted(
         _standings(connection, terms, grants, now_us) if has_windows else (),
         key=lambda one: (-(one.used * 100 // max(one.base, 1)), -one.spent, one.subject),
     )
     return BudgetFacts(terms, key_id, created_at, revision, tuple(standings), grants)
-
-
-def _terms(row: Sequence[Any]) -> Terms:
-    id, selector, period, zone, limit, mode, clamp, counts_from, subject, *policy = row
-    rules, allow_unpriced, is_prepaid, owner = policy
-    return Terms(
-        id=id,
-        selector=selector,
-        period=period,
-        zone=zone,
-        limit_nanousd=limit,
-        mode=mode,
-        clamp=clamp,
-        counts_from_us=counts_from,
-        subject=tuple((name, value) for name, value in json.loads(subject)),
-        rules=tuple(parse_rule(text) for text in json.loads(rules)),
-        allow_unpriced=bool(allow_unpriced),
-        is_prepaid=bool(is_prepaid),
-        owner=owner,
-    )
 
 
 def _standings(
@@ -267,6 +244,27 @@ def _standings(
         rows = [("", 0, 0, 0)]
     for subject, spent, held, doubt in rows:
         yield standing_of(terms, grants, (start, end), (spent, held, doubt), subject, now_us)
+
+
+def grants_of(connection: sqlite3.Connection, budget_id: str) -> tuple[GrantRow, ...]:
+    """The grants and boosts of a budget, in the order in which they are drawn."""
+    return tuple(GrantRow(*row) for row in connection.execute(_GRANTS, (budget_id,)))
+
+
+def standing_in(
+    connection: sqlite3.Connection,
+    terms: Terms,
+    window: tuple[int, int | None],
+    subject: str,
+    now_us: int,
+) -> Standing:
+    """The standing of one window for one subject; of a rolling budget, of the span up to now."""
+    first = last = window[0]
+    if is_rolling(terms.period):
+        first, last = first_bucket(terms.period, now_us), _AFTER_ALL
+    amounts = connection.execute(_WINDOW, (terms.id, subject, first, last)).fetchone()
+    grants = grants_of(connection, terms.id)
+    return standing_of(terms, grants, window, tuple(amounts), subject, now_us)
 
 
 def window_at(terms: Terms, now_us: int) -> tuple[int, int | None]:

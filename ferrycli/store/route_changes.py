@@ -39,13 +39,13 @@ from ferrycli.rules.routes import (
 from ferrycli.rules.routing import ProviderTerms, accepts
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.thresholds import parse_rule
-from ferrycli.store import changes, routebooks, selecting
+from ferrycli.store import changes, routebooks, selecting, terms_changes
 from ferrycli.store.connect import open_reader
 from ferrycli.store.tables import Budget
 from ferrycli.store.tables_control import Assignment as AssignmentRow
-from ferrycli.store.tables_control import Revision
 from ferrycli.store.tables_control import Route as RouteRow
-from ferrycli.store.terms_changes import pairs_text, raw
+from ferrycli.store.terms import pairs_text
+from ferrycli.store.terms_changes import raw
 
 T = TypeVar("T")
 
@@ -188,20 +188,10 @@ def _write(session: Session, route: Route) -> None:
     now_us = changes.now_us()
     if row is None:
         id = changes.make_ids().make().text(ROUTE_PREFIX)
-        row = RouteRow(id=id, name=route.name, created_at=now_us)
-    else:
-        row.revision += 1
+        row = RouteRow(id=id, name=route.name, created_at=now_us, revision=0)
     row.targets, row.settings = targets_json(route), settings_json(route)
     row.cheaper, row.free = route.cheaper, route.free
-    _keep(session, row, now_us)
-
-
-def _keep(session: Session, row: RouteRow | AssignmentRow, now_us: int) -> None:
-    """The row as it now is, and its revision."""
-    session.add(row)
-    kind = "route" if isinstance(row, RouteRow) else "assignment"
-    content = json.dumps(row.model_dump(), ensure_ascii=False)
-    session.add(Revision(object=kind, id=row.id, revision=row.revision, at=now_us, content=content))
+    terms_changes.change(session, row, now_us)
 
 
 def remove_route(path: Path, name: str) -> Route:
@@ -220,10 +210,7 @@ def remove_route(path: Path, name: str) -> Route:
         if users:
             raise RouteInUse(name, tuple(dict.fromkeys(users)))
         query = select(RouteRow).where(RouteRow.name == name, col(RouteRow.removed_at).is_(None))
-        row = session.exec(query).one()
-        row.removed_at = now_us
-        row.revision += 1
-        _keep(session, row, now_us)
+        terms_changes.end(session, session.exec(query).one(), now_us)
         return routes[name]
 
 
@@ -268,12 +255,10 @@ def assign(path: Path, plan: AssignmentPlan) -> Assigned:
         row = None if before is None else session.get(AssignmentRow, before.id)
         if row is None:
             id = changes.make_ids().make().text(ASSIGNMENT_PREFIX)
-            row = AssignmentRow(id=id, selector=text, created_at=now_us)
-        else:
-            row.revision += 1
+            row = AssignmentRow(id=id, selector=text, created_at=now_us, revision=0)
         row.selector, row.subject = text, pairs_text(found.pairs)
         row.route, row.output_max, row.until_at = plan.route, plan.output_max, plan.until_us
-        _keep(session, row, now_us)
+        terms_changes.change(session, row, now_us)
         made = Assignment(
             row.id, Selector(found.pairs), text, plan.route, plan.until_us, plan.output_max
         )
@@ -308,9 +293,5 @@ def unassign(path: Path, named: Selector | str) -> Assignment:
         if not found:
             known = tuple(one.selector_text for one in assignments)
             raise NoSuchAssignment(str(named), known)
-        row = session.get(AssignmentRow, found[0].id)
-        assert row is not None
-        row.removed_at = now_us
-        row.revision += 1
-        _keep(session, row, now_us)
+        terms_changes.end(session, session.get_one(AssignmentRow, found[0].id), now_us)
         return found[0]

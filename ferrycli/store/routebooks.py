@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
 from ferrycli.rules.routes import Assignment, Route, route_of
 from ferrycli.rules.selectors import Selector
+from ferrycli.store.terms import pairs_of
 
 
 def load_routes(
@@ -23,9 +23,6 @@ def _assignments(connection: sqlite3.Connection) -> list[Assignment]:
     columns = "id, subject, selector, route, until_at, output_max"
     query = f"SELECT {columns} FROM assignments WHERE removed_at IS NULL ORDER BY id"
     return [
-        Assignment(row[0], Selector(_pairs(row[1])), *row[2:]) for row in connection.execute(query)
+        Assignment(row[0], Selector(pairs_of(row[1])), *row[2:])
+        for row in connection.execute(query)
     ]
-
-
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((dimension, value) for dimension, value in json.loads(text))

@@ -167,8 +167,6 @@ class Closing:
     finish_reason: str = ""
     reason: str = ""
     """Empty keeps the reason of the admission."""
-    is_dispatched: bool = True
-    """The request may have reached a provider."""
 
     @property
     def cost_nanousd(self) -> int | None:

@@ -69,7 +69,7 @@ class Delivery(SQLModel, table=True):
     alert_id: str = Field(primary_key=True)
     channel: str = Field(primary_key=True)
     recipient: str = Field(primary_key=True, default="")
-    """An address, where the channel itself names none."""
+    """An address, where the channel is mail; else empty."""
     state: str = "waiting"
     """`waiting`, `delivered` or `failed` (given up)."""
     tries: int = big()
@@ -108,7 +108,7 @@ class Grant(SQLModel, table=True):
     expires_at: int | None = big(default=None, nullable=True)
     voided_at: int | None = big(default=None, nullable=True)
     balance_nanousd: int = big()
-    """What was left of the budget, holds included, right after this grant."""
+    """What was left of the budget right after this grant, what was held and in doubt included."""
     held_nanousd: int = big()
     doubt_nanousd: int = big()
     drawn_nanousd: int = big()

@@ -1,4 +1,4 @@
-"""Rows of budgets, limits and grants as commands change them, within a session that is open.
+"""Rows of budgets, limits, routes and grants as commands change them, in a session that is open.
 
 Every row keeps its history: a change raises `revision` and leaves the row in `revisions`. What is
 refused raises before anything is added, so that the transaction ends without a change.
@@ -17,18 +17,20 @@ from ferrycli.rules.budget import Terms
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
 from ferrycli.rules.selectors import Selector
-from ferrycli.rules.thresholds import Rule, parse_rule
 from ferrycli.rules.windows import is_zoneless
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.matching import Spent
 from ferrycli.store.planning import Limits, Money
 from ferrycli.store.tables import Budget, Key
-from ferrycli.store.tables_control import Assignment, Grant, Limit, Revision
+from ferrycli.store.tables_control import Assignment, Grant, Limit, Revision, Route
+from ferrycli.store.terms import pairs_of, pairs_text, rules_text
 
 Pairs = Sequence[tuple[str, str]]
-Kept = Budget | Limit | Assignment
+Kept = Budget | Limit | Route | Assignment
 """Rows with a history."""
-_KINDS: dict[type[Kept], str] = {Budget: "budget", Limit: "limit", Assignment: "assignment"}
+_KINDS: dict[type[Kept], str] = {
+    Budget: "budget", Limit: "limit", Route: "route", Assignment: "assignment",
+}  # fmt: skip
 
 
 def raw(session: Session) -> sqlite3.Connection:
@@ -36,35 +38,6 @@ def raw(session: Session) -> sqlite3.Connection:
     connection: Any = session.connection().connection.driver_connection
     assert isinstance(connection, sqlite3.Connection)
     return connection
-
-
-def pairs_text(pairs: Pairs) -> str:
-    """Pairs as the column `subject` holds them."""
-    return json.dumps([list(pair) for pair in pairs])
-
-
-def pairs_of(subject: str) -> tuple[tuple[str, str], ...]:
-    """Pairs from the column `subject`."""
-    return tuple((dimension, value) for dimension, value in json.loads(subject))
-
-
-def terms_of(row: Budget) -> Terms:
-    """A budget's row as it is judged."""
-    return Terms(
-        id=row.id,
-        selector=row.selector,
-        period=row.period,
-        zone=row.zone,
-        limit_nanousd=row.limit_nanousd,
-        mode=row.mode,
-        clamp=row.clamp,
-        counts_from_us=row.counts_from,
-        subject=pairs_of(row.subject),
-        rules=tuple(parse_rule(text) for text in json.loads(row.rules)),
-        allow_unpriced=bool(row.allow_unpriced),
-        is_prepaid=bool(row.is_prepaid),
-        owner=row.owner,
-    )
 
 
 def write_terms(row: Budget, terms: Terms) -> None:
@@ -76,11 +49,6 @@ def write_terms(row: Budget, terms: Terms) -> None:
     row.owner = terms.owner
     row.rules = rules_text(terms.rules)
     row.allow_unpriced = int(terms.allow_unpriced)
-
-
-def rules_text(rules: Sequence[Rule]) -> str:
-    """Rules as the column holds them."""
-    return json.dumps([str(rule) for rule in rules])
 
 
 def add_budget(
@@ -124,13 +92,13 @@ def make_ready(session: Session, id: str, terms: Terms, now_us: int) -> Budget:
 
 
 def end(session: Session, row: Kept, now_us: int) -> None:
-    """Take a budget or a limit away; what it counted stays in the file."""
+    """Take it away; what it counted stays in the file."""
     row.removed_at = now_us
     change(session, row, now_us)
 
 
 def change(session: Session, row: Kept, now_us: int) -> None:
-    """A row that was changed: one revision more."""
+    """A row that was changed, or made with the revision 0: one revision more."""
     row.revision += 1
     session.add(row)
     keep_revision(session, row, now_us)
@@ -156,7 +124,11 @@ def rename_key(session: Session, key_id: str, name: str, now_us: int) -> None:
         col(Assignment.removed_at).is_(None),
         col(Assignment.subject).contains(part, autoescape=True),
     )
-    rows: list[Kept] = [*session.exec(budgets), *session.exec(limits), *session.exec(assignments)]
+    rows: list[Budget | Limit | Assignment] = [
+        *session.exec(budgets),
+        *session.exec(limits),
+        *session.exec(assignments),
+    ]
     for row in rows:
         written = str(Selector(named(pairs_of(row.subject), name)))
         if written != row.selector:
@@ -230,18 +202,19 @@ def add_grant(session: Session, budget: Budget, money: Money, ids: IdMaker) -> t
 
 
 _LEFT = (
-    "SELECT coalesce(sum(CASE WHEN expires_at IS NULL OR expires_at > ?1"
-    " THEN amount_nanousd - drawn_nanousd - doubt_nanousd ELSE held_nanousd END), 0)"
+    "SELECT coalesce(sum(CASE WHEN voided_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)"
+    " THEN amount_nanousd - drawn_nanousd ELSE held_nanousd + doubt_nanousd END), 0)"
     " - max(0, (SELECT coalesce(sum(spent_nanousd), 0) FROM windows WHERE budget_id = ?2)"
     " - (SELECT coalesce(sum(drawn_nanousd), 0) FROM grants WHERE budget_id = ?2))"
-    " FROM grants WHERE budget_id = ?2 AND kind = 'grant' AND voided_at IS NULL"
+    " FROM grants WHERE budget_id = ?2 AND kind = 'grant'"
 )
 
 
 def left_of(connection: sqlite3.Connection, budget_id: str, now_us: int) -> int:
-    """What is left of a balance, what calls in flight hold of it included.
+    """What is left of a balance, what calls hold of it and what is in doubt included.
 
-    What was spent beyond all its grants is off it, so that it may be below 0.
+    Neither is spent: no percentage of it is used yet. What was spent beyond all its grants is off
+    it, so that it may be below 0.
     """
     (left,) = connection.execute(_LEFT, (now_us, budget_id)).fetchone()
     return int(left)

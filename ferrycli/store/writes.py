@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from ferrycli.store import idempotency
 from ferrycli.store.alerts import INSERT_ALERT
 from ferrycli.store.messages import HealthNote
 from ferrycli.store.rows import CLOSE_CALL, GO_AGAIN, INSERT_ATTEMPT, INSERT_CALL, INSERT_FINISHED
@@ -38,8 +37,6 @@ class Writes:
     joined: list[Values] = field(default_factory=list)
     """The windows of calls that end in more of them than they were held in."""
     closed: list[Values] = field(default_factory=list)
-    unbound: list[int] = field(default_factory=list)
-    """Calls whose `Idempotency-Key` stands for nothing any more."""
     alerts: list[Values] = field(default_factory=list)
     health: list[HealthNote] = field(default_factory=list)
     repeats: dict[int, int] = field(default_factory=dict)
@@ -61,5 +58,3 @@ class Writes:
         for statement, values in pairs:
             if values:
                 connection.executemany(statement, values)
-        for seq in self.unbound:
-            idempotency.unbind(connection, seq)

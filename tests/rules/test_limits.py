@@ -322,27 +322,11 @@ def test_a_batch_that_is_rolled_back_never_was(
     now_us = run(with_undo, kept, NOW)
     run(without, kept, NOW)
     with_undo.commit()
-    mark = with_undo.mark()
-    assert mark == 0
     now_us = run(with_undo, undone, now_us)
     with_undo.rollback()
     assert state(with_undo, now_us) == state(without, now_us)
     then_us = [run(limiter, later, now_us) for limiter in (with_undo, without)]
     assert state(with_undo, then_us[0]) == state(without, then_us[1])
-
-
-def test_a_part_of_a_batch_can_be_rolled_back() -> None:
-    meter = Meter(PARALLEL)
-    first = meter.take(NOW)
-    mark = meter.limiter.mark()
-    meter.take(NOW)
-    meter.limiter.settle(first, 0, NOW)
-    meter.limiter.rollback(mark)
-    meter.take(NOW)
-    assert meter.check(NOW) == Exceeded(PARALLEL, "parallel", 2, 2, 1)
-    meter.limiter.rollback()
-    assert retry_of(Meter(PARALLEL).check(NOW)) is None
-    assert meter.check(NOW) is None
 
 
 def test_what_was_committed_stays() -> None:

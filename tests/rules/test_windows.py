@@ -16,7 +16,6 @@ from ferrycli.rules.phrases import period_phrase
 from ferrycli.rules.windows import (
     ROLLING_HOURS_MAX,
     Allowance,
-    admitted_bounds,
     bucket_us,
     day_start,
     first_bucket,
@@ -260,7 +259,6 @@ def test_the_bucket_of_a_moment_holds_it_in_every_zone(
     assert start % bucket_us(period) == 0
     assert window_start(period, zone, start) == start
     assert window_end(period, zone, start) is None
-    assert admitted_bounds(period, zone, start) == (start, start + bucket_us(period))
 
 
 @given(ROLLING_PERIODS, MOMENTS, st.integers(0, 10**13))
@@ -313,24 +311,6 @@ def test_a_clock_that_goes_back_finds_the_bucket_that_it_was_in() -> None:
     assert window_start("rolling 7d", UTC, now - 3) == us("2026-11-23T09:00:00+00:00")
     assert first_bucket("rolling 7d", now - 3) == us("2026-11-16T09:00:00+00:00")
     assert first_bucket("rolling 7d", now) == us("2026-11-16T10:00:00+00:00")
-
-
-BERLIN_DAY = us("2026-10-25T00:00:00+02:00")
-
-
-@pytest.mark.parametrize(
-    ("period", "start", "bounds"),
-    [
-        ("total", 0, (0, None)),
-        ("day", BERLIN_DAY, (BERLIN_DAY, BERLIN_DAY + 25 * HOUR_US)),
-        ("rolling 7d", BERLIN_DAY, (BERLIN_DAY, BERLIN_DAY + HOUR_US)),
-        ("rolling 36h", 0, (0, 45 * 60 * 1_000_000)),
-    ],
-)
-def test_the_bounds_of_a_window_are_those_of_the_calls_that_count_in_it(
-    period: str, start: int, bounds: tuple[int, int | None]
-) -> None:
-    assert admitted_bounds(period, ZoneInfo("Europe/Berlin"), start) == bounds
 
 
 @pytest.mark.parametrize(

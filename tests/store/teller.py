@@ -110,9 +110,9 @@ class Teller:
             self.grant(f"{id}{number}", id, amount)
 
     def grant(self, id: str, budget: str, amount: int, **columns: Any) -> None:
-        """Its balance is what the budget then has left, what is held included."""
+        """Its balance is what the budget then has left, what is held or in doubt included."""
         (left,) = self.other.execute(
-            "SELECT coalesce(sum(amount_nanousd - drawn_nanousd - doubt_nanousd), 0) FROM grants"
+            "SELECT coalesce(sum(amount_nanousd - drawn_nanousd), 0) FROM grants"
             " WHERE budget_id = ? AND voided_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
             [budget, self.clock()],
         ).fetchone()

@@ -426,6 +426,49 @@ def test_each_percentage_of_a_rolling_window_is_armed_by_itself(teller: Teller) 
     assert teller.told() == [50, 80, 80]
 
 
+def test_what_a_command_told_of_a_rolling_window_the_server_does_not_tell_again(
+    teller: Teller,
+) -> None:
+    rolling(teller)
+    teller.spend(850)
+    teller.clock.move(3_600 * 5)
+    new = teller.spend(100)
+    assert teller.told() == [80]
+    teller.other.execute("BEGIN IMMEDIATE")
+    corrections.correct(teller.other, new.seq, 750, "price", "operator", "x_1", teller.clock())
+    teller.other.execute("COMMIT")
+    assert teller.told() == [80, 80]
+    teller.clock.move(600)
+    teller.spend(10)
+    assert teller.told() == [80, 80]
+
+
+def test_of_many_windows_only_those_are_looked_at_that_may_have_reached_something(
+    teller: Teller,
+) -> None:
+    for period in ("month", "rolling 4h"):
+        id = period[0]
+        teller.budget(id, 1_000, "80% notify", pairs=[["user", "*"]], period=period, mode="soft")
+        start = MONTH_START if period == "month" else NOON - NOON % 300_000_000
+        for number in range(20):
+            spent = 500 + number
+            subject = f'["u{number}"]'
+            values = {"budget_id": id, "subject": subject, "start": start}
+            teller.insert("windows", **values, spent_nanousd=spent)
+    teller.do()
+    assert teller.alerts() == []
+    looked_at = len(teller.desk.till.windows)
+    for id in "mr":
+        # 80 % of 640 is 512.
+        teller.change("budgets", id, limit_nanousd=640)
+    teller.do()
+    told = sorted(teller.alerts())
+    assert told == sorted((id, f'["u{n}"]', 80, 640) for id in "mr" for n in range(12, 20))
+    assert (looked_at, len(teller.desk.till.windows)) == (0, 8)
+    teller.other.execute("DELETE FROM windows")
+    teller.other.execute("DELETE FROM alerts")
+
+
 def test_a_limit_changed_is_told_for_a_rolling_window_too(teller: Teller) -> None:
     rolling(teller)
     teller.spend(850)

@@ -448,6 +448,28 @@ def test_an_idempotency_key_stands_for_a_call_of_which_an_attempt_was_billed(
         assert getattr(verdict, "code", "") == code
 
 
+def test_an_attempt_that_was_billed_beyond_its_hold_says_so_and_is_told(teller: Teller) -> None:
+    new = teller.begin(to(20))
+    teller.again(new, failed(25, cost_source="reported"), to(20, "down"))
+    teller.do(settled(new, 5))
+    assert [one["reason"] for one in teller.attempts(new)] == ["overrun", ""]
+    assert [subject for _, subject, _, _ in teller.alerts("overrun")] == [str(new.seq)]
+    assert teller.window("b")[:2] == (30, 0)
+
+
+def test_a_key_is_free_for_who_asks_again_in_the_batch_that_releases_its_call(
+    teller: Teller,
+) -> None:
+    new, next_one = teller.new(), teller.new()
+    teller.do(teller.admit(new, to(20), idempotency_key="k"))
+    again = teller.admit(next_one, to(20), idempotency_key="k")
+    _, verdict = teller.do(released(new), again)
+    assert isinstance(verdict, Admission)
+    # It is bound anew, though the release came first.
+    _, verdict = teller.ask(to(5), idempotency_key="k")
+    assert getattr(verdict, "code", "") == "duplicate_call"
+
+
 def test_critical_calls_stay_critical_on_their_next_attempt(teller: Teller) -> None:
     teller.change("budgets", "b", rules='["50% downgrade"]')
     teller.desk.refresh()
@@ -507,6 +529,17 @@ def test_a_settlement_that_comes_late_is_that_of_the_last_attempt(teller: Teller
     assert teller.window("b") == (35, 0, 50)
     teller.do(settled(new, 25))
     assert len(teller.rows("SELECT * FROM corrections")) == 1
+
+
+def test_every_settlement_that_comes_late_is_a_correction_however_many(teller: Teller) -> None:
+    count = 1_100
+    teller.change("budgets", "b", limit_nanousd=100 * count)
+    teller.desk.refresh()
+    calls = [teller.new() for _ in range(count)]
+    teller.do(*(teller.admit(new, to(60, expected=6)) for new in calls))
+    assert teller.die() == count
+    teller.do(*(settled(new, 25) for new in calls))
+    assert teller.window("b") == (25 * count, 0, 0)
 
 
 def test_a_balance_gets_back_what_a_dead_servers_second_attempt_held(teller: Teller) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ from ferrycli.rules.selectors import parse_selector
 from ferrycli.store import (
     budget_changes,
     changes,
+    corrections,
     counting,
     limit_changes,
     plan_changes,
@@ -146,6 +148,9 @@ MEANWHILE: dict[str, Callable[[Past, dict[str, int]], object]] = {
     "a call ends": lambda past, seqs: past.end(seqs["open"], 5 * USD),
     "an old call ends": lambda past, seqs: past.end(seqs["old open"], 5 * USD),
     "a call begins and ends": lambda past, _: past.call(NOON - 1, 3 * USD, tenant="acme"),
+    "a call that waited a minute begins and ends": lambda past, _: past.call(
+        NOON - 61 * SECOND_US, 3 * USD, tenant="acme", at=NOON - 1
+    ),
     "a call begins": lambda past, _: past.call(NOON - 1, None, tenant="acme", state="held"),
     "a call is corrected": lambda past, seqs: past.correct(seqs["done"], 2 * USD),
     "a call is corrected below 0": lambda past, seqs: past.correct(seqs["done"], -9 * USD),
@@ -183,6 +188,30 @@ def test_what_happens_while_it_is_counted_is_counted_once(
     made = set_budget(path, plan(selector, 1_000))
     wanted = past.windows(dict(made.terms.subject), 0, NOON - 17 * DAY_US - 12 * HOUR_US)
     assert windows(path, made.terms.id) == wanted
+
+
+def test_no_table_that_grows_with_calls_is_read_whole(path: Path) -> None:
+    terms = set_budget(path, plan("provider=up,user=*", 1_000)).terms
+    wanted = counting.wanted_of(terms, NOON)
+    past = Past(path)
+    past.correction(past.call(NOON - 9, USD), USD)
+    read: list[str] = []
+    with looking(path) as connection:
+        tally = counting.count(connection, wanted, NOON)
+        tally = replace(tally, open_seqs=frozenset([1]), corrections=-1)
+        connection.set_trace_callback(read.append)
+        counting.caught_up(connection, tally)
+        corrections.doubtful(connection, terms.id, None, NOON)
+        connection.set_trace_callback(None)
+        plans = [
+            row["detail"]
+            for query in read
+            for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")
+        ]
+    whole = {one for one in plans if one.startswith("SCAN") and "VIRTUAL TABLE" not in one}
+    # Those in flight have an index of their own.
+    assert whole <= {"SCAN calls USING INDEX calls_open", "SCAN c USING INDEX calls_open"}
+    assert len(read) == 12
 
 
 def test_the_write_lock_is_free_while_it_is_counted(
@@ -668,10 +697,6 @@ def test_limits_of_a_selector_are_set_changed_and_taken_away(path: Path) -> None
     assert len(rows(path, "SELECT * FROM revisions WHERE object = 'limit'")) == 3
     set_limits(path, selector, Limits(rpm=5))
     assert limits(path) == [("tenant=acme,user=*", 5, None, None, 1)]
-    assert limit_changes.remove_limits(path, selector) == Limits(5)
-    assert limits(path) == []
-    with pytest.raises(NoSuchBudget):
-        limit_changes.remove_limits(path, selector)
 
 
 def test_limits_of_a_key_alone_stand_with_the_key(path: Path) -> None:
@@ -680,7 +705,7 @@ def test_limits_of_a_key_alone_stand_with_the_key(path: Path) -> None:
     (row,) = rows(path, "SELECT * FROM keys")
     assert (row["id"], row["rpm"], row["tpm"], row["parallel_max"]) == (made.id, 60, 1_000, None)
     assert limits(path) == []
-    assert limit_changes.remove_limits(path, parse_selector("key=acme")) == Limits(60, 1_000)
+    assert not limit_changes.set_limits(path, parse_selector("key=acme"), Limits(0, 0))
     assert rows(path, "SELECT rpm, tpm FROM keys") == [{"rpm": None, "tpm": None}]
 
 

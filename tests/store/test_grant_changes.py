@@ -135,18 +135,19 @@ def test_a_balance_is_what_is_left_with_what_is_held(path: Path, prepaid: Select
                 (drawn * USD, held * USD, doubt * USD, amount * USD),
             )
         connection.execute("UPDATE grants SET voided_at = 1 WHERE amount_nanousd = ?", (40 * USD,))
-    # 20 less 3 drawn and 1 in doubt; 10 less 4 and 2.
-    assert topup(path, prepaid, 7 * USD).balance_nanousd == (16 + 4 + 7) * USD
+    # 20 less 3 drawn; 10 less 4; of what was voided, what is held and in doubt.
+    assert topup(path, prepaid, 7 * USD).balance_nanousd == (17 + 6 + 7) * USD
 
 
 def test_what_an_expired_grant_holds_is_left(path: Path, prepaid: Selector, clock: Clock) -> None:
     topup(path, prepaid, 10 * USD, expires_at=NOON + 5)
     with looking(path) as connection:
         connection.execute(
-            "UPDATE grants SET held_nanousd = ? WHERE amount_nanousd = ?", (2 * USD, 10 * USD)
+            "UPDATE grants SET held_nanousd = ?, doubt_nanousd = ? WHERE amount_nanousd = ?",
+            (2 * USD, USD, 10 * USD),
         )
     clock.move(60)
-    assert topup(path, prepaid, 7 * USD).balance_nanousd == (20 + 2 + 7) * USD
+    assert topup(path, prepaid, 7 * USD).balance_nanousd == (20 + 2 + 1 + 7) * USD
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ class Money(RuleBasedStateMachine):
     def insert_grant(self, limit: Limit, amount: int, expires: int, *, is_boost: bool) -> None:
         now = self.clock()
         left = sum(
-            one.amount - one.drawn - one.doubt if one.is_usable(now) else one.held
+            one.amount - one.drawn if one.is_usable(now) else one.held + one.doubt
             for one in limit.grants
         )
         made = Grant(self.fresh("g"), amount, now, is_boost, expires)

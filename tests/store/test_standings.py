@@ -474,6 +474,21 @@ def test_a_top_up_pays_first_what_was_spent_beyond_all_grants(teller: Teller) ->
     assert teller.told("p") == [50, 50]
 
 
+def test_what_is_in_doubt_at_a_top_up_is_not_used_of_it(teller: Teller) -> None:
+    teller.balance("p", 100, rules=["50% notify"])
+    teller.desk.refresh()
+    teller.do(estimated(teller.begin(to(40)), 10))
+    teller.clock.move(60)
+    added = grant_changes.topup(teller.path, Selector((("tenant", "acme"),)), 40)
+    teller.desk.refresh()
+    # 100 can be held, and 30 are in doubt.
+    assert (look(teller), added.balance_nanousd) == (100, 130)
+    teller.spend(64)
+    assert teller.told("p") == []
+    teller.spend(1)
+    assert teller.told("p") == [50]
+
+
 GRANT_STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("topup"), st.integers(1, 60), st.sampled_from([0, 0, 1, 5])),

@@ -250,7 +250,6 @@ def _closed(call: Planned, asked: Asked, admission: Admission, admitted_at: int)
     begun_us = admitted_at + call.first_us
     if call.status != 200:
         course = Course(
-            is_dispatched=True,
             upstream_status=call.status,
             status=call.status,
             error_code=_ERRORS[call.status],
