@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ferrycli.proxy.closings import Course, closing
@@ -42,6 +43,8 @@ class Carriage:
         """Where it goes when this target fails, in order."""
         self.attempts = 0
         """Attempts that were sent."""
+        self.admitted = 0
+        """Attempts that the ledger let go, as far as this call has heard."""
         self.course = Course()
         self.reply: UpstreamReply | None = None
         self.delivery: Delivery | None = None
@@ -54,21 +57,18 @@ class Carriage:
     def admit(self, admission: Admission) -> None:
         """The ledger let it go, by one of its ways."""
         self.admission = self.first = admission
+        self.admitted = 1
         self.asked = self.ways[admission.index]
         self.rest = [self.ways[index] for index in admission.fallbacks]
 
     def go_on(self, admission: Admission, ways: Sequence[Asked]) -> None:
         """The ledger let a further attempt go, by one of `ways`."""
         self.admission = admission
+        self.admitted += 1
         self.asked = ways[admission.index]
         self.rest = [ways[index] for index in admission.fallbacks]
         self.course = Course()
         self.reply = self.delivery = None
-
-    def give_up(self) -> None:
-        """Its last attempt was ended, and no other goes: nothing is in flight any more."""
-        self.rest = []
-        self.course.is_dispatched = False
 
     def ended(self, outcome: str) -> None:
         """The call was stopped from outside; a reply that had come to its end is `ok`."""
@@ -125,7 +125,8 @@ class Carriage:
         """The one terminal message; for a call that was never admitted it changes nothing."""
         if self.delivery is not None:
             self.course.reading = self.delivery.reading()
-        return closing(self.asked, self.admission or Admission(0), self.course, now_us)
+        told = closing(self.asked, self.admission or Admission(0), self.course, now_us)
+        return replace(told, attempt=self.admitted)
 
     async def close(self) -> None:
         """Let go of the provider's connection."""

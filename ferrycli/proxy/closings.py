@@ -46,7 +46,6 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
             course.first_byte_at,
             course.status,
             course.error_code,
-            is_dispatched=course.is_dispatched,
         )
     is_final = course.outcome == "ok" or reading.is_complete
     bill = _bill(asked, admission, reading, is_final=is_final)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import socket
+import sqlite3
 import time
+from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.whole.server import Server, settled_rows, windows
+from ferrycli.rules.windows import Allowance
+from ferrycli.store import changes
+from tests.whole.server import Server, config, serving, settled_rows, windows
 from tests.whole.upstream import Seen, Upstream
 
 CHUNKS = 20
@@ -98,6 +105,38 @@ def test_client_that_closes_after_done_has_not_left(server: Server, secret: str)
     leave_after(server, secret, CHUNKS + 2)
     [row] = settled_rows(server.database, 1)
     assert (row.outcome, row.cost_source) == ("ok", "reported")
+
+
+def test_failure_that_the_ledger_could_not_be_told_of_is_paid_for(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """What was sent may be billed, also where the file was locked when the attempt failed."""
+    path = config(tmp_path, upstream.base_url, "[upstream]\nfirst_byte_s = 1")
+    plan = changes.KeyPlan(name="capped", allowance=Allowance.parse("50/month"))
+    secret = changes.create_key(tmp_path / "ferry.db", plan).secret
+    with serving(path) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_status, server, secret, {"delay_ms": "60000"})
+        deadline = time.monotonic() + 10
+        while not upstream.seen:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        with contextlib.closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert asked.result(30) == 504
+            other.execute("ROLLBACK")
+        (row,) = settled_rows(server.database, 1)
+    assert (row.state, row.outcome, row.cost_source) == ("settled", "timeout", "estimated")
+    assert (row.cost_nanousd or 0) > 0
+    ((spent, held, doubt),) = windows(server.database)
+    assert (spent, held) == (row.cost_nanousd, 0)
+    assert doubt == row.doubt_nanousd
+
+
+def _status(server: Server, secret: str, wish: dict[str, str]) -> int:
+    body = {"model": "m-1", "messages": [{"role": "user", "content": "hi"}], "metadata": wish}
+    headers = {"authorization": f"Bearer {secret}"}
+    url = f"{server.base_url}/chat/completions"
+    return httpx.post(url, json=body, headers=headers, timeout=30).status_code
 
 
 def test_leaving_under_a_budget_leaves_no_hold(
