@@ -71,9 +71,11 @@ class Carriage:
         self.reply = self.delivery = None
 
     def ended(self, outcome: str) -> None:
-        """The call was stopped from outside; a reply that had come to its end is `ok`."""
-        is_complete = self.delivery is not None and self.delivery.is_complete
-        self.course.outcome = "ok" if is_complete else outcome
+        """The call was stopped from outside; a reply that had come to its end ended by itself."""
+        if self.is_started and self.delivery is not None and self.delivery.is_complete:
+            has_failed = self.course.error_code or self.delivery.reading().error_code
+            outcome = "failed" if has_failed else "ok"
+        self.course.outcome = outcome
 
     async def fail(self, send: Any, error: FerryError, status: int | None = None) -> None:
         """Tell the client, if it can still be told; else its connection just ends."""

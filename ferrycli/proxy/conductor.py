@@ -212,7 +212,8 @@ class ChatCompletions:
         total_s = total_s or gateway.total_s
         try:
             async with asyncio.timeout(total_s):
-                await self._admit(call, known)
+                # Who waits for money to the end of its deadline could not be answered any more.
+                await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
                 attempts = Attempts(
                     gateway,
                     call,
@@ -242,12 +243,10 @@ class ChatCompletions:
             with contextlib.suppress(asyncio.CancelledError):
                 await call.close()
 
-    async def _admit(self, call: Carriage, known: _Known) -> None:
+    async def _admit(self, call: Carriage, known: _Known, wait_s: float) -> None:
         """Ask the ledger; sets the call's admission, or raises the refusal."""
         for _ in range(STALE_TRIES_MAX):
-            verdict = await self._gateway.ledger.admit(
-                question(call.ways), self._gateway.budget_wait_s
-            )
+            verdict = await self._gateway.ledger.admit(question(call.ways), wait_s)
             if isinstance(verdict, Admission):
                 call.admit(verdict)
                 return

@@ -15,6 +15,8 @@ import pytest
 
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
+from tests.whole import faults
+from tests.whole.faults import FaultyUpstream
 from tests.whole.server import Server, config, serving, settled_rows, windows
 from tests.whole.upstream import Seen, Upstream
 
@@ -107,6 +109,34 @@ def test_client_that_closes_after_done_has_not_left(server: Server, secret: str)
     assert (row.outcome, row.cost_source) == ("ok", "reported")
 
 
+def test_leaving_before_a_failed_call_is_tried_again_is_no_good_end(tmp_path: Path) -> None:
+    with FaultyUpstream(faults.by_model) as failing:
+        path = config(tmp_path, failing.base_url)
+        secret = changes.create_key(tmp_path / "ferry.db", changes.KeyPlan(name="app")).secret
+        with serving(path) as server:
+            with pytest.raises(httpx.ReadTimeout):
+                # It asks to be left alone for 2 s, and is the only target.
+                _post(server, secret, {}, model="m-u16-500-after-2-s", timeout_s=1)
+            (row,) = settled_rows(server.database, 1)
+        assert len(failing.seen) == 1
+    assert (row.state, row.outcome, row.cost_nanousd) == ("released", "left", 0)
+
+
+def test_call_waits_for_money_no_longer_than_it_could_be_answered(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    path = config(tmp_path, upstream.base_url, "[upstream]\ntotal_s = 4")
+    plan = changes.KeyPlan(name="capped", allowance=Allowance.parse("0.01/month"))
+    secret = changes.create_key(tmp_path / "ferry.db", plan).secret
+    with serving(path) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_post, server, secret, {"delay_ms": "3000"}, max_tokens=600)
+        _wait_until_seen(upstream)
+        reply = _post(server, secret, {}, max_tokens=600)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (429, "budget_busy")
+        assert first.result(30).status_code == 200
+        assert [row.state for row in settled_rows(server.database, 2)] == ["settled", "denied"]
+
+
 def test_failure_that_the_ledger_could_not_be_told_of_is_paid_for(
     tmp_path: Path, upstream: Upstream
 ) -> None:
@@ -115,14 +145,11 @@ def test_failure_that_the_ledger_could_not_be_told_of_is_paid_for(
     plan = changes.KeyPlan(name="capped", allowance=Allowance.parse("50/month"))
     secret = changes.create_key(tmp_path / "ferry.db", plan).secret
     with serving(path) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(_status, server, secret, {"delay_ms": "60000"})
-        deadline = time.monotonic() + 10
-        while not upstream.seen:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        asked = pool.submit(_post, server, secret, {"delay_ms": "60000"})
+        _wait_until_seen(upstream)
         with contextlib.closing(sqlite3.connect(server.database, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert asked.result(30) == 504
+            assert asked.result(30).status_code == 504
             other.execute("ROLLBACK")
         (row,) = settled_rows(server.database, 1)
     assert (row.state, row.outcome, row.cost_source) == ("settled", "timeout", "estimated")
@@ -132,11 +159,26 @@ def test_failure_that_the_ledger_could_not_be_told_of_is_paid_for(
     assert doubt == row.doubt_nanousd
 
 
-def _status(server: Server, secret: str, wish: dict[str, str]) -> int:
-    body = {"model": "m-1", "messages": [{"role": "user", "content": "hi"}], "metadata": wish}
+def _post(
+    server: Server,
+    secret: str,
+    wish: dict[str, str],
+    model: str = "m-1",
+    timeout_s: float = 30,
+    **more: object,
+) -> httpx.Response:
+    messages = [{"role": "user", "content": "hi"}]
+    body = {"model": model, "messages": messages, "metadata": wish, **more}
     headers = {"authorization": f"Bearer {secret}"}
     url = f"{server.base_url}/chat/completions"
-    return httpx.post(url, json=body, headers=headers, timeout=30).status_code
+    return httpx.post(url, json=body, headers=headers, timeout=timeout_s)
+
+
+def _wait_until_seen(upstream: Upstream) -> None:
+    deadline = time.monotonic() + 10
+    while not upstream.seen:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_leaving_under_a_budget_leaves_no_hold(
