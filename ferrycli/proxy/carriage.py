@@ -78,17 +78,23 @@ class Carriage:
         self.course.outcome = outcome
 
     async def fail(self, send: Any, error: FerryError, status: int | None = None) -> None:
-        """Tell the client, if it can still be told; else its connection just ends."""
+        """It ends with an error; the client is told, if it can still be."""
         course = self.course
         course.error_code = error.code
         if isinstance(error, UpstreamTimeout):
             course.outcome = "timeout"
         else:
             course.outcome = "cut" if self.is_started else "failed"
-        if not self.is_started:
-            course.status = status or error.status
-            with contextlib.suppress(Exception):
-                await send_error(send, error, self.told(), status)
+        await self.refuse(send, error, status)
+
+    async def refuse(self, send: Any, error: FerryError, status: int | None = None) -> None:
+        """Tell the client, unless a reply has begun: then its connection just ends."""
+        if self.is_started:
+            return
+        self.course.error_code = error.code
+        self.course.status = status or error.status
+        with contextlib.suppress(Exception):
+            await send_error(send, error, self.told(), status)
 
     def told(self) -> Headers:
         """What even a refusal says of the call."""

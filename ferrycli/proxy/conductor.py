@@ -224,10 +224,12 @@ class ChatCompletions:
                 )
                 await attempts.carry(send)
         except asyncio.CancelledError:
-            # Either the client left, or the server stops and has waited long enough. Both ways
-            # the reply ends here, unfinished, and the server closes its connection.
+            # Either the client left, or the server stops and has waited long enough. Both ways a
+            # reply that has begun ends here, unfinished, and the server closes its connection.
             call.ended("left" if listener.has_left else "cut")
             listener.forgive()
+            if not listener.has_left:
+                await call.refuse(send, Stopping())
         except TimeoutError:
             await call.fail(send, UpstreamTimeout(str(call.asked.target), "total", total_s))
         except FerryError as error:

@@ -192,6 +192,23 @@ def test_leaving_under_a_budget_leaves_no_hold(
     assert doubt == row.hold_nanousd - spent == row.doubt_nanousd
 
 
+def test_stop_tells_a_call_that_has_no_answer_yet_to_come_again(
+    config_path: Path, upstream: Upstream, capped_secret: str
+) -> None:
+    server = Server(config_path, FERRY_GRACE_S="0")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_post, server, capped_secret, {"delay_ms": "60000"})
+        _wait_until_seen(upstream)
+        code, said = server.stop()
+        reply = asked.result(30)
+    assert (code, "Traceback" in said) == (0, False), said
+    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "stopping")
+    assert reply.headers["retry-after"] == "1"
+    (row,) = settled_rows(server.database, 1)
+    assert (row.outcome, row.status, row.cost_source) == ("cut", 503, "estimated")
+    assert windows(server.database)[0][1] == 0
+
+
 @pytest.mark.parametrize("grace", ["0", "30"])
 def test_stop_settles_streams_and_exits_0(
     config_path: object, upstream: Upstream, secret: str, grace: str
