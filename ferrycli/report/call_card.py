@@ -13,7 +13,7 @@ from ferrycli.report.layout import Cell, Column, drawn, labelled, percent, table
 from ferrycli.report.times import exact, seconds
 from ferrycli.rules.attribution import POLICED
 from ferrycli.rules.money import usd, usd_exact
-from ferrycli.rules.phrases import PERIOD_PHRASES
+from ferrycli.rules.phrases import period_phrase
 from ferrycli.store.reads import BudgetRow, CallRow
 
 _LINES = (
@@ -181,8 +181,8 @@ def _budget(row: CallRow, budget: BudgetRow | None) -> Iterator[Text]:
     if row.free_nanousd is not None:
         text = f"{usd(row.free_nanousd)} was free at admission"
         if budget is not None:
-            period = PERIOD_PHRASES.get(budget.period, budget.period)
-            text += f" of {usd(budget.limit_nanousd)} {period}, {budget.selector}"
+            limit = f"{usd(budget.limit_nanousd)} {period_phrase(budget.period)}"
+            text += f" of {limit}, {budget.selector}"
         yield labelled("budget", text)
     if row.output_sent is not None:
         asked = f", asked for {row.output_asked:,}" if row.output_asked else ""
