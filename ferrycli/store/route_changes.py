@@ -84,7 +84,8 @@ class RouteSet:
     """What a route has become."""
 
     route: Route
-    is_new: bool
+    before: Route | None
+    """What it was; None: there was none."""
     warnings: tuple[RouteWarning, ...] = ()
 
 
@@ -110,7 +111,7 @@ def set_route(path: Path, plan: RoutePlan, world: World) -> RouteSet:
         check_free(route, routes, users, world.card)
         if route != before:
             _write(session, route)
-        return RouteSet(route, before is None, tuple(warnings(route, routes, users, world.card)))
+        return RouteSet(route, before, tuple(warnings(route, routes, users, world.card)))
 
 
 def _look_up(path: Path, plan: RoutePlan, world: World) -> None:

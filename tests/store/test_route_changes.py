@@ -129,7 +129,7 @@ def test_a_route_is_kept_as_it_was_said(path: Path) -> None:
         first_byte_s=30.0, total_s=120.0, output_max=3_000, is_sticky=False,
         retry=frozenset({"not_found"}),
     )  # fmt: skip
-    assert made.is_new
+    assert made.before is None
     assert made.warnings == ()
     routes, _ = loaded(path)
     assert routes["chat"] == made.route
@@ -139,9 +139,9 @@ def test_a_route_is_kept_as_it_was_said(path: Path) -> None:
 
 
 def test_what_is_not_named_stays_and_what_is_taken_back_goes(filled: Path) -> None:
-    put(filled, "chat", first_byte_s=30.0, output_max=3_000, retry=frozenset({"context"}))
+    made = put(filled, "chat", first_byte_s=30.0, output_max=3_000, retry=frozenset({"context"}))
     again = put(filled, "chat", "openai/small")
-    assert not again.is_new
+    assert again.before == made.route
     assert again.route.cheaper == "cheap"
     assert (again.route.first_byte_s, again.route.output_max) == (30.0, 3_000)
     bare = put(
