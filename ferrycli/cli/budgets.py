@@ -200,8 +200,8 @@ def _tell_made(
         words = card.limits_words(limits) if limits else ""
         terminal.show(
             [
-                *wrapped(card.made_sentence(made), terminal.width),
-                *wrapped(card.counted_sentence(made, now), terminal.width),
+                *wrapped(card.made_sentence(made), terminal.columns),
+                *wrapped(card.counted_sentence(made, now), terminal.columns),
                 "",
                 labelled("limit", f"{limit}, {card.resets_words(made.terms, now)}"),
                 *card.policy_card(made.terms, told, status),

@@ -80,7 +80,7 @@ def _seconds(flag: str, value: float | None) -> float | None:
 
     if value is not None and not 0 <= value <= SECONDS_MAX:
         wanted = f"seconds, up to {SECONDS_MAX:,}; 0: as the settings say"
-        raise ConfigBadValue(f"flag {flag}", flag.lstrip("-"), f"{value:g}", wanted)
+        raise ConfigBadValue(f"flag {flag}", flag.lstrip("-"), f"{value:.15g}", wanted)
     return value
 
 

@@ -97,8 +97,12 @@ def set_route(
 
     world = route_changes.World(route_terms.providers(settings), route_terms.card(settings))
     made = route_changes.set_route(settings.database, plan, world)
-    if made.is_new:
+    if made.before is None:
         terminal.say(f"route `{name}` is made: calls ask for it as their model, `{name}`")
+    elif made.before != made.route:
+        terminal.say(f"route `{name}` is changed: the next call goes by it")
+    else:
+        terminal.say(f"route `{name}` is that already")
     for warning in made.warnings:
         terminal.say(f"! {warned(warning)}")
     _show(terminal, settings, name, as_json=as_json)

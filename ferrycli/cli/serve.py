@@ -56,7 +56,7 @@ def serve(
 
     screen = None
     if sys.stderr.isatty():
-        screen = Screen(lambda lines: terminal.say(*lines), terminal.width)
+        screen = Screen(lambda lines: terminal.say(*lines), terminal.columns)
     raise typer.Exit(serve_until_signal(settings, terminal.began_s, screen))
 
 

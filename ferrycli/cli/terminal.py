@@ -25,6 +25,7 @@ COLORS = ("auto", "always", "never")
 WIDTH_MIN = 40
 WIDTH_MAX = 160
 """A table wider than this is harder to read, not easier."""
+WIDTH_UNBOUNDED = 1_000
 
 ASCII = str.maketrans(
     "─│≈≥…–·×✓✗▲▼●▁▂▃▄▅▆▇█▏▎▍▌▋▊▉",
@@ -95,6 +96,11 @@ class Terminal:
 
     @property
     def width(self) -> int:
+        """Columns that stdout has room for; where it is no terminal, nothing is cut."""
+        return self.columns if self.shows_tables else WIDTH_UNBOUNDED
+
+    @property
+    def columns(self) -> int:
         """Columns of the terminal, within what tables are made for."""
         import shutil
 

@@ -1,4 +1,7 @@
-"""Why a connection failed, in a few words: no address, no secret, nothing that was answered."""
+"""Why a connection failed, in a few words: no address, no secret, nothing that was answered.
+
+Of notices, and of a provider that is asked whether it can be reached.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,8 @@ def why(error: BaseException) -> str:
     """The cause at the bottom of `error`."""
     for cause in reversed(_causes(error)):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            # A message with a quote names the host, and the host may be part of the secret.
-            told = cause.verify_message
-            return f"its certificate is not trusted{'' if QUOTE in told else f' ({told})'}"
+            told = _unnamed(cause.verify_message)
+            return f"its certificate is not trusted{f' ({told})' if told else ''}"
         if isinstance(cause, ssl.SSLError):
             return "it does not speak TLS there"
         if isinstance(cause, socket.gaierror):
@@ -25,7 +27,6 @@ def why(error: BaseException) -> str:
     return _BY_NAME.get(type(error).__name__, f"it failed ({type(error).__name__})")
 
 
-QUOTE = "'"
 _BY_NAME = {
     "ConnectError": "it could not be connected",
     "InvalidURL": "its address is not usable",
@@ -38,6 +39,16 @@ _BY_NAME = {
     "SMTPServerDisconnected": "the connection broke",
     "SMTPNotSupportedError": "it offers no encryption or no login",
 }
+
+
+def _unnamed(message: str) -> str:
+    """OpenSSL's message; of one with a quote, which names the host, what stands before a comma.
+
+    The host may be part of the secret: `Hostname mismatch, certificate is not valid for '…'.`
+    """
+    before, quote, _ = message.partition("'")
+    cause, comma, _ = before.partition(",")
+    return message if not quote else cause if comma else ""
 
 
 def _causes(error: BaseException) -> list[BaseException]:

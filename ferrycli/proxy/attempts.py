@@ -216,14 +216,11 @@ class Attempts:
                 call.go_on(verdict, ways)
                 return True
             if not isinstance(verdict, Stale):
-                break
+                return False
             wanted = [str(one.target) for one in ways]
             ways = [one for one in self._anew(call) if str(one.target) in wanted]
             if not ways:
                 return False
-        else:
-            return False
-        call.give_up()
         return False
 
     def _ended(self, failed: _Failed) -> Ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ferrycli.proxy.closings import Course, closing
@@ -42,6 +43,8 @@ class Carriage:
         """Where it goes when this target fails, in order."""
         self.attempts = 0
         """Attempts that were sent."""
+        self.admitted = 0
+        """Attempts that the ledger let go, as far as this call has heard."""
         self.course = Course()
         self.reply: UpstreamReply | None = None
         self.delivery: Delivery | None = None
@@ -54,39 +57,44 @@ class Carriage:
     def admit(self, admission: Admission) -> None:
         """The ledger let it go, by one of its ways."""
         self.admission = self.first = admission
+        self.admitted = 1
         self.asked = self.ways[admission.index]
         self.rest = [self.ways[index] for index in admission.fallbacks]
 
     def go_on(self, admission: Admission, ways: Sequence[Asked]) -> None:
         """The ledger let a further attempt go, by one of `ways`."""
         self.admission = admission
+        self.admitted += 1
         self.asked = ways[admission.index]
         self.rest = [ways[index] for index in admission.fallbacks]
         self.course = Course()
         self.reply = self.delivery = None
 
-    def give_up(self) -> None:
-        """Its last attempt was ended, and no other goes: nothing is in flight any more."""
-        self.rest = []
-        self.course.is_dispatched = False
-
     def ended(self, outcome: str) -> None:
-        """The call was stopped from outside; a reply that had come to its end is `ok`."""
-        is_complete = self.delivery is not None and self.delivery.is_complete
-        self.course.outcome = "ok" if is_complete else outcome
+        """The call was stopped from outside; a reply that had come to its end ended by itself."""
+        if self.is_started and self.delivery is not None and self.delivery.is_complete:
+            has_failed = self.course.error_code or self.delivery.reading().error_code
+            outcome = "failed" if has_failed else "ok"
+        self.course.outcome = outcome
 
     async def fail(self, send: Any, error: FerryError, status: int | None = None) -> None:
-        """Tell the client, if it can still be told; else its connection just ends."""
+        """It ends with an error; the client is told, if it can still be."""
         course = self.course
         course.error_code = error.code
         if isinstance(error, UpstreamTimeout):
             course.outcome = "timeout"
         else:
             course.outcome = "cut" if self.is_started else "failed"
-        if not self.is_started:
-            course.status = status or error.status
-            with contextlib.suppress(Exception):
-                await send_error(send, error, self.told(), status)
+        await self.refuse(send, error, status)
+
+    async def refuse(self, send: Any, error: FerryError, status: int | None = None) -> None:
+        """Tell the client, unless a reply has begun: then its connection just ends."""
+        if self.is_started:
+            return
+        self.course.error_code = error.code
+        self.course.status = status or error.status
+        with contextlib.suppress(Exception):
+            await send_error(send, error, self.told(), status)
 
     def told(self) -> Headers:
         """What even a refusal says of the call."""
@@ -125,7 +133,8 @@ class Carriage:
         """The one terminal message; for a call that was never admitted it changes nothing."""
         if self.delivery is not None:
             self.course.reading = self.delivery.reading()
-        return closing(self.asked, self.admission or Admission(0), self.course, now_us)
+        told = closing(self.asked, self.admission or Admission(0), self.course, now_us)
+        return replace(told, attempt=self.admitted)
 
     async def close(self) -> None:
         """Let go of the provider's connection."""

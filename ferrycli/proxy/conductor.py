@@ -212,7 +212,8 @@ class ChatCompletions:
         total_s = total_s or gateway.total_s
         try:
             async with asyncio.timeout(total_s):
-                await self._admit(call, known)
+                # Who waits for money to the end of its deadline could not be answered any more.
+                await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
                 attempts = Attempts(
                     gateway,
                     call,
@@ -223,10 +224,12 @@ class ChatCompletions:
                 )
                 await attempts.carry(send)
         except asyncio.CancelledError:
-            # Either the client left, or the server stops and has waited long enough. Both ways
-            # the reply ends here, unfinished, and the server closes its connection.
+            # Either the client left, or the server stops and has waited long enough. Both ways a
+            # reply that has begun ends here, unfinished, and the server closes its connection.
             call.ended("left" if listener.has_left else "cut")
             listener.forgive()
+            if not listener.has_left:
+                await call.refuse(send, Stopping())
         except TimeoutError:
             await call.fail(send, UpstreamTimeout(str(call.asked.target), "total", total_s))
         except FerryError as error:
@@ -242,12 +245,10 @@ class ChatCompletions:
             with contextlib.suppress(asyncio.CancelledError):
                 await call.close()
 
-    async def _admit(self, call: Carriage, known: _Known) -> None:
+    async def _admit(self, call: Carriage, known: _Known, wait_s: float) -> None:
         """Ask the ledger; sets the call's admission, or raises the refusal."""
         for _ in range(STALE_TRIES_MAX):
-            verdict = await self._gateway.ledger.admit(
-                question(call.ways), self._gateway.budget_wait_s
-            )
+            verdict = await self._gateway.ledger.admit(question(call.ways), wait_s)
             if isinstance(verdict, Admission):
                 call.admit(verdict)
                 return

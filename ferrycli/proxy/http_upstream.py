@@ -59,7 +59,7 @@ class HttpUpstream:
             async with asyncio.timeout(first_byte_s):
                 response = await self._client.send(request, stream=True)
         except TimeoutError:
-            raise UpstreamTimeout(provider.name, "first byte", first_byte_s) from None
+            raise UpstreamTimeout(provider.name, "first_byte", first_byte_s) from None
         except httpx.ConnectTimeout:
             raise UpstreamTimeout(provider.name, "connect", self._deadlines.connect_s) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -8,15 +8,13 @@ status is read or told.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 
+from ferrycli.notices.reasons import why
 from ferrycli.settings import Provider
 
 PROBE_SECONDS_MAX = 5.0
@@ -78,7 +76,7 @@ async def _probe(client: httpx.AsyncClient, provider: Provider, key: str) -> Pro
     except TimeoutError:
         return probed(None, f"no answer within {PROBE_SECONDS_MAX:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return probed(None, _why(error))
+        return probed(None, why(error))
     return probed(response.status_code)
 
 
@@ -90,36 +88,3 @@ def _headers(provider: Provider, key: str) -> dict[str, str]:
         # Its list of models is not part of what it offers to OpenAI's SDK.
         headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
     return headers
-
-
-def _why(error: BaseException) -> str:
-    """The cause at the bottom, in a few words."""
-    for cause in reversed(_causes(error)):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({cause.verify_message})"
-        if isinstance(cause, ssl.SSLError):
-            return "it does not speak TLS there"
-        if isinstance(cause, socket.gaierror):
-            return "its name is not known"
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno).lower()
-    return {
-        "ConnectError": "it could not be connected",
-        "RemoteProtocolError": "it does not speak HTTP there",
-        "ReadError": "the connection broke",
-        "ProxyError": "the proxy refused",
-    }.get(type(error).__name__, type(error).__name__)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """`error` and what led to it; of several at once (one for each address) the first."""
-    causes = [error]
-    while True:
-        last = causes[-1]
-        if isinstance(last, BaseExceptionGroup):
-            cause: BaseException | None = last.exceptions[0]
-        else:
-            cause = last.__cause__ or last.__context__
-        if cause is None or cause in causes:
-            return causes
-        causes.append(cause)

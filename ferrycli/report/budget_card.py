@@ -103,6 +103,11 @@ def made_sentence(made: BudgetSet) -> str:
 
 def counted_sentence(made: BudgetSet, now_us: int) -> str:
     """What the counting back makes of a new budget, or of one with another limit."""
+    said = _counted(made, now_us)
+    return said[:1].upper() + said[1:]
+
+
+def _counted(made: BudgetSet, now_us: int) -> str:
     terms = made.terms
     if made.before is None and terms.is_prepaid:
         return "It is drawn from now on."

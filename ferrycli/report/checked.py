@@ -127,7 +127,7 @@ def claim_lines(found: Sequence[Check]) -> list[Text]:
     lines: list[Text] = []
     for one in found:
         sign, style = SIGNS[FAULT if one.faults else OK]
-        claim = f" {one.name:<{room}} {one.claim} ({one.count:,})"
+        claim = f" {one.name:<{room}}  {one.claim} ({one.count:,})"
         lines.append(Text.assemble((sign, style), claim))
         lines += [Text.assemble("    ", drawn(_fault(fault), "red")) for fault in one.faults]
     return lines

@@ -59,6 +59,7 @@ def explain_lines(
 ) -> list[Text]:
     """Where the call would go, on a card. `assignments` and `keys` (names): by id."""
     wanted = explained.wanted
+    targets = table(TARGET_COLUMNS, [_target_row(one) for one in explained.targets], width)
     lines = [
         Text(""),
         Text.assemble("  ", drawn(wanted.model, "bold"), "   ", drawn("no call is made", "dim")),
@@ -68,7 +69,7 @@ def explain_lines(
         labelled("route", _route(explained, zone, assignments or {})),
         *_verdict(explained),
         Text(""),
-        *table(TARGET_COLUMNS, [_target_row(one) for one in explained.targets], width),
+        *targets,
         *_whys(explained, zone),
         Text(""),
     ]
@@ -79,7 +80,9 @@ def explain_lines(
         lines += [drawn_note("no budget matches: nothing bounds what it spends"), Text("")]
     else:
         lines += [drawn_note("no budget was asked: no target is left"), Text("")]
-    lines.append(drawn_note("USD; INPUT and OUTPUT per million tokens; HELD while a call runs"))
+    rates = [name for name in ("INPUT", "OUTPUT") if name in targets[0].plain]
+    legend = ["USD", f"{' and '.join(rates)} per million tokens"] if rates else ["USD"]
+    lines.append(drawn_note("; ".join([*legend, "HELD while a call runs"])))
     return [*lines, Text("")]
 
 

@@ -90,18 +90,25 @@ def table(
 
 
 def folded(line: Text, width: int) -> list[Text]:
-    """`line` in lines of at most `width`, broken at spaces and hung under its text."""
+    """`line` in lines of at most `width`, broken at spaces and hung under its text.
+
+    At two spaces or more if some stand in its right half: a note beside a text stays whole.
+    """
     if cell_len(line.plain) <= width:
         return [line]
     start = re.match(r" *(?:\S+(?: \S+)* {2,})?", line.plain)
     hang = min(start.end() if start else 0, width // 2)
     room = len(_first_cells(line.plain, width))
-    at = line.plain.rfind(" ", hang + 1, room + 1)
+    at = line.plain.rfind("  ", max(hang + 1, width // 2), room + 1)
+    if at < 0:
+        at = line.plain.rfind(" ", hang + 1, room + 1)
     if at < 0:
         return [line]
     first, rest = line.divide([at])
+    first.rstrip()
     first.end = ""
-    rest = Text(" " * hang, no_wrap=True, end="").append_text(rest[1:])
+    gap = len(rest.plain) - len(rest.plain.lstrip(" "))
+    rest = Text(" " * hang, no_wrap=True, end="").append_text(rest[gap:])
     return [first, *folded(rest, width)]
 
 

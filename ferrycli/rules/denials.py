@@ -352,4 +352,5 @@ class UpstreamTimeout(FerryError):
     kind = "api_error"
     provider: str
     phase: str
+    """`connect`, `first_byte`, `idle` or `total`."""
     seconds: float

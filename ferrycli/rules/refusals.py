@@ -312,6 +312,8 @@ _PHASES = {
     "total": "did not finish",
 }
 """Phases are named like the settings that bound them: `connect_s` and so on."""
+_OPTIONS = {"first_byte": "--first-byte", "total": "--deadline"}
+"""What of `ferry routes set` bounds a phase instead."""
 
 
 @REFUSALS.of(denials.UpstreamFailed)
@@ -325,6 +327,8 @@ def _upstream_timeout(error: denials.UpstreamTimeout) -> Words:
     hint = ""
     if error.phase in _PHASES:
         hint = f"whoever runs ferry can raise `{error.phase}_s` in `[upstream]`"
+        if error.phase in _OPTIONS:
+            hint += f", or the route's `{_OPTIONS[error.phase]}`"
     return Words(f"provider {ticked(error.provider)} {said} within {error.seconds:g} s", hint)
 
 

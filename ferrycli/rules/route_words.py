@@ -127,7 +127,7 @@ def _route_in_circle(error: route_errors.RouteInCircle) -> Words:
 @ROUTE_WORDS.of(route_errors.RouteInUse)
 def _route_in_use(error: route_errors.RouteInUse) -> Words:
     sentence = f"route {ticked(error.route)} is in use by {listed(error.users, 'and')}"
-    return Words(sentence, f"point these elsewhere first; {UNCHANGED}")
+    return Words(sentence, f"point these elsewhere first, or end them; {UNCHANGED}")
 
 
 @ROUTE_WORDS.of(route_errors.FreeRouteCosts)

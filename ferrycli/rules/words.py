@@ -6,6 +6,8 @@ names the command or the field that mends it. Used by the terminal and by replie
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ferrycli.rules import errors
 from ferrycli.rules.budget_words import BUDGET_WORDS
 from ferrycli.rules.errors import FerryError
@@ -84,7 +86,7 @@ def _bad_filter(error: errors.BadFilter) -> Words:
     sentence, hint = plain(error.why), "`ferry help filters` shows the language"
     if error.known:
         sentence += f" {ticked(error.name)}"
-        hint = f"{choice(error.name, error.known)} {hint}"
+        hint = _meant(error.name, error.known, hint)
     place = pointed(error.text, error.at)
     return Words(f"the filter cannot be read: {sentence}", hint, place)
 
@@ -94,10 +96,15 @@ def _bad_selector(error: errors.BadSelector) -> Words:
     sentence, hint = plain(error.why), "`ferry help selectors` shows the language"
     if error.known:
         sentence += f" {ticked(error.name)}"
-        meant = choice(error.name, error.known)
-        hint = f"{meant}{' ' if meant.endswith('?') else '; '}{hint}"
+        hint = _meant(error.name, error.known, hint)
     place = pointed(error.text, error.at)
     return Words(f"the selector cannot be used: {sentence}", hint, place)
+
+
+def _meant(name: str, known: Iterable[str], hint: str) -> str:
+    """What may have been meant by `name`, and then `hint`."""
+    meant = choice(name, known)
+    return f"{meant}{' ' if meant.endswith('?') else '; '}{hint}"
 
 
 @WRITERS.of(errors.BadRule)

@@ -76,7 +76,10 @@ class Endings:
         """Route, feature, tokens and bound of answers, to be learned once this is committed."""
 
     def close(self, call: OpenCall, closing: Closing, writes: Writes, number: int) -> Closing:
-        """Finish `call`; the closing as it is written."""
+        """Finish `call`; the closing as it is written, which names an overrun."""
+        if closing.attempt and (call.is_waiting or closing.attempt < call.attempt):
+            # Its cost was counted when it ended; of one admitted since, nothing was sent.
+            closing = _of_nothing(closing)
         cost = closing.cost_nanousd or 0
         is_known = closing.is_cost_known and closing.cost is not None
         doubt, places = self._end_hold(call, cost, is_known=is_known)
@@ -172,6 +175,18 @@ def _source(ended: Ended) -> str:
     if not ended.is_billed:
         return ""
     return "unpriced" if ended.cost is None else ended.cost_source
+
+
+def _of_nothing(closing: Closing) -> Closing:
+    """The closing without what it says of an attempt: what is to be known of the call alone."""
+    return Closing(
+        closing.seq,
+        "released",
+        closing.outcome,
+        closing.finished_at,
+        status=closing.status,
+        error_code=closing.error_code,
+    )
 
 
 def _with_past(closing: Closing, call: OpenCall) -> Closing:

@@ -7,6 +7,7 @@ What is refused raises before anything is written. A running server follows at o
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class RouteSet:
     """What a route has become."""
 
     route: Route
-    is_new: bool
+    before: Route | None
+    """What it was; None: there was none."""
     warnings: tuple[RouteWarning, ...] = ()
 
 
@@ -109,7 +111,7 @@ def set_route(path: Path, plan: RoutePlan, world: World) -> RouteSet:
         check_free(route, routes, users, world.card)
         if route != before:
             _write(session, route)
-        return RouteSet(route, before is None, tuple(warnings(route, routes, users, world.card)))
+        return RouteSet(route, before, tuple(warnings(route, routes, users, world.card)))
 
 
 def _look_up(path: Path, plan: RoutePlan, world: World) -> None:
@@ -182,6 +184,17 @@ def _users(
                 yield f"budget {budget.selector} ({rule})"
 
 
+def _selecting(connection: sqlite3.Connection, name: str) -> Iterator[str]:
+    """Budgets and limits of the calls of the route `name`, which no call would match any more."""
+    for kind, table in (("budget", "budgets"), ("limit", "limits")):
+        query = (
+            f"SELECT selector FROM {table} t, json_each(t.subject) p WHERE t.removed_at IS NULL"
+            " AND json_extract(p.value, '$[0]') = 'route' AND json_extract(p.value, '$[1]') = ?"
+        )
+        for (selector,) in connection.execute(query, [name]):
+            yield f"{kind} {selector}"
+
+
 def _write(session: Session, route: Route) -> None:
     query = select(RouteRow).where(RouteRow.name == route.name, col(RouteRow.removed_at).is_(None))
     row = session.exec(query).first()
@@ -201,11 +214,12 @@ def remove_route(path: Path, name: str) -> Route:
         if name not in routes:
             raise NoSuchRoute(name, tuple(routes))
         now_us = changes.now_us()
-        users = list(_users(session, routes, name))
+        users = [*_users(session, routes, name), *_selecting(raw(session), name)]
         users += [
             f"assignment of {one.selector_text}"
             for one in assignments
-            if one.route == name and (one.until_us is None or one.until_us > now_us)
+            if (one.route == name or ("route", name) in one.selector.pairs)
+            and (one.until_us is None or one.until_us > now_us)
         ]
         if users:
             raise RouteInUse(name, tuple(dict.fromkeys(users)))

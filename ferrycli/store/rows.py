@@ -167,6 +167,8 @@ class Closing:
     finish_reason: str = ""
     reason: str = ""
     """Empty keeps the reason of the admission."""
+    attempt: int = 0
+    """Which attempt it tells of, as the ledger has admitted them; 0: the one of now."""
 
     @property
     def cost_nanousd(self) -> int | None:

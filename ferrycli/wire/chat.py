@@ -66,9 +66,13 @@ def outgoing(
 def _with_usage(body: bytes, facts: Facts) -> bytes:
     for member in facts.members:
         if member.name == "stream_options":
-            options = msgspec.json.decode(body[member.start : member.end])
-            return msgspec.json.encode({**(options or {}), "include_usage": True})
+            options = _decode_options(body[member.start : member.end]) or {}
+            return msgspec.json.encode({**options, "include_usage": True})
     return b'{"include_usage":true}'
+
+
+# Raw: numbers keep their digits, also those that no float holds.
+_decode_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 
 
 class Reader(Protocol):

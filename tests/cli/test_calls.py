@@ -133,6 +133,18 @@ def test_a_call_that_is_not_one_exits_3(filled: Ferry, id: str, sentence: str) -
     assert said.err.startswith(f"error: {sentence}\n")
 
 
+def test_a_rolling_period_is_told_in_words(filled: Ferry) -> None:
+    filled("budgets", "set", "tenant=acme", "--limit", "9/rolling 7d")
+    with closing(sqlite3.connect(filled.database)) as connection:
+        query = "SELECT id FROM budgets WHERE selector = 'tenant=acme'"
+        (budget,) = connection.execute(query).fetchone()
+        of_budget = {"budget_id": budget, "free_nanousd": 3_000_000_000}
+        id = call(connection, "2026-11-23T08:30:00+00:00", 99, 5, **of_budget)
+        connection.commit()
+    said = filled("calls", "show", id, columns=100).out
+    assert "$3.00 was free at admission of $9.00 in the last 7 days, tenant=acme" in said
+
+
 def test_show_without_a_database_is_an_error(ferry: Ferry) -> None:
     assert ferry("calls", "show", "c_01M8").code == 3
 

@@ -48,6 +48,22 @@ def test_a_call_s_way_is_told_with_what_it_would_hold(routed: Ferry) -> None:
     assert 100 * 20 * DOLLAR // 1_000_000 < found["hold_nanousd"] < DOLLAR // 10
 
 
+def test_the_legend_explains_the_columns_that_are_there(routed: Ferry) -> None:
+    for columns in (60, 100):
+        *_, heading, legend = [
+            line
+            for line in asked_at(routed, columns).splitlines()
+            if line.lstrip().startswith(("TIER", "USD;"))
+        ]
+        for name in ("INPUT", "OUTPUT"):
+            assert (name in legend) == (name in heading), columns
+
+
+def asked_at(ferry: Ferry, columns: int) -> str:
+    arguments = ("routes", "explain", "chat", "--key", "web")
+    return ferry(*arguments, columns=columns, environment=PLAIN).out
+
+
 def test_the_card_says_it_to_a_person(routed: Ferry) -> None:
     arguments = ("routes", "explain", "chat", "--key", "web", "--feature", "chat", "--tag", "a=b")
     drawn = routed(*arguments, columns=100, environment=PLAIN).out

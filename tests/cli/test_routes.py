@@ -95,6 +95,21 @@ def test_a_route_is_shown_with_what_each_tier_costs(routed: Ferry) -> None:
     assert route["tiers"]["free"][0]["is_free"] is True
 
 
+def test_a_change_of_a_route_is_told_and_so_is_none(routed: Ferry) -> None:
+    for said in ("is changed: the next call goes by it", "is that already"):
+        assert f"route `chat` {said}" in routed("routes", "set", "chat", "--deadline", "60").err
+
+
+def test_nothing_is_cut_where_nobody_looks(routed: Ferry) -> None:
+    """A pipe has no width: a long condition, and every column, are all there."""
+    names = [f"a-customer-with-a-long-name-{number}" for number in range(4)]
+    condition = " or ".join(f"tenant={name}" for name in names)
+    said = routed("routes", "set", "long", f"openai/big if {condition}")
+    assert condition in said.out
+    assert "…" in routed("routes", "show", "long", columns=100).out
+    assert "…" not in routed("routes", "show", "long").out
+
+
 def test_a_route_is_made_with_all_that_it_may_say(routed: Ferry) -> None:
     said = routed(
         "routes", "set", "mix", "openai/big@3", "anthropic/big if tenant=acme and used<80",

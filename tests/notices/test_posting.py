@@ -240,6 +240,8 @@ def test_a_certificate_that_nobody_signed_is_not_trusted(written: Message) -> No
         "its certificate is not trusted (certificate has expired)"
     )
     assert why(failing(f"not valid for '{CANARY}.example'")) == "its certificate is not trusted"
+    mismatch = f"Hostname mismatch, certificate is not valid for '{CANARY}.example'."
+    assert why(failing(mismatch)) == "its certificate is not trusted (Hostname mismatch)"
 
 
 def test_no_log_holds_an_address_or_a_secret(

@@ -12,6 +12,7 @@ from ferrycli.proxy.http_upstream import HttpUpstream
 from ferrycli.proxy.upstream import Attempt, Deadlines
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.errors import NoCredential
+from ferrycli.rules.words import words
 from ferrycli.settings import Provider
 
 URL = "https://up.example/v1/chat/completions"
@@ -19,8 +20,10 @@ PROVIDER = Provider("up", "openai", "https://up.example/v1")
 ATTEMPT = Attempt(PROVIDER, "/chat/completions", [(b"content-type", b"application/json")], b"{}")
 
 
-def upstream(key: str | NoCredential = "sk-1", idle_s: float = 5) -> HttpUpstream:
-    return HttpUpstream(Deadlines(1, 5, idle_s), {"up": key}, 4)
+def upstream(
+    key: str | NoCredential = "sk-1", *, first_byte_s: float = 5, idle_s: float = 5
+) -> HttpUpstream:
+    return HttpUpstream(Deadlines(1, first_byte_s, idle_s), {"up": key}, 4)
 
 
 async def opened(way: HttpUpstream) -> tuple[int, bytes]:
@@ -57,6 +60,18 @@ def test_connect_timeout_is_told_as_such(httpx_mock: HTTPXMock) -> None:
     with pytest.raises(UpstreamTimeout) as caught:
         asyncio.run(opened(upstream()))
     assert caught.value.phase == "connect"
+
+
+def test_reply_that_does_not_begin_is_told_as_such(httpx_mock: HTTPXMock) -> None:
+    async def silent(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    httpx_mock.add_callback(silent, url=URL)
+    with pytest.raises(UpstreamTimeout) as caught:
+        asyncio.run(opened(upstream(first_byte_s=0.05)))
+    assert caught.value.phase == "first_byte"
+    assert "`first_byte_s` in `[upstream]`" in words(caught.value).hint
 
 
 def test_reply_that_breaks_off_fails_after_what_came(httpx_mock: HTTPXMock) -> None:

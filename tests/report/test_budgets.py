@@ -367,6 +367,7 @@ COUNTED: dict[str, tuple[BudgetSet, str]] = {
         made(terms(), standing(terms(), 12), before=terms(limit=9)),
         "$12.00 is spent already (24%).",
     ),
+    "changed, nothing": (made(terms(), before=terms(limit=9)), "Nothing is spent yet."),
     "from now on": (made(terms(counts_from_us=NOW)), "It counts from now on."),
     "a balance": (
         made(terms(is_prepaid=True, period="total")),

@@ -119,5 +119,13 @@ def test_a_card_s_line_is_hung_under_its_text() -> None:
     ]
 
 
+def test_a_note_beside_a_text_stays_whole() -> None:
+    line = Text('  at 80 %     calls take route "cheap"   mark: X-Ferry-Priority: critical')
+    assert [each.plain for each in folded(line, 60)] == [
+        '  at 80 %     calls take route "cheap"',
+        "              mark: X-Ferry-Priority: critical",
+    ]
+
+
 def test_what_cannot_be_folded_stays_whole() -> None:
     assert [each.plain for each in folded(Text("x" * 50), 20)] == ["x" * 50]

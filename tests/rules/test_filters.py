@@ -285,7 +285,9 @@ def test_the_nearest_field_is_offered_with_the_caret_below_the_wrong_one(
 def test_a_name_like_no_field_is_answered_with_fields() -> None:
     with pytest.raises(BadFilter) as refused:
         parse_filter("xyzzyxyzzy=1")
-    assert "it is one of `tenant`, `user`" in words(refused.value).hint
+    hint = words(refused.value).hint
+    assert "it is one of `tenant`, `user`" in hint
+    assert hint.endswith(" more; `ferry help filters` shows the language")
 
 
 def test_every_field_and_alias_can_be_asked_with_each_of_its_operators() -> None:

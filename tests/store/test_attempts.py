@@ -481,6 +481,44 @@ def test_critical_calls_stay_critical_on_their_next_attempt(teller: Teller) -> N
         assert verdict.index == index
 
 
+# A closing that tells of an attempt that is not the last ------------------------------------------
+
+
+def test_who_leaves_while_the_ledger_is_asked_pays_for_what_was_sent_alone(teller: Teller) -> None:
+    """The next attempt was admitted, and its caller never heard of it."""
+    new = teller.begin(to(60))
+    assert isinstance(teller.again(new, failed(10), to(40, "down")), Admission)
+    teller.do(replace(estimated(new, 10), attempt=1, outcome="left"))
+    row = teller.call(new)
+    assert (row["state"], row["outcome"], row["cost_nanousd"]) == ("settled", "left", 10)
+    assert (row["doubt_nanousd"], row["cost_source"]) == (50, "estimated")
+    assert teller.window("b") == (10, 0, 50)
+    found = [(one["number"], one["state"], one["cost_nanousd"]) for one in teller.attempts(new)]
+    assert found == [(1, "settled", 10), (2, "released", 0)]
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_failed_attempt_costs_once_whether_the_ledger_could_be_asked_or_not(
+    teller: Teller, has_ended: bool
+) -> None:
+    new = teller.begin(to(60))
+    if has_ended:
+        assert isinstance(teller.again(new, failed(10), to(101, "down")), BudgetSpent)
+    teller.do(replace(estimated(new, 10), attempt=1, outcome="failed"))
+    row = teller.call(new)
+    assert (row["state"], row["outcome"], row["cost_nanousd"]) == ("settled", "failed", 10)
+    assert (row["doubt_nanousd"], teller.window("b")) == (50, (10, 0, 50))
+    assert teller.desk.calls_open == 0
+
+
+def test_an_idempotency_key_is_free_again_when_nothing_was_billed(teller: Teller) -> None:
+    new = teller.new()
+    teller.do(teller.admit(new, to(20), idempotency_key="k"))
+    assert isinstance(teller.again(new, failed(), to(10, "down")), Admission)
+    teller.do(replace(released(new), attempt=1, outcome="left"))
+    assert isinstance(teller.ask(to(5), idempotency_key="k")[1], Admission)
+
+
 # kill -9 -----------------------------------------------------------------------------------------
 
 

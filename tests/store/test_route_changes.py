@@ -29,8 +29,11 @@ from ferrycli.rules.routes import Route, RouteTarget, parse_target
 from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import parse_selector
 from ferrycli.store import changes, reads
+from ferrycli.store.budget_changes import remove_budget, set_budget
 from ferrycli.store.changes import KeyPlan
 from ferrycli.store.connect import open_writer
+from ferrycli.store.limit_changes import set_limits
+from ferrycli.store.planning import BudgetPlan, Limits
 from ferrycli.store.route_changes import (
     Assigned,
     AssignmentPlan,
@@ -126,7 +129,7 @@ def test_a_route_is_kept_as_it_was_said(path: Path) -> None:
         first_byte_s=30.0, total_s=120.0, output_max=3_000, is_sticky=False,
         retry=frozenset({"not_found"}),
     )  # fmt: skip
-    assert made.is_new
+    assert made.before is None
     assert made.warnings == ()
     routes, _ = loaded(path)
     assert routes["chat"] == made.route
@@ -136,9 +139,9 @@ def test_a_route_is_kept_as_it_was_said(path: Path) -> None:
 
 
 def test_what_is_not_named_stays_and_what_is_taken_back_goes(filled: Path) -> None:
-    put(filled, "chat", first_byte_s=30.0, output_max=3_000, retry=frozenset({"context"}))
+    made = put(filled, "chat", first_byte_s=30.0, output_max=3_000, retry=frozenset({"context"}))
     again = put(filled, "chat", "openai/small")
-    assert not again.is_new
+    assert again.before == made.route
     assert again.route.cheaper == "cheap"
     assert (again.route.first_byte_s, again.route.output_max) == (30.0, 3_000)
     bare = put(
@@ -312,6 +315,35 @@ def test_a_route_in_use_stays_and_its_users_are_named(
         remove_route(filled, name)
     assert set(caught.value.users) == users
     assert everything(filled) == before
+
+
+@pytest.mark.parametrize("kind", ["budget", "limit", "assignment of"])
+def test_a_route_that_a_selector_names_stays(filled: Path, kind: str) -> None:
+    """Without it no call would match, and nobody would be told."""
+    selector = parse_selector("tenant=acme,route=spare")
+    match kind:
+        case "budget":
+            set_budget(filled, BudgetPlan(selector, USD, "day"))
+        case "limit":
+            set_limits(filled, selector, Limits(rpm=5))
+        case _:
+            move(filled, str(selector), "chat")
+    before = everything(filled)
+    with pytest.raises(RouteInUse) as caught:
+        remove_route(filled, "spare")
+    assert caught.value.users == (f"{kind} tenant=acme,route=spare",)
+    assert everything(filled) == before
+
+
+def test_what_is_removed_keeps_no_route_that_it_named(filled: Path) -> None:
+    selector = parse_selector("route=spare")
+    set_budget(filled, BudgetPlan(selector, USD, "day"))
+    set_limits(filled, selector, Limits(rpm=5))
+    move(filled, "route=spare", "chat")
+    remove_budget(filled, selector)
+    set_limits(filled, selector, Limits(rpm=0))
+    unassign(filled, selector)
+    assert remove_route(filled, "spare").name == "spare"
 
 
 def test_an_assignment_that_is_over_keeps_no_route(filled: Path, clock: Clock) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import socket
+import sqlite3
 import time
+from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.whole.server import Server, settled_rows, windows
+from ferrycli.rules.windows import Allowance
+from ferrycli.store import changes
+from tests.whole import faults
+from tests.whole.faults import FaultyUpstream
+from tests.whole.server import Server, config, serving, settled_rows, windows
 from tests.whole.upstream import Seen, Upstream
 
 CHUNKS = 20
@@ -100,6 +109,78 @@ def test_client_that_closes_after_done_has_not_left(server: Server, secret: str)
     assert (row.outcome, row.cost_source) == ("ok", "reported")
 
 
+def test_leaving_before_a_failed_call_is_tried_again_is_no_good_end(tmp_path: Path) -> None:
+    with FaultyUpstream(faults.by_model) as failing:
+        path = config(tmp_path, failing.base_url)
+        secret = changes.create_key(tmp_path / "ferry.db", changes.KeyPlan(name="app")).secret
+        with serving(path) as server:
+            with pytest.raises(httpx.ReadTimeout):
+                # It asks to be left alone for 2 s, and is the only target.
+                _post(server, secret, {}, model="m-u16-500-after-2-s", timeout_s=1)
+            (row,) = settled_rows(server.database, 1)
+        assert len(failing.seen) == 1
+    assert (row.state, row.outcome, row.cost_nanousd) == ("released", "left", 0)
+
+
+def test_call_waits_for_money_no_longer_than_it_could_be_answered(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    path = config(tmp_path, upstream.base_url, "[upstream]\ntotal_s = 4")
+    plan = changes.KeyPlan(name="capped", allowance=Allowance.parse("0.01/month"))
+    secret = changes.create_key(tmp_path / "ferry.db", plan).secret
+    with serving(path) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_post, server, secret, {"delay_ms": "3000"}, max_tokens=600)
+        _wait_until_seen(upstream)
+        reply = _post(server, secret, {}, max_tokens=600)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (429, "budget_busy")
+        assert first.result(30).status_code == 200
+        assert [row.state for row in settled_rows(server.database, 2)] == ["settled", "denied"]
+
+
+def test_failure_that_the_ledger_could_not_be_told_of_is_paid_for(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """What was sent may be billed, also where the file was locked when the attempt failed."""
+    path = config(tmp_path, upstream.base_url, "[upstream]\nfirst_byte_s = 1")
+    plan = changes.KeyPlan(name="capped", allowance=Allowance.parse("50/month"))
+    secret = changes.create_key(tmp_path / "ferry.db", plan).secret
+    with serving(path) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_post, server, secret, {"delay_ms": "60000"})
+        _wait_until_seen(upstream)
+        with contextlib.closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert asked.result(30).status_code == 504
+            other.execute("ROLLBACK")
+        (row,) = settled_rows(server.database, 1)
+    assert (row.state, row.outcome, row.cost_source) == ("settled", "timeout", "estimated")
+    assert (row.cost_nanousd or 0) > 0
+    ((spent, held, doubt),) = windows(server.database)
+    assert (spent, held) == (row.cost_nanousd, 0)
+    assert doubt == row.doubt_nanousd
+
+
+def _post(
+    server: Server,
+    secret: str,
+    wish: dict[str, str],
+    model: str = "m-1",
+    timeout_s: float = 30,
+    **more: object,
+) -> httpx.Response:
+    messages = [{"role": "user", "content": "hi"}]
+    body = {"model": model, "messages": messages, "metadata": wish, **more}
+    headers = {"authorization": f"Bearer {secret}"}
+    url = f"{server.base_url}/chat/completions"
+    return httpx.post(url, json=body, headers=headers, timeout=timeout_s)
+
+
+def _wait_until_seen(upstream: Upstream) -> None:
+    deadline = time.monotonic() + 10
+    while not upstream.seen:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_leaving_under_a_budget_leaves_no_hold(
     server: Server, upstream: Upstream, capped_secret: str
 ) -> None:
@@ -109,6 +190,23 @@ def test_leaving_under_a_budget_leaves_no_hold(
     assert held == 0
     assert spent == row.cost_nanousd
     assert doubt == row.hold_nanousd - spent == row.doubt_nanousd
+
+
+def test_stop_tells_a_call_that_has_no_answer_yet_to_come_again(
+    config_path: Path, upstream: Upstream, capped_secret: str
+) -> None:
+    server = Server(config_path, FERRY_GRACE_S="0")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_post, server, capped_secret, {"delay_ms": "60000"})
+        _wait_until_seen(upstream)
+        code, said = server.stop()
+        reply = asked.result(30)
+    assert (code, "Traceback" in said) == (0, False), said
+    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "stopping")
+    assert reply.headers["retry-after"] == "1"
+    (row,) = settled_rows(server.database, 1)
+    assert (row.outcome, row.status, row.cost_source) == ("cut", 503, "estimated")
+    assert windows(server.database)[0][1] == 0
 
 
 @pytest.mark.parametrize("grace", ["0", "30"])

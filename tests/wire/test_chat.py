@@ -61,6 +61,10 @@ OPTIONS = [
         ',"stream_options":{"include_obfuscation":false,"include_usage":false}',
         b',"stream_options":{"include_obfuscation":false,"include_usage":true}',
     ),
+    (
+        ',"stream_options":{"far":1e999,"exact":1.10}',
+        b',"stream_options":{"far":1e999,"exact":1.10,"include_usage":true}',
+    ),
 ]
 
 
