@@ -205,7 +205,7 @@ def remove_route(path: Path, name: str) -> Route:
         users += [
             f"assignment of {one.selector_text}"
             for one in assignments
-            if one.route == name and (one.until_us is None or one.until_us > now_us)
+            if one.route == name and not one.is_over(now_us)
         ]
         if users:
             raise RouteInUse(name, tuple(dict.fromkeys(users)))
