@@ -226,11 +226,17 @@ def _facts(
     *named, key_id, created_at, revision = row
     terms = terms_of(named)
     grants = grants_of(connection, terms.id)
+    found = BudgetFacts(terms, key_id, created_at, revision, (), grants)
+    return with_standings(connection, found, now_us) if has_windows else found
+
+
+def with_standings(connection: sqlite3.Connection, of: BudgetFacts, now_us: int) -> BudgetFacts:
+    """A budget with what its windows hold now."""
     standings = sorted(
-        _standings(connection, terms, grants, now_us) if has_windows else (),
+        _standings(connection, of.terms, of.grants, now_us),
         key=lambda one: (-(one.used * 100 // max(one.base, 1)), -one.spent, one.subject),
     )
-    return BudgetFacts(terms, key_id, created_at, revision, tuple(standings), grants)
+    return replace(of, standings=tuple(standings))
 
 
 def _standings(
