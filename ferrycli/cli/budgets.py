@@ -282,7 +282,7 @@ def _sheet(settings: Settings, selector: str | None = None) -> Sheet:
     """Every budget, or those that are about `selector`; none where there is no database."""
     from ferrycli.report.budgets import Sheet
     from ferrycli.rules.errors import NoDatabase
-    from ferrycli.store import reads, reads_budgets
+    from ferrycli.store import reads, reads_budgets, reads_pace
 
     now = now_us()
     try:
@@ -291,7 +291,7 @@ def _sheet(settings: Settings, selector: str | None = None) -> Sheet:
                 found = reads_budgets.budgets(connection, now)
             else:
                 found = budget_money.about(connection, selector, now)
-            recent = reads_budgets.recent(connection, found, now)
+            recent = reads_pace.recent(connection, found, now)
             keys = reads_budgets.key_names(connection)
     except NoDatabase:
         if selector is not None:

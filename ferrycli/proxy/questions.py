@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferrycli.rules.attribution import DIMENSIONS, Attribution
-from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask
+from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
 from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.estimate import RECOVERED_SHARE, tokens
@@ -106,6 +106,7 @@ def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
                 predicted_tokens_max=facts.predicted_bytes,
             ),
         )
+    is_bounded_here = asked.output_asked != facts.output_asked
     return Ask(
         target=str(asked.target),
         ceiling=limits,
@@ -115,7 +116,8 @@ def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=expected or 0,
         unbounded_field=facts.unbounded_field or _unbounded_field(card),
-        is_bounded_here=asked.output_asked != facts.output_asked,
+        is_bounded_here=is_bounded_here,
+        is_left_open=is_bounded_here and is_open(facts.output_asked),
     )
 
 

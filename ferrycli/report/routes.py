@@ -144,12 +144,8 @@ def assignment_json(assignment: Assignment, now_us: int) -> dict[str, Any]:
         "route": assignment.route,
         "output_max": assignment.output_max,
         "until": iso(assignment.until_us),
-        "is_over": _is_over(assignment, now_us),
+        "is_over": assignment.is_over(now_us),
     }
-
-
-def _is_over(assignment: Assignment, now_us: int) -> bool:
-    return assignment.until_us is not None and assignment.until_us <= now_us
 
 
 def assignment_fields(assignment: Assignment) -> list[Any]:
@@ -199,7 +195,7 @@ def assignments_table(
     """One line an assignment; days in `zone`."""
     rows: list[Row] = []
     for one in assignments:
-        is_over = _is_over(one, now_us)
+        is_over = one.is_over(now_us)
         until = "–" if one.until_us is None else local(one.until_us, zone)
         rows.append(
             [

@@ -129,6 +129,13 @@ class Ask:
     expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS
     is_bounded_here: bool = False
     """`output_asked` is ferry's own bound (of a route or an assignment): the request lacks it."""
+    is_left_open: bool = False
+    """So it is, and the caller's own limit is none: the answer may be bounded further."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the caller has left the length of the answer to ferry."""
+        return self.is_left_open or is_open(self.output_asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,22 +251,26 @@ def _size(free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> tuple[in
 
     Source: docs/money.md, section 5.
     """
-    is_open = ask.output_asked is None or ask.output_asked > OPEN_ABOVE
     longest = _longest(ask)
     if longest is not None:
         whole = ceiling.at(longest)
-        if whole * WHOLE_SHARE <= free or (whole <= free and not is_open):
+        if whole * WHOLE_SHARE <= free or (whole <= free and not ask.is_open):
             return longest, False
-    if not is_open and not may_clamp:
+    if not ask.is_open and not may_clamp:
         return None
     affordable = ceiling.affords(free)
     bound = affordable
-    if is_open:
+    if ask.is_open:
         e = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR)
         bound = min(max(ceiling.affords(free // OPEN_SHARE), 2 * e), 8 * e, affordable)
     if longest is not None:
         bound = min(bound, longest)
     return None if bound < _floor(ask, longest) else (bound, True)
+
+
+def is_open(limit: int | None) -> bool:
+    """Whether a caller's limit, in tokens of one choice, is none."""
+    return limit is None or limit > OPEN_ABOVE
 
 
 def _longest(ask: Ask) -> int | None:
@@ -277,8 +288,7 @@ def _floor(ask: Ask, longest: int | None) -> int:
 def smallest_hold(ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> int:
     """The least that must be free for `ask` to go."""
     longest = _longest(ask)
-    is_open = ask.output_asked is None or ask.output_asked > OPEN_ABOVE
-    if longest is not None and not is_open and not may_clamp:
+    if longest is not None and not ask.is_open and not may_clamp:
         return ceiling.at(longest)
     return ceiling.at(_floor(ask, longest))
 

@@ -32,7 +32,7 @@ from ferrycli.rules.route_errors import (
     BadRouteName,
     BadRouteTarget,
 )
-from ferrycli.rules.selectors import ANY, Facts, Selector
+from ferrycli.rules.selectors import Facts, Selector, matcher
 
 TARGET_LENGTH_MAX = 200
 USED = "used"
@@ -227,32 +227,23 @@ class Assignment:
     until_us: int | None = None
     output_max: int | None = None
 
-    def applies(self, facts: Facts, now_us: int) -> bool:
-        """Whether a call with `facts` at `now_us` is one of those that are meant."""
-        is_over = self.until_us is not None and self.until_us <= now_us
-        return not is_over and self.selector.subject(facts) is not None
+    def is_over(self, now_us: int) -> bool:
+        """Whether it has ended at `now_us`."""
+        return self.until_us is not None and self.until_us <= now_us
 
 
 class Assignments:
     """Every assignment, found by the facts of a call without a look at each."""
 
     def __init__(self, every: Iterable[Assignment] = ()) -> None:
-        self._by_pair: dict[tuple[str, str], list[Assignment]] = {}
-        self._others: list[Assignment] = []
-        for one in every:
-            named = next((pair for pair in one.selector.pairs if pair[1] not in ("", ANY)), None)
-            if named is None:
-                self._others.append(one)
-            else:
-                self._by_pair.setdefault(named, []).append(one)
+        self._matcher = matcher((one, one.selector.pairs) for one in every)
 
     def __bool__(self) -> bool:
-        return bool(self._by_pair or self._others)
+        return bool(self._matcher.by_pair or self._matcher.rest)
 
     def matching(self, facts: Facts, now_us: int) -> list[Assignment]:
         """Those that apply: most pairs first, then the newest."""
-        near = [one for pair in facts.items() for one in self._by_pair.get(pair, ())]
-        found = [one for one in (*near, *self._others) if one.applies(facts, now_us)]
+        found = [one for one, _ in self._matcher.matching(facts) if not one.is_over(now_us)]
         return sorted(found, key=lambda one: (len(one.selector.pairs), one.id), reverse=True)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ferrycli.rules.attribution import ALIASES, DIMENSIONS, TAG_NAME_LENGTH_MAX, Policy
 from ferrycli.rules.clean import safe
@@ -28,6 +29,8 @@ OF_TARGET = frozenset({"provider", "model", "route"})
 
 ALWAYS_THERE = frozenset({"key", "provider", "model"})
 """No call is without one."""
+
+T = TypeVar("T")
 
 TEXT_LENGTH_MAX = 2_000
 PAIRS_MAX = 12
@@ -73,6 +76,42 @@ class Selector:
     def __str__(self) -> str:
         """As it is written: quotes only where a value needs them."""
         return ",".join(f"{dimension}={_written(value)}" for dimension, value in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher(Generic[T]):
+    """Things with selectors, found by the facts of a call without a look at each."""
+
+    by_pair: Mapping[tuple[str, str], tuple[tuple[T, Selector], ...]] = field(default_factory=dict)
+    """Those that name a value, by the first that they name."""
+    rest: tuple[tuple[T, Selector], ...] = ()
+    """Those that name none: `user=*`, `thread=(none)`."""
+
+    def matching(self, facts: Facts) -> tuple[tuple[T, str], ...]:
+        """Each that matches, with the subject of its window."""
+        found = []
+        for pair in facts.items():
+            for one, selector in self.by_pair.get(pair, ()):
+                if (subject := selector.subject(facts)) is not None:
+                    found.append((one, subject))
+        for one, selector in self.rest:
+            if (subject := selector.subject(facts)) is not None:
+                found.append((one, subject))
+        return tuple(found)
+
+
+def matcher(things: Iterable[tuple[T, tuple[tuple[str, str], ...]]]) -> Matcher[T]:
+    """A matcher of things with the pairs of their selectors."""
+    by_pair: dict[tuple[str, str], tuple[tuple[T, Selector], ...]] = {}
+    rest: list[tuple[T, Selector]] = []
+    for thing, pairs in things:
+        entry = (thing, Selector(pairs))
+        named = next((pair for pair in pairs if pair[1] not in ("", ANY)), None)
+        if named is None:
+            rest.append(entry)
+        else:
+            by_pair[named] = (*by_pair.get(named, ()), entry)
+    return Matcher(by_pair, tuple(rest))
 
 
 def subject_values(subject: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Which crossings have been told: once for each window, percentage and limit.
 
 The file itself refuses a second row; what is in memory spares it the attempt. A rolling window has
-no end: its notices arm again when the sum has fallen five points under their percentage. Source:
-docs/money.md, sections 6 and 7.
+no end: its notices arm again when the sum has fallen five points under their percentage, or to
+nothing. Source: docs/money.md, sections 6 and 7.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Alarms:
         if not is_rolling(standing.terms.period):
             return
         for percent in percents(standing.terms.rules):
-            if standing.used * 100 < (percent - REARMED_BELOW) * standing.base:
+            has_fallen = standing.used * 100 < (percent - REARMED_BELOW) * standing.base
+            if has_fallen or standing.used <= 0 < standing.base:
                 # A command may tell it before this server does: the file is asked from here on.
                 self._told[_mark(standing, percent, 0)] = standing.window_start_us
 

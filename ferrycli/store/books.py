@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from ferrycli.rules.attribution import Policy
 from ferrycli.rules.budget import Terms
@@ -18,12 +17,11 @@ from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.limits import LimitTerms
 from ferrycli.rules.pricing import Override, Rate
 from ferrycli.rules.routes import Assignment, Route
-from ferrycli.rules.selectors import ANY, Facts, Selector
+from ferrycli.rules.selectors import Facts, Matcher, matcher
 from ferrycli.rules.usage import BUCKETS
 from ferrycli.store.routebooks import load_routes
 from ferrycli.store.terms import TERMS, pairs_of, terms_of
 
-T = TypeVar("T")
 RELEASES_KEPT_MAX = 1_000
 
 
@@ -47,42 +45,6 @@ class GrantTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Matcher(Generic[T]):
-    """Things with selectors, found by the facts of a call without a look at each."""
-
-    by_pair: Mapping[tuple[str, str], tuple[tuple[T, Selector], ...]] = field(default_factory=dict)
-    """Those that name a value, by the first that they name."""
-    rest: tuple[tuple[T, Selector], ...] = ()
-    """Those that name none: `user=*`, `thread=(none)`."""
-
-    def matching(self, facts: Facts) -> tuple[tuple[T, str], ...]:
-        """Each that matches, with the subject of its window."""
-        found = []
-        for pair in facts.items():
-            for one, selector in self.by_pair.get(pair, ()):
-                if (subject := selector.subject(facts)) is not None:
-                    found.append((one, subject))
-        for one, selector in self.rest:
-            if (subject := selector.subject(facts)) is not None:
-                found.append((one, subject))
-        return tuple(found)
-
-
-def matcher(things: Iterable[tuple[T, tuple[tuple[str, str], ...]]]) -> Matcher[T]:
-    """A matcher of things with the pairs of their selectors."""
-    by_pair: dict[tuple[str, str], tuple[tuple[T, Selector], ...]] = {}
-    rest: list[tuple[T, Selector]] = []
-    for thing, pairs in things:
-        entry = (thing, Selector(pairs))
-        named = next((pair for pair in pairs if pair[1] not in ("", ANY)), None)
-        if named is None:
-            rest.append(entry)
-        else:
-            by_pair[named] = (*by_pair.get(named, ()), entry)
-    return Matcher(by_pair, tuple(rest))
-
-
-@dataclass(frozen=True, slots=True)
 class Books:
     """Keys, budgets, routes, limits and overrides as they stood at `epoch`."""
 
@@ -96,10 +58,10 @@ class Books:
     budgets: Mapping[str, Terms] = field(default_factory=dict)
     key_budgets: Mapping[str, tuple[Terms, ...]] = field(default_factory=dict)
     """Budgets of single keys, by the key's id."""
-    budget_matcher: Matcher[Terms] = Matcher()
+    budget_matcher: Matcher[Terms] = field(default_factory=Matcher)
     grants: Mapping[str, tuple[GrantTerms, ...]] = field(default_factory=dict)
     """By budget, in the order in which they are drawn: by expiry, then age."""
-    limit_matcher: Matcher[LimitTerms] = Matcher()
+    limit_matcher: Matcher[LimitTerms] = field(default_factory=Matcher)
     routes: Mapping[str, Route] = field(default_factory=dict)
     assignments: tuple[Assignment, ...] = ()
     overrides: tuple[Override, ...] = ()

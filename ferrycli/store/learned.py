@@ -133,14 +133,13 @@ class Learned:
         return [
             (KIND, _subject(pair), answers.percentile(), len(answers), now_us)
             for pair in sorted(pairs)
-            if (answers := self._answers.get(pair)) is not None and len(answers) >= ANSWERS_NEEDED
+            if len(answers := self._answers[pair]) >= ANSWERS_NEEDED
         ]
 
     def written(self) -> None:
         """The rows that `due` gave are committed."""
         for pair in self._due:
-            if (answers := self._answers.get(pair)) is not None:
-                answers.unwritten = 0
+            self._answers[pair].unwritten = 0
         self._due.clear()
 
     def _drop_past_limits(self) -> None:

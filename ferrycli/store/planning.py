@@ -20,7 +20,14 @@ from ferrycli.rules.windows import is_zoneless
 from ferrycli.store import counting, selecting
 from ferrycli.store.counting import Tally
 from ferrycli.store.matching import Spent
-from ferrycli.store.reads_budgets import BudgetFacts, ambiguous, is_meant, of_selector, window_at
+from ferrycli.store.reads_budgets import (
+    BudgetFacts,
+    ambiguous,
+    is_meant,
+    of_selector,
+    window_at,
+    with_standings,
+)
 from ferrycli.store.selecting import Chosen
 
 CLAMPS = ("unset", "always")
@@ -142,7 +149,7 @@ def aim_of(
     found = selecting.chosen(connection, plan.selector)
     selecting.check_possible(connection, found, plan.providers)
     pairs = Selector(found.pairs)
-    there = of_selector(connection, pairs, now_us, has_windows=standings is None)
+    there = of_selector(connection, pairs, now_us, has_windows=False)
     before = None
     if plan.balance is None:
         before = _same(plan, there, found)
@@ -150,6 +157,8 @@ def aim_of(
         _check_balance(plan, there)
     if before is not None and standings is not None:
         before = replace(before, standings=tuple(standings))
+    elif before is not None:
+        before = with_standings(connection, before, now_us)
     if before is not None and plan.counts_from_now:
         raise BudgetUnfit(str(found.selector), "counts_already")
     terms = _new_terms(plan, found, now_us) if before is None else before.terms

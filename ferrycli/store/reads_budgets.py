@@ -16,8 +16,6 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
-from ferrycli.rules.filters import Comparison, Every
-from ferrycli.rules.pace import RECENT_US
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.windows import (
     first_bucket,
@@ -26,11 +24,7 @@ from ferrycli.rules.windows import (
     window_end,
     window_start,
 )
-from ferrycli.store import matching
-from ferrycli.store.matching import Wanted
-from ferrycli.store.sums import Question, sums
 from ferrycli.store.terms import TERMS, pairs_text, terms_of
-from ferrycli.store.where import DAILY_FIELDS
 
 ALERTS_READ_MAX = 200
 
@@ -226,11 +220,17 @@ def _facts(
     *named, key_id, created_at, revision = row
     terms = terms_of(named)
     grants = grants_of(connection, terms.id)
+    found = BudgetFacts(terms, key_id, created_at, revision, (), grants)
+    return with_standings(connection, found, now_us) if has_windows else found
+
+
+def with_standings(connection: sqlite3.Connection, of: BudgetFacts, now_us: int) -> BudgetFacts:
+    """A budget with what its windows hold now."""
     standings = sorted(
-        _standings(connection, terms, grants, now_us) if has_windows else (),
+        _standings(connection, of.terms, of.grants, now_us),
         key=lambda one: (-(one.used * 100 // max(one.base, 1)), -one.spent, one.subject),
     )
-    return BudgetFacts(terms, key_id, created_at, revision, tuple(standings), grants)
+    return replace(of, standings=tuple(standings))
 
 
 def _standings(
@@ -364,33 +364,3 @@ def alerts_of(
 def key_names(connection: sqlite3.Connection) -> dict[str, str]:
     """Names of keys by id: windows of `key=*` hold ids."""
     return dict(map(tuple, connection.execute("SELECT id, name FROM keys")))
-
-
-def recent(
-    connection: sqlite3.Connection, found: Sequence[BudgetFacts], now_us: int
-) -> dict[str, int]:
-    """What budgets without an end have spent in the last days, by id, for their pace.
-
-    Of a `*` nothing: each of its windows has a pace of its own. From summaries of whole days where
-    these know what the selector asks for.
-    """
-    amounts = {}
-    for one in found:
-        is_endless = one.terms.period == "total" and not one.selector.is_each
-        if is_endless and one.fullest is not None and one.fullest.spent:
-            amounts[one.terms.id] = _recent(connection, one, now_us)
-    return amounts
-
-
-def _recent(connection: sqlite3.Connection, one: BudgetFacts, now_us: int) -> int:
-    since_us = max(now_us - RECENT_US, one.terms.counts_from_us)
-    names = key_names(connection)
-    pairs = [
-        Comparison(name, "=", names.get(value, value) if name == "key" else value)
-        for name, value in one.terms.subject
-    ]
-    if DAILY_FIELDS.issuperset(pair.field for pair in pairs):
-        (total,) = sums(connection, Question((), since_us, now_us, Every(tuple(pairs))))
-        return total.cost_nanousd
-    found = matching.spent(connection, Wanted(one.selector, since_us))
-    return sum(found.values())

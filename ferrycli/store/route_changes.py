@@ -219,7 +219,7 @@ def remove_route(path: Path, name: str) -> Route:
             f"assignment of {one.selector_text}"
             for one in assignments
             if (one.route == name or ("route", name) in one.selector.pairs)
-            and (one.until_us is None or one.until_us > now_us)
+            and not one.is_over(now_us)
         ]
         if users:
             raise RouteInUse(name, tuple(dict.fromkeys(users)))

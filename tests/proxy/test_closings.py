@@ -10,6 +10,7 @@ from ferrycli.proxy.closings import Course, closing
 from ferrycli.proxy.questions import Asked, question
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import Admission
+from ferrycli.rules.choices import Choice
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.rules.routing import Target
@@ -167,3 +168,25 @@ def test_tier_in_the_reply_decides_and_silence_is_not_cheaper(
     call = replace(asked(FLEX), facts=Facts("m", tier=tier_asked, input_characters=300))
     course = Course(True, 200, outcome="ok", reading=Reading(usage=USAGE, tier=served))
     assert closing(call, Admission(0), course, 9).cost_nanousd == cost
+
+
+@pytest.mark.parametrize(
+    ("limit", "allowed", "bounds"),
+    [
+        # The caller's limit and the route's; then what is asked, whose it is, and if it is open.
+        (None, 4_096, (4_096, True, True)),
+        (32_000, 4_096, (4_096, True, True)),
+        (8_192, 4_096, (4_096, True, False)),
+        (1_000, 4_096, (1_000, False, False)),
+        (32_000, None, (32_000, False, False)),
+    ],
+)
+def test_what_a_route_allows_is_no_limit_of_the_callers(
+    limit: int | None, allowed: int | None, bounds: tuple[int, bool, bool]
+) -> None:
+    one = asked()
+    choice = Choice(one.target, output_max=allowed)
+    facts = replace(one.facts, output_asked=limit)
+    (candidate,) = question([replace(one, facts=facts, choice=choice)]).candidates
+    ask = candidate.ask
+    assert (ask.output_asked, ask.is_bounded_here, ask.is_left_open) == bounds

@@ -167,6 +167,9 @@ OWN = [
     ((window("strict", 2_000),), replace(RATED, is_free=True), 500),
     # What a budget lowers stays lowered.
     ((Standing(CLAMPS, 1_000, None, 700),), replace(RATED, expected_output_tokens=256), 290),
+    # An answer that the caller left open is no limit of the caller's, whatever a route allows.
+    ((window("strict", 700),), replace(RATED, is_left_open=True, expected_output_tokens=256), 290),
+    ((window("strict", 480),), replace(RATED, is_left_open=True, expected_output_tokens=256), 500),
 ]
 
 

@@ -230,8 +230,8 @@ def test_most_pairs_come_first_then_the_newest_and_what_is_over_never(
 
 def test_an_assignment_ends_at_its_moment() -> None:
     facts = {"tenant": "acme", "feature": "chat", "user": "u"}
-    assert OVER.applies(facts, NOW - 1)
-    assert not OVER.applies(facts, NOW)
+    assert Assignments((OVER,)).matching(facts, NOW - 1) == [OVER]
+    assert not Assignments((OVER,)).matching(facts, NOW)
 
 
 def test_no_assignments_are_none() -> None:

@@ -469,6 +469,26 @@ def test_of_many_windows_only_those_are_looked_at_that_may_have_reached_somethin
     teller.other.execute("DELETE FROM alerts")
 
 
+@pytest.mark.parametrize("percent", [1, 5, 6])
+def test_a_low_percentage_is_armed_again_where_nothing_is_left(
+    teller: Teller, percent: int
+) -> None:
+    rolling(teller, f"{percent}% notify")
+    teller.spend(100)
+    for _ in range(2):
+        teller.clock.move(3_600 * 5)
+        teller.spend(100)
+    assert teller.told() == [percent] * 3
+
+
+def test_a_limit_of_nothing_is_told_once_for_a_rolling_window(teller: Teller) -> None:
+    month(teller, "80% notify", limit=0, period="rolling 4h", mode="soft")
+    for _ in range(3):
+        teller.spend(0)
+        teller.clock.move(3_600)
+    assert teller.told() == [80]
+
+
 def test_a_limit_changed_is_told_for_a_rolling_window_too(teller: Teller) -> None:
     rolling(teller)
     teller.spend(850)

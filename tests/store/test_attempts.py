@@ -13,6 +13,7 @@ from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent, ModelUnpriced
 from ferrycli.rules.errors import LedgerUnavailable
 from ferrycli.rules.pricing import Cost
+from ferrycli.rules.usage import Usage
 from ferrycli.store.messages import Again, Candidate, Stale, Waits
 from tests.store.kit import DAY_US, SECOND_US, Clock
 from tests.store.teller import MONTH_START, Teller, estimated, failed, released, settled, to
@@ -615,3 +616,16 @@ def test_the_cost_of_a_failed_attempt_may_carry_a_window_over_a_threshold(teller
     teller.desk.refresh()
     teller.again(other, replace(failed(10), cost=Cost((("estimate", 10),))), to(101, "down"))
     assert teller.told() == [50, 60]
+
+
+def test_answers_are_learned_and_written_behind_the_calls(teller: Teller) -> None:
+    teller.change("budgets", "b", limit_nanousd=10**9)
+    teller.desk.refresh()
+    calls = [teller.new() for _ in range(250)]
+    teller.do(*(teller.admit(new, to(1, output_asked=None)) for new in calls))
+    teller.do(*(settled(new, 1, usage=Usage(output=700)) for new in calls))
+    query = "SELECT value, samples FROM learned"
+    assert teller.rows(query) == []
+    teller.do()
+    assert teller.rows(query) == [{"value": 700, "samples": 250}]
+    assert teller.desk.learned.due(teller.clock()) == []

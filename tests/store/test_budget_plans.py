@@ -214,6 +214,18 @@ def test_no_table_that_grows_with_calls_is_read_whole(path: Path) -> None:
     assert len(read) == 12
 
 
+@pytest.mark.parametrize(("period", "count"), [("month", 1), ("day", 0)])
+def test_only_the_windows_of_the_budget_that_is_changed_are_read(
+    path: Path, period: str, count: int
+) -> None:
+    set_budget(path, plan("user=*", 1_000, "month"))
+    read: list[str] = []
+    with looking(path) as connection:
+        connection.set_trace_callback(read.append)
+        planning.aim_of(connection, plan("user=*", 50, period), NOON)
+    assert len([query for query in read if "FROM windows" in query]) == count
+
+
 def test_the_write_lock_is_free_while_it_is_counted(
     path: Path, key_ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
 from ferrycli.store.changes import KeyEdit
 from ferrycli.store.ledger import Ledger
-from ferrycli.store.messages import Deny, Stale
+from ferrycli.store.messages import Again, Candidate, Deny, Ended, HealthNote, Note, Stale
 from ferrycli.store.storms import ROWS_A_MINUTE
 from tests.store.kit import (
     DAY_US,
@@ -662,3 +663,34 @@ async def test_every_budget_that_matches_holds_and_the_tightest_is_named(
     assert amounts.pop("b_t") == (9, 0, 0)
     assert amounts.pop("b_f") == (9, 0, 0)
     assert list(amounts.values()) == [(9, 0, 0)]
+
+
+@staged
+async def test_what_happens_beside_the_calls_is_written_down(
+    path: Path, clock: Clock, ids: Ids
+) -> None:
+    async with running(path, clock) as ledger:
+        opened = HealthNote("up", "m-1", "open", NOON, NOON + 9, "503 overloaded")
+        for _ in range(2):
+            ledger.note_soon(Note("circuit", "up/m-1", NOON, {"state": "open"}))
+            ledger.note_soon(opened)
+        await ledger.refresh()
+    (alert,) = rows(path, "SELECT kind, subject, window_start, detail FROM alerts")
+    assert tuple(alert.values()) == ("circuit", "up/m-1", NOON, '{"state": "open"}')
+    (health,) = rows(path, "SELECT * FROM health")
+    assert tuple(health.values()) == astuple(opened)
+
+
+@staged
+async def test_a_call_goes_on_to_another_target(path: Path, clock: Clock, ids: Ids) -> None:
+    key = make_key(path, budget="10/month")
+    async with running(path, clock) as ledger:
+        new, epoch = ids.make(), ledger.books.epoch
+        assert isinstance(await ledger.admit(admit(new, key.id, epoch, 3 * USD)), Admission)
+        there = Candidate(ask(2 * USD), {"key": key.id, "provider": "down"})
+        verdict = await ledger.again(Again(new.seq, Ended(NOON, 500), (there,), epoch))
+        assert isinstance(verdict, Admission)
+        assert the_window(path) == (0, 2 * USD, 0)
+        ledger.settle_soon(settled(new, 9))
+        await closed(ledger)
+    assert the_window(path) == (9, 0, 0)

@@ -13,7 +13,7 @@ import pytest
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
 from ferrycli.rules.selectors import parse_selector
-from ferrycli.store import reads, reads_budgets
+from ferrycli.store import reads, reads_budgets, reads_pace
 from ferrycli.store.budget_changes import remove_budget, set_budget
 from ferrycli.store.grant_changes import boost, topup
 from ferrycli.store.limit_changes import set_limits
@@ -285,5 +285,5 @@ def test_the_pace_of_what_never_ends_is_what_the_last_week_spent(
     set_budget(path, plan(selector, 500, period))
     with closing(sqlite3.connect(path)) as connection:
         found = reads_budgets.budgets(connection, NOON)
-        recent = reads_budgets.recent(connection, found, NOON)
+        recent = reads_pace.recent(connection, found, NOON)
     assert recent == ({} if wanted is None else {found[0].terms.id: wanted * USD})

@@ -489,6 +489,17 @@ def test_what_is_in_doubt_at_a_top_up_is_not_used_of_it(teller: Teller) -> None:
     assert teller.told("p") == [50]
 
 
+def test_a_correction_of_what_a_balance_never_held_is_drawn_of_it(teller: Teller) -> None:
+    teller.desk.refresh()
+    new = teller.spend(10)
+    # The command waited for the file while the call was admitted.
+    teller.balance("p", 60, counts_from=teller.clock())
+    teller.other.execute("BEGIN IMMEDIATE")
+    corrections.correct(teller.other, new.seq, 5, "price", "operator", "x_1", teller.clock())
+    teller.other.execute("COMMIT")
+    assert (teller.window("p"), teller.drawn("p1")) == ((5, 0, 0), (0, 0, 5))
+
+
 GRANT_STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("topup"), st.integers(1, 60), st.sampled_from([0, 0, 1, 5])),
