@@ -38,7 +38,7 @@ __ferry_options() {
             ;;
         'keys revoke') found='--yes' ;;
         'keys rotate') found='--grace --json --quiet' ;;
-        'keys boost') found='--until --period --json' ;;
+        'keys boost') found='--until --period --zone --json' ;;
         'budgets set')
             found='--limit --at+ --mode --clamp --owner --balance --period --zone --from --allow-unpriced --no-allow-unpriced --rpm --tpm --parallel --dry-run --json'
             ;;
@@ -46,7 +46,7 @@ __ferry_options() {
         'budgets show') found='--json' ;;
         'budgets check') found='--at --json' ;;
         'budgets topup') found='--note --expires --id --json' ;;
-        'budgets remove') found='--period --yes' ;;
+        'budgets remove') found='--period --zone --yes' ;;
         'budgets release-doubt') found='--yes' ;;
         'calls list') found='--since --where --limit --json' ;;
         'calls show') found='--json' ;;
@@ -98,7 +98,7 @@ __ferry_place() {
         *' --color') how=words choices='auto always never' ;;
         *' --listen' | *' --where' | *' --top' | *' --budget' | *' --balance' | *' --at' | *' --rpm' | \
             *' --tpm' | *' --parallel' | *' --expires' | *' --owner' | *' --name' | *' --grace' | *' --until' | \
-            *' --limit' | *' --zone' | *' --from' | *' --note' | *' --id' | *' --first-byte' | *' --deadline' | \
+            *' --zone' | *' --limit' | *' --from' | *' --note' | *' --id' | *' --first-byte' | *' --deadline' | \
             *' --max-output' | *' --key' | *' --tag' | *' --input' | *' --output' | *' --cache-read' | \
             *' --cache-write' | *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | *' --tier')
             how=free

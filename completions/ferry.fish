@@ -11,7 +11,7 @@ function __ferry_place
             continue
         end
         switch $word
-            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --limit --zone --from --note --id --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier
+            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier
                 set waits yes
             case '-*'
             case '*'
@@ -182,6 +182,7 @@ complete -c ferry -n '__ferry_at "keys rotate"' -l quiet -d 'The secret, and not
 complete -c ferry -n '__ferry_at "keys boost" 0' -a '(__ferry_names keys)'
 complete -c ferry -n '__ferry_at "keys boost"' -l until -x -d '24h, friday, or 2027-01-01.'
 complete -c ferry -n '__ferry_at "keys boost"' -l period -x -a 'day week month total' -d 'Which one, where there are several: month, 7d.'
+complete -c ferry -n '__ferry_at "keys boost"' -l zone -x -d 'Which one, where there are several: Europe/Berlin.'
 complete -c ferry -n '__ferry_at "keys boost"' -l json -d 'JSON, one object a line.'
 
 complete -c ferry -n '__ferry_at budgets 0' -a set -d 'Set what may be spent, and what happens on the way there. A running server follows at once.'
@@ -227,6 +228,7 @@ complete -c ferry -n '__ferry_at "budgets topup"' -l json -d 'JSON, one object a
 
 complete -c ferry -n '__ferry_at "budgets remove" 0' -a 'key= tenant= user= assistant= thread= feature= provider= model= route='
 complete -c ferry -n '__ferry_at "budgets remove"' -l period -x -a 'day week month total' -d 'Which one, where there are several: month, 7d.'
+complete -c ferry -n '__ferry_at "budgets remove"' -l zone -x -d 'Which one, where there are several: Europe/Berlin.'
 complete -c ferry -n '__ferry_at "budgets remove"' -l yes -d 'Do not ask.'
 
 complete -c ferry -n '__ferry_at "budgets release-doubt" 0' -a 'key= tenant= user= assistant= thread= feature= provider= model= route='

@@ -171,6 +171,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         'keys boost' = [ordered]@{
             '--until' = '24h, friday, or 2027-01-01.'
             '--period' = 'Which one, where there are several: month, 7d.'
+            '--zone' = 'Which one, where there are several: Europe/Berlin.'
             '--json' = 'JSON, one object a line.'
         }
         'budgets set' = [ordered]@{
@@ -209,6 +210,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'budgets remove' = [ordered]@{
             '--period' = 'Which one, where there are several: month, 7d.'
+            '--zone' = 'Which one, where there are several: Europe/Berlin.'
             '--yes' = 'Do not ask.'
         }
         'budgets release-doubt' = [ordered]@{
@@ -341,8 +343,8 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --grace' = 'free'
         '* --until' = 'free'
         '* --period' = 'words day week month total'
-        '* --limit' = 'free'
         '* --zone' = 'free'
+        '* --limit' = 'free'
         '* --from' = 'free'
         '* --note' = 'free'
         '* --id' = 'free'
