@@ -8,7 +8,7 @@ import typer
 
 from ferrycli.cli import budget_terms
 from ferrycli.cli.terminal import Terminal, now_us
-from ferrycli.cli.tree import Misused, explained, terminal_of
+from ferrycli.cli.tree import check_agreed, explained, terminal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ Zone = Annotated[
     typer.Option(metavar="ZONE", help="Which one, where there are several: Europe/Berlin."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+EFFECT = "this changes what may be spent"
 
 TOPUP = explained(
     "Add to a balance.",
@@ -62,14 +63,20 @@ TEST = explained(
 )
 
 
-def about(connection: Connection, text: str, now: int) -> list[BudgetFacts]:
-    """Budgets of the selector that `text` writes. Raises `NoSuchBudget` or `NoSuchKey`."""
+def about(
+    connection: Connection, text: str, now: int, *, is_exact: bool = False
+) -> list[BudgetFacts]:
+    """Budgets of the selector that `text` writes, or of a `*` the one value that it names.
+
+    `is_exact`: of this selector and no other. Raises `NoSuchBudget` or `NoSuchKey`.
+    """
     from ferrycli.rules.errors import NoSuchBudget
     from ferrycli.rules.selectors import Selector
     from ferrycli.store import reads_budgets, selecting
 
     found = selecting.chosen(connection, budget_terms.selector(text))
-    there = reads_budgets.about(connection, Selector(found.pairs), now)
+    look = reads_budgets.of_selector if is_exact else reads_budgets.about
+    there = look(connection, Selector(found.pairs), now)
     if not there:
         raise NoSuchBudget(str(found.selector), "", reads_budgets.selectors(connection))
     return there
@@ -215,12 +222,11 @@ def remove(
     wanted = budget_terms.selector(selector)
     named, zone = period_named(period), budget_terms.zone(zone)
     with reads.opened(settings.database) as connection:
-        there = exactly(connection, selector, now_us())
+        there = about(connection, selector, now_us(), is_exact=True)
         found = reads_budgets.one_of(there, wanted, named, zone)
     granted = found.fullest.limit_nanousd if found.terms.is_prepaid and found.fullest else None
     said = f"{found.terms.selector}, {limit_sentence(found.terms, granted)}"
-    if not _agreed(terminal, f"Remove the budget of {said}?", yes=yes):
-        return
+    check_agreed(terminal, f"Remove the budget of {said}?", EFFECT, yes=yes)
 
     from ferrycli.store import budget_changes
 
@@ -238,31 +244,6 @@ def period_named(text: str | None) -> str:
     return parse_period(text)
 
 
-def exactly(connection: Connection, text: str, now: int) -> list[BudgetFacts]:
-    """Budgets of this selector and no other. Raises `NoSuchBudget` or `NoSuchKey`."""
-    from ferrycli.rules.errors import NoSuchBudget
-    from ferrycli.rules.selectors import Selector
-    from ferrycli.store import reads_budgets, selecting
-
-    found = selecting.chosen(connection, budget_terms.selector(text))
-    there = reads_budgets.of_selector(connection, Selector(found.pairs), now)
-    if not there:
-        raise NoSuchBudget(str(found.selector), "", reads_budgets.selectors(connection))
-    return there
-
-
-def _agreed(terminal: Terminal, question: str, *, yes: bool) -> bool:
-    """Whether it shall be done. Raises `Misused` where nobody is there to ask."""
-    if yes:
-        return True
-    if not terminal.asks:
-        raise Misused("this changes what may be spent, and nobody is there to ask", "add `--yes`")
-    if typer.confirm(question, err=True):
-        return True
-    terminal.say("nothing was changed")
-    raise typer.Exit(1)
-
-
 def release_doubt(context: typer.Context, selector: Named, yes: Yes = False) -> None:
     """Set doubt free."""
     from ferrycli.rules.money import usd
@@ -277,8 +258,7 @@ def release_doubt(context: typer.Context, selector: Named, yes: Yes = False) -> 
         terminal.say(f"nothing is in doubt of {found[0].terms.selector}; nothing was changed")
         return
     question = f"Set {usd(doubt)} of {found[0].terms.selector} free, though it may have been spent?"
-    if not _agreed(terminal, question, yes=yes):
-        return
+    check_agreed(terminal, question, EFFECT, yes=yes)
 
     from ferrycli.store import grant_changes
 

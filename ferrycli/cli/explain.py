@@ -18,8 +18,8 @@ HELP = explained(
     "ferry routes explain openai/gpt-5 --key acme-web --tenant acme --priority critical",
     "ferry routes explain chat --key acme-web --input 20000 --max-output 3000 --json",
     more="No call is made and nothing is held. What a running server alone knows is left out: calls"
-    " a minute, and whether a circuit's probe is out. Where the call would be refused the exit code"
-    " is 0 all the same: that is the answer.",
+    " a minute, and whether a circuit's probe is out. Where a budget would refuse the call the exit"
+    " code is 0 all the same: that is the answer.",
     codes=(3, 6),
 )
 

@@ -12,7 +12,7 @@ import typer
 from ferrycli.cli import budget_terms, key_secrets, key_terms
 from ferrycli.cli.key_terms import MoneyTerms, Terms
 from ferrycli.cli.terminal import Terminal, now_us, wrapped
-from ferrycli.cli.tree import Misused, explained, group, terminal_of
+from ferrycli.cli.tree import Misused, check_agreed, explained, group, terminal_of
 
 if TYPE_CHECKING:
     from ferrycli.report.keys import KeyFacts, Told
@@ -274,13 +274,8 @@ def revoke_key(
     if row.revoked_at is not None:
         terminal.say(f"key `{row.name}` is revoked already")
         return
-    if not yes:
-        if not terminal.asks:
-            raise Misused("a key ends for good, and nobody is there to ask", "say it with `--yes`")
-        question = f"Revoke key {row.name} (fk_…{row.last4})? It cannot be undone."
-        if not typer.confirm(question, err=True):
-            terminal.say("nothing was changed")
-            raise typer.Exit(1)
+    question = f"Revoke key {row.name} (fk_…{row.last4})? It cannot be undone."
+    check_agreed(terminal, question, "a key ends for good", yes=yes)
 
     from ferrycli.store import changes
 

@@ -132,14 +132,17 @@ class Found:
 
 
 def found(settings: Settings) -> Found:
-    """Every route, assignment and circuit."""
+    """Every route and assignment, and the circuits as they are now."""
+    from ferrycli.rules.circuit import Circuits
     from ferrycli.rules.errors import NoDatabase
     from ferrycli.store import reads, reads_servers, routebooks
 
     try:
         with reads.opened(settings.database) as connection:
             routes, assignments = routebooks.load_routes(connection)
-            return Found(routes, assignments, reads_servers.circuits(connection))
+            saved, now = Circuits(reads_servers.circuits(connection)), now_us()
+            health = {target: saved.state(target, now) for target in saved.targets}
+            return Found(routes, assignments, health)
     except NoDatabase:
         return Found({}, (), {})
 

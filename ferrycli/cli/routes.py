@@ -10,7 +10,7 @@ import typer
 from ferrycli.cli import explain, route_terms
 from ferrycli.cli.route_terms import Terms
 from ferrycli.cli.terminal import Terminal, now_us
-from ferrycli.cli.tree import Misused, explained, group, terminal_of
+from ferrycli.cli.tree import check_agreed, explained, group, terminal_of
 
 if TYPE_CHECKING:
     from ferrycli.rules.routes import Assignment
@@ -325,15 +325,8 @@ def remove_route(context: typer.Context, name: Name, yes: Yes = False) -> None:
     routes = route_terms.found(settings).routes
     if name not in routes:
         raise NoSuchRoute(name, tuple(routes))
-    if not yes:
-        if not terminal.asks:
-            raise Misused(
-                "calls that ask for the route would be refused, and nobody is there to ask",
-                "say it with `--yes`",
-            )
-        if not typer.confirm(f"Remove route {name}? Calls that ask for it are refused.", err=True):
-            terminal.say("nothing was changed")
-            raise typer.Exit(1)
+    question = f"Remove route {name}? Calls that ask for it are refused."
+    check_agreed(terminal, question, "calls that ask for the route would be refused", yes=yes)
 
     from ferrycli.store.route_changes import remove_route as remove
 

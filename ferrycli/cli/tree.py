@@ -75,3 +75,17 @@ class Misused(typer.TyperException):
 def terminal_of(context: typer.Context) -> Terminal:
     """The terminal that `run` put into the context."""
     return cast(Terminal, context.obj)
+
+
+def check_agreed(terminal: Terminal, question: str, effect: str, *, yes: bool) -> None:
+    """Ask whether it shall be done, and leave with 1 if not. `yes`: that is said already.
+
+    Raises `Misused`, which names the `effect`, where nobody is there to ask.
+    """
+    if yes:
+        return
+    if not terminal.asks:
+        raise Misused(f"{effect}, and nobody is there to ask", "say it with `--yes`")
+    if not typer.confirm(question, err=True):
+        terminal.say("nothing was changed")
+        raise typer.Exit(1)

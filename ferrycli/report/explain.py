@@ -15,7 +15,7 @@ from rich.text import Text
 from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, table
 from ferrycli.report.periods import slashed, when
 from ferrycli.report.prices import drawn_note
-from ferrycli.report.times import iso, local
+from ferrycli.report.times import clock, iso, local
 from ferrycli.rules.attribution import DIMENSIONS
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.explained import Explained, ExplainedBudget, ExplainedTarget
@@ -191,17 +191,23 @@ def _whys(explained: Explained, zone: tzinfo) -> Iterator[Text]:
         )
 
 
+def _second(at_us: int | None, zone: tzinfo) -> str:
+    """`10:00:01`: a circuit is open for a minute at the most."""
+    return "" if at_us is None else clock(at_us, zone, has_day=False)
+
+
 def why_not(one: ExplainedTarget, zone: tzinfo) -> str:
     """Why a target is not what it could be; empty where there is nothing to say."""
     if one.dropped is not None:
-        return why_dropped(one.dropped.code, one.dropped.detail, one.dropped.until_us)
+        until = _second(one.dropped.until_us, zone)
+        return why_dropped(one.dropped.code, one.dropped.detail, until)
     if not one.is_wanted and one.choice is not None:
         return f"its condition is not met now: {one.choice.when}"
     if one.refusal is not None:
         return words(one.refusal).sentence
     if one.choice is not None and (circuit := one.choice.open_circuit) is not None:
-        until = "" if circuit.until_us is None else f" until {local(circuit.until_us, zone)}"
-        return f"its circuit is open{until} ({circuit.reason}), and there is no other"
+        until = _second(circuit.until_us, zone)
+        return f"{why_dropped('circuit', circuit.reason, until)}, and there is no other"
     if one.choice is not None and one.choice.when:
         return f"while {one.choice.when}"
     return ""

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, percent, table
 from ferrycli.report.prices import drawn_note
-from ferrycli.report.times import iso, local
-from ferrycli.rules.circuit import CLOSED, CircuitState
+from ferrycli.report.times import clock, iso, local
+from ferrycli.rules.circuit import CLOSED, HALF_OPEN, CircuitState
 from ferrycli.rules.money import usd_exact
 from ferrycli.rules.route_prices import Card, Priced, priced
 from ferrycli.rules.routes import Assignment, Route, RouteTarget, written
@@ -293,9 +293,12 @@ def _terms(facts: RouteFacts, zone: tzinfo) -> Iterator[Text]:
         until = "" if one.until_us is None else f", until {local(one.until_us, zone)}"
         yield labelled("" if at else "assigned", f"{one.selector_text}{until}")
     for target, state in facts.circuits:
-        until = "" if state.until_us is None else f" until {local(state.until_us, zone)}"
+        does = "is asked by one call, to see" if state.state == HALF_OPEN else "is left alone"
+        if state.until_us is not None:
+            # In seconds: it is open for a minute at the most.
+            does += f" until {clock(state.until_us, zone, has_day=False)}"
         reason = f" ({state.reason})" if state.reason else ""
-        yield labelled("! circuit", f"{target} is left alone{until}{reason}", "red")
+        yield labelled("! circuit", f"{target} {does}{reason}", "red")
 
 
 GOES_ON = {

@@ -108,9 +108,9 @@ class Circuits:
         self._probes = 0
 
     @property
-    def size(self) -> int:
-        """How many targets something is known of."""
-        return len(self._circuits)
+    def targets(self) -> tuple[str, ...]:
+        """The targets of which something is known."""
+        return tuple(self._circuits)
 
     def state(self, target: str, now_us: int) -> CircuitState:
         """The circuit of `provider/model` at this moment."""

@@ -15,7 +15,6 @@ from ferrycli.rules.phrases import (
     argument,
     choice,
     listed,
-    moment,
     nearest,
     plain,
     ticked,
@@ -31,8 +30,11 @@ UNCHANGED = "nothing was changed"
 REASONS_MAX = 4
 
 
-def why_dropped(code: str, detail: str = "", until_us: int | None = None) -> str:
-    """Why a target may not answer, by a code of `rules/choices.py`, as part of a sentence."""
+def why_dropped(code: str, detail: str = "", until: str = "") -> str:
+    """Why a target may not answer, by a code of `rules/choices.py`, as part of a sentence.
+
+    `until`: when its circuit lets a call through; empty where that is not known.
+    """
     match code:
         case "provider":
             return f"provider {ticked(detail)} is not configured"
@@ -44,8 +46,7 @@ def why_dropped(code: str, detail: str = "", until_us: int | None = None) -> str
             return f"its condition is not met: {ticked(detail)}"
         case "circuit":
             opened = f" ({plain(detail)})" if detail else ""
-            until = f" until {moment(until_us)}" if until_us else ", and being tried"
-            return f"its circuit is open{until}{opened}"
+            return f"its circuit is open{f' until {until}' if until else ''}{opened}"
         case "route":
             return "there is no such route"
     return plain(detail) or plain(code)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ferrycli.rules.channels import CHANNEL_KINDS, EMAIL, Channel, Secrets, is_address
 from ferrycli.rules.errors import ChannelUnusable, ConfigBadValue, ConfigUnknownKey
+from ferrycli.settings.options import check_table
 
 CHANNELS_MAX = 32
 """Each may have a delivery of its own under way."""
@@ -105,9 +106,7 @@ class _Table:
     def __init__(self, name: str, content: Any, path: Path | None) -> None:
         self._name = name
         self._path = path
-        if not isinstance(content, dict) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
-            wanted = "a table with a lower-case name"
-            raise ConfigBadValue(f"file {path}", "channels", name, wanted)
+        check_table("channels", name, content, path)
         self._content = content
 
     def channel(self) -> Channel:

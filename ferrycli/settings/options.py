@@ -124,6 +124,13 @@ def _checked(option: Option, value: Any, origin: str) -> Any:
     return value
 
 
+def check_table(group: str, name: str, content: Any, path: Path | None) -> None:
+    """Raise `ConfigBadValue` unless `[GROUP.NAME]` is a table with a usable name."""
+    if not isinstance(content, dict) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        wanted = "a table with a name of up to 40 lower-case letters, digits, `-` and `_`"
+        raise ConfigBadValue(f"file {path}", group, name, wanted)
+
+
 def _check_zone(value: str, origin: str) -> None:
     try:
         ZoneInfo(value)

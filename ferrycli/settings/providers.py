@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, NoCredential
+from ferrycli.settings.options import check_table
 
 KINDS = ("openai", "compatible", "sim")
 CREDENTIAL_CMD_SECONDS_MAX = 20
@@ -106,8 +107,7 @@ def read_providers(
 
 def _provider(name: str, content: Any, path: Path | None) -> Provider:
     where = f"file {path}"
-    if not isinstance(content, dict) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
-        raise ConfigBadValue(where, "providers", name, "a table with a lower-case name")
+    check_table("providers", name, content, path)
     for key, value in content.items():
         if key not in PROVIDER_KEYS:
             raise ConfigUnknownKey(str(path), f"providers.{name}", key, tuple(PROVIDER_KEYS))

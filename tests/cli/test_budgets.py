@@ -312,7 +312,7 @@ def test_remove_asks_and_keeps_what_was_counted(filled: Ferry) -> None:
     made = one_set(filled, "tenant=acme", "--limit", "50/month")
     before = everything(filled)
     piped = filled("budgets", "remove", "tenant=acme")
-    assert (piped.code, "add `--yes`" in piped.err) == (2, True)
+    assert (piped.code, "say it with `--yes`" in piped.err) == (2, True)
     refused = filled("budgets", "remove", "tenant=acme", typed="n\n")
     assert (refused.code, "nothing was changed" in refused.err) == (1, True)
     assert everything(filled) == before

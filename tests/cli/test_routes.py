@@ -273,19 +273,31 @@ def test_a_circuit_that_is_open_is_shown(routed: Ferry) -> None:
     with closing(sqlite3.connect(routed.database)) as connection:
         connection.execute(
             "INSERT INTO health VALUES ('openai', 'big', 'open', ?, ?, '503 overloaded')",
-            [moment(NOW), moment("2026-11-23T09:01:00+00:00")],
+            [moment(NOW), moment("2026-11-23T09:00:30+00:00")],
         )
         connection.execute("INSERT INTO health VALUES ('anthropic', 'big', 'closed', 0, NULL, '')")
         connection.commit()
     assert shown(routed)["circuits"] == {
         "openai/big": {
             "state": "open",
-            "until": "2026-11-23T09:01:00.000000Z",
+            "until": "2026-11-23T09:00:30.000000Z",
             "reason": "503 overloaded",
         }
     }
     drawn = routed("routes", "show", "chat", columns=100, environment=PLAIN).out
-    assert "openai/big is left alone until 2026-11-23 10:01 (503 overloaded)" in drawn
+    assert "openai/big is left alone until 10:00:30 (503 overloaded)" in drawn
+
+
+def test_a_circuit_whose_time_is_over_is_not_told_as_open(routed: Ferry) -> None:
+    with closing(sqlite3.connect(routed.database)) as connection:
+        connection.execute(
+            "INSERT INTO health VALUES ('openai', 'big', 'open', ?, ?, '503 overloaded')",
+            [moment(NOW) - 9_000_000, moment(NOW) - 4_000_000],
+        )
+        connection.commit()
+    assert shown(routed)["circuits"]["openai/big"]["state"] == "half_open"
+    drawn = routed("routes", "show", "chat", columns=100, environment=PLAIN).out
+    assert "openai/big is asked by one call, to see (503 overloaded)" in drawn
 
 
 def test_calls_are_moved_and_moved_back(routed: Ferry) -> None:

@@ -266,7 +266,7 @@ def test_there_are_never_more_circuits_than_the_bound_and_open_ones_stay() -> No
     circuits = opened()
     for at in range(CIRCUITS_MAX + 10):
         circuits.note_success(Permit(f"openai/{at}"), NOW)
-    assert circuits.size == CIRCUITS_MAX
+    assert len(circuits.targets) == CIRCUITS_MAX
     assert not circuits.allows(X, NOW)
 
 
@@ -274,7 +274,7 @@ def test_where_every_circuit_is_open_the_oldest_goes() -> None:
     circuits = Circuits()
     for at in range(CIRCUITS_MAX + 1):
         circuits.note_failure(Permit(f"openai/{at}"), BUSY, NOW, 30)
-    assert circuits.size == CIRCUITS_MAX
+    assert len(circuits.targets) == CIRCUITS_MAX
     assert circuits.allows("openai/0", NOW)
     assert not circuits.allows("openai/1", NOW)
 
@@ -284,4 +284,4 @@ def test_a_name_that_no_provider_knows_leaves_nothing_behind() -> None:
     for at in range(100):
         permit = sent(circuits, f"openai/{at}", NOW)
         circuits.note_failure(permit, classify(404, "model_not_found"), NOW)
-    assert circuits.size == 0
+    assert len(circuits.targets) == 0
