@@ -166,7 +166,7 @@ class Attempts:
             code = code or (self._call.course.error_code if reply.status < 400 else "")
             failure = classify(reply.status, code, kind, message)
         else:
-            error = UpstreamFailed(provider, f"its reply is {'no whole JSON' if body else 'empty'}")
+            error = UpstreamFailed(provider, f"its reply is {'not whole' if body else 'empty'}")
             failure = replace(classify(reply.status), code=error.code)
         return _Failed(
             failure,

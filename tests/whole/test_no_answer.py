@@ -20,6 +20,7 @@ from tests.whole.upstream import Upstream
 
 HOUR_US = 3_600_000_000
 TOLD_S_MAX = 10.0
+JSON = "application/json"
 MODELS = (*NO_ANSWER, "busy", "wrong")
 """Of both providers; the first one fails as the model is named, or as the call asks for."""
 
@@ -99,7 +100,7 @@ def test_next_target_is_asked_and_each_attempt_costs_what_it_cost(
     assert failed["reason"] == ("529 overloaded_error" if "error" in way else plain)
     assert row["cost_nanousd"] == failed["cost_nanousd"] + answered["cost_nanousd"]
     assert row["doubt_nanousd"] == failed["doubt_nanousd"]
-    if way == "200-error-with-usage":
+    if way.endswith("with-usage"):
         assert (failed["cost_source"], failed["doubt_nanousd"]) == ("reported", 0)
         assert failed["cost_nanousd"] == 90 * INPUT_RATE // 10**6
     else:
@@ -107,17 +108,18 @@ def test_next_target_is_asked_and_each_attempt_costs_what_it_cost(
         assert failed["cost_nanousd"] + failed["doubt_nanousd"] == failed["hold_nanousd"]
 
 
-@pytest.mark.parametrize("way", ["200-error", "200-error-with-usage", "200-html"])
+@pytest.mark.parametrize("way", [way for way in NO_ANSWER if FAULTS[way].body])
 def test_last_one_is_passed_on_as_it_came(scene: Scene, way: str) -> None:
     reply = scene.ask(f"first/m-{way}")
     assert (reply.status, reply.body) == (200, FAULTS[way].body)
+    assert reply.headers["content-type"] == dict(FAULTS[way].headers).get("content-type", JSON)
     row = scene.last()
-    outcome = ("cut", "") if way == "200-html" else ("failed", "overloaded_error")
+    outcome = ("failed", "overloaded_error") if "error" in way else ("cut", "")
     assert (row["outcome"], row["error_code"]) == outcome
     assert (row["state"], row["status"]) == ("settled", 200)
 
 
-@pytest.mark.parametrize("way", ["200-empty", "204"])
+@pytest.mark.parametrize("way", [way for way in NO_ANSWER if not FAULTS[way].body])
 def test_empty_reply_is_told_in_words_and_not_asked_for_again(scene: Scene, way: str) -> None:
     before, _ = scene.seen(way)
     reply = scene.ask(f"first/m-{way}")
