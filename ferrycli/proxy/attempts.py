@@ -112,7 +112,9 @@ class Attempts:
                 self._attempt(call.admission)
             )
             course.upstream_status = reply.status
-            delivery = Delivery(call.asked, call.admission, course, gateway.now_us, send)
+            delivery = Delivery(
+                call.asked, call.admission, course, gateway.now_us, send, call.past_nanousd
+            )
             call.delivery = delivery
             if reply.status >= 400:
                 return self._failed_reply(reply, await delivery.read_error(reply))
@@ -208,6 +210,9 @@ class Attempts:
         """Ask the ledger, which ends the attempt that failed, for one of `ways`."""
         call = self._call
         ended = self._ended(failed)
+        cost = ended.cost.total if ended.cost is not None else None
+        if call.past_nanousd is not None:
+            call.past_nanousd = None if cost is None else call.past_nanousd + cost
         for _ in range(STALE_TRIES_MAX):
             candidates = tuple(candidate(one) for one in ways)
             question = Again(call.asked.id.seq, ended, candidates, ways[0].epoch)

@@ -40,7 +40,10 @@ class Delivery:
         course: Course,
         now_us: Callable[[], int],
         send: Any,
+        past_nanousd: int | None = 0,
     ) -> None:
+        """`past_nanousd`: what attempts before this one cost; None: that is not known."""
+        self._past_nanousd = past_nanousd
         self._asked = asked
         self._admission = admission
         self._course = course
@@ -107,8 +110,9 @@ class Delivery:
             if self._course.outcome != "ok":
                 return body
             cost = reported_cost(self._asked, self._admission, reading)
-            told = [] if cost is None else [own("cost-usd", usd_exact(cost))]
-            await self._start([*headers, *told, _length(body)])
+            if cost is not None and self._past_nanousd is not None:
+                headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
+            await self._start([*headers, _length(body)])
         await self._finish(body)
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ferrycli.rules.money import usd_exact
 from tests.whole import faults
 from tests.whole.faults import FAULTS, NO_ANSWER, Fault, FaultyUpstream
 from tests.whole.load import Reply, Shot, fire
@@ -21,6 +22,7 @@ from tests.whole.upstream import Upstream
 HOUR_US = 3_600_000_000
 TOLD_S_MAX = 10.0
 JSON = "application/json"
+TOLD = ("provider", "model", "route", "attempts")
 MODELS = (*NO_ANSWER, "busy", "wrong")
 """Of both providers; the first one fails as the model is named, or as the call asks for."""
 
@@ -81,6 +83,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         made = stage(tmp_path_factory.mktemp("no_answer"), providers, more=guard)
         lines = [f"prices set '{name}/m-*' --input 3 --output 15" for name in providers]
         lines += [f"routes set r-{name} first/m-{name} second/m-{name}" for name in MODELS]
+        lines.append("routes set r-none first/m-200-empty first/m-204")
         said, *_ = made.set_up("keys create app --budget 50/month --json", *lines)
         with serving(made.path) as server:
             yield Scene(server, secret_in(said), first, second)
@@ -95,6 +98,8 @@ def test_next_target_is_asked_and_each_attempt_costs_what_it_cost(
     assert reply.is_answered, (reply.status, reply.body)
     assert reply.headers["x-ferry-provider"] == "second"
     row, (failed, answered) = scene.last(), scene.tries()
+    if not is_stream:
+        assert reply.headers["x-ferry-cost-usd"] == usd_exact(row["cost_nanousd"])
     assert (row["state"], row["outcome"], row["attempts"]) == ("settled", "ok", 2)
     plain = f"{FAULTS[way].status} upstream_failed"
     assert failed["reason"] == ("529 overloaded_error" if "error" in way else plain)
@@ -125,7 +130,17 @@ def test_empty_reply_is_told_in_words_and_not_asked_for_again(scene: Scene, way:
     reply = scene.ask(f"first/m-{way}")
     assert (reply.status, reply.code) == (502, "upstream_failed")
     assert reply.facts["why"] == "its reply is empty"
+    told = {name: reply.headers.get(f"x-ferry-{name}") for name in TOLD}
+    assert told == {"provider": "first", "model": f"m-{way}", "route": None, "attempts": None}
     assert scene.seen(way)[0] == before + 1
+
+
+def test_error_of_ferrys_own_says_where_the_call_went(scene: Scene) -> None:
+    reply = scene.ask("r-none")
+    assert (reply.status, reply.code) == (502, "upstream_failed")
+    told = {name: reply.headers.get(f"x-ferry-{name}") for name in TOLD}
+    assert told == {"provider": "first", "model": "m-204", "route": "r-none", "attempts": "2"}
+    assert "x-ferry-cost-usd" not in reply.headers
 
 
 def test_what_the_provider_says_is_wrong_is_sent_to_no_other(
