@@ -120,6 +120,7 @@ class Carriage:
             normal = next((one for one in self.ways if one.tier == "normal"), None)
             if normal is not None:
                 headers.append(own("downgraded-from", str(normal.target)))
+        if first.rule:
             headers.append(own("reason", f"{first.rule} ({first.reason})"))
         elif asked.assignment:
             headers.append(own("reason", f"assignment {asked.assignment}"))

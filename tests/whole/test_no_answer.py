@@ -36,7 +36,9 @@ class Scene:
     first: FaultyUpstream
     second: Upstream
 
-    def ask(self, model: str, *, is_stream: bool = False, **metadata: str) -> Reply:
+    def ask(
+        self, model: str, *, is_stream: bool = False, priority: str = "normal", **metadata: str
+    ) -> Reply:
         """One call of 100 tokens in and 20 out."""
         ask: dict[str, Any] = {
             "model": model,
@@ -45,7 +47,8 @@ class Scene:
             "messages": [{"role": "user", "content": "hi"}],
             "metadata": {"in": "100", "out": "20", **metadata},
         }
-        [reply] = fire(self.server.port, [Shot(self.secret, json.dumps(ask).encode())])
+        headers = (("x-ferry-priority", priority),)
+        [reply] = fire(self.server.port, [Shot(self.secret, json.dumps(ask).encode(), headers)])
         return reply
 
     def last(self) -> Row:
@@ -84,6 +87,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         lines = [f"prices set '{name}/m-*' --input 3 --output 15" for name in providers]
         lines += [f"routes set r-{name} first/m-{name} second/m-{name}" for name in MODELS]
         lines.append("routes set r-none first/m-200-empty first/m-204")
+        lines.append("budgets set tenant=poor --limit 0.05/total --at '1% downgrade'")
         said, *_ = made.set_up("keys create app --budget 50/month --json", *lines)
         with serving(made.path) as server:
             yield Scene(server, secret_in(said), first, second)
@@ -141,6 +145,24 @@ def test_error_of_ferrys_own_says_where_the_call_went(scene: Scene) -> None:
     told = {name: reply.headers.get(f"x-ferry-{name}") for name in TOLD}
     assert told == {"provider": "first", "model": "m-204", "route": "r-none", "attempts": "2"}
     assert "x-ferry-cost-usd" not in reply.headers
+
+
+def test_rule_that_cannot_move_a_call_is_told_as_it_stands_on_the_row(scene: Scene) -> None:
+    assert scene.ask("second/m-1", tenant="poor").is_answered
+    scene.last()
+    reply, row = scene.ask("second/m-1", tenant="poor"), scene.last()
+    assert row["reason"] == "tenant=poor: no cheaper target can carry it"
+    assert reply.headers["x-ferry-reason"] == f"{row['rule']} ({row['reason']})"
+    assert "x-ferry-downgraded-from" not in reply.headers
+
+
+def test_priority_that_is_none_is_said_to_count_for_nothing(scene: Scene) -> None:
+    reply = scene.ask("second/m-1", priority="urgent")
+    assert reply.is_answered
+    assert reply.headers["x-ferry-warning"] == (
+        "priority `urgent` counts for nothing: it is none of critical, normal, background"
+    )
+    assert "x-ferry-warning" not in scene.ask("second/m-1", priority="critical").headers
 
 
 def test_what_the_provider_says_is_wrong_is_sent_to_no_other(
