@@ -277,7 +277,10 @@ class Attempts:
             )
             if state.state == OPEN:
                 hour = state.since_us - state.since_us % _HOUR_US
-                detail = {"reason": state.reason, "until_at": str(state.until_us)}
+                detail: dict[str, str | int] = {
+                    "reason": state.reason,
+                    "until_at": state.until_us or 0,
+                }
                 self._gateway.ledger.note_soon(Note("circuit", target, hour, detail))
 
 

@@ -264,14 +264,14 @@ class Draft:
 
     # Notices --------------------------------------------------------------------------------
 
-    def _note(self, kind: str, subject: str, start: int, detail: Mapping[str, str]) -> None:
+    def _note(self, kind: str, subject: str, start: int, detail: Mapping[str, str | int]) -> None:
         alert = NewAlert(kind, "", subject, start, 0, 0, self._now, detail=detail)
         self._writes.alerts.append(alert_values(alert, self._memory.new_id("a")))
 
     def _note_overrun(self, call: OpenCall, closing: Closing) -> None:
-        detail = {
-            "hold_nanousd": str(call.hold_nanousd),
-            "cost_nanousd": str(closing.cost_nanousd),
+        detail: dict[str, str | int] = {
+            "hold_nanousd": call.hold_nanousd,
+            "cost_nanousd": closing.cost_nanousd or 0,
             "target": f"{call.aim.provider}/{call.aim.sent_model}",
         }
         self._note("overrun", str(closing.seq), 0, detail)
