@@ -237,7 +237,7 @@ complete -c ferry -n '__ferry_at "budgets release-doubt"' -l yes -d 'Do not ask.
 complete -c ferry -n '__ferry_at "budgets test" 0' -a 'key= tenant= user= assistant= thread= feature= provider= model= route='
 
 complete -c ferry -n '__ferry_at calls 0' -a list -d 'List calls, the latest first.'
-complete -c ferry -n '__ferry_at calls 0' -a show -d 'Show one call: tokens, rates, cost, times, and where its attribution comes from.'
+complete -c ferry -n '__ferry_at calls 0' -a show -d 'Show one call: tokens, rates, cost, attempts, times, and whom it belongs to, and why.'
 
 complete -c ferry -n '__ferry_at "calls list"' -l since -x -a 'today yesterday this-week last-week mtd last-month 24h 7d' -d 'Which calls.'
 complete -c ferry -n '__ferry_at "calls list"' -l where -x -d 'Of these, only what it says.'

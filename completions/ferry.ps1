@@ -41,7 +41,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'calls' = [ordered]@{
             'list' = 'List calls, the latest first.'
-            'show' = 'Show one call: tokens, rates, cost, times, and where its attribution comes from.'
+            'show' = 'Show one call: tokens, rates, cost, attempts, times, and whom it belongs to, and why.'
         }
         'threads' = [ordered]@{
             'release' = 'Let a thread go on that repeated itself: what it sent until now counts no more.'

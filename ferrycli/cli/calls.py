@@ -80,7 +80,7 @@ def list_calls(
 @app.command(
     "show",
     help=explained(
-        "Show one call: tokens, rates, cost, times, and where its attribution comes from.",
+        "Show one call: tokens, rates, cost, attempts, times, and whom it belongs to, and why.",
         "ferry calls show c_01JD8Z4M2R",
         "ferry calls show c_01JD8Z4M2R --json",
         more="Any beginning of an id that only one call has is enough.",
