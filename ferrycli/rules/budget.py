@@ -30,6 +30,8 @@ WHOLE_SHARE = 100
 """A ceiling of at most one part in this of what is free is held as it is."""
 OPEN_SHARE = 64
 """An open answer is bounded by what one part in this of what is free pays for."""
+USED_UP_SHARE = 5
+"""One part in this is little: a window that has not got more, and refuses a call, is used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +300,21 @@ def _least(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> int:
     return smallest_hold(ask, ceiling, may_clamp=_may_clamp(standings, ask, ceiling))
 
 
-def is_short(standing: Standing, ask: Ask) -> bool:
-    """Whether this budget alone would refuse `ask` even if nothing were held."""
+def is_used_up(standing: Standing, ask: Ask) -> bool:
+    """Whether this budget alone refuses `ask` even if nothing were held, and has little left.
+
+    Little: a fifth; or half, where not even the call's shortest answer can be paid. One call that
+    asks for more than there ever was uses nothing up.
+    """
     idle = replace(standing, held=0)
-    return isinstance(judge((idle,), ask), BudgetSpent)
+    if not isinstance(judge((idle,), ask), BudgetSpent):
+        return False
+    if idle.free * USED_UP_SHARE <= idle.base:
+        return True
+    shortest = ask.expected_nanousd
+    if standing.terms.mode == "strict" and ask.ceiling is not None:
+        shortest = ask.ceiling.at(_floor(ask, _longest(ask)))
+    return idle.free < shortest and idle.free * 2 <= idle.base
 
 
 def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> BudgetRefusal:
