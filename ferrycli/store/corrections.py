@@ -109,6 +109,7 @@ class _Attempt:
 class _Ended:
     """A call that is over, with what corrections have said of it so far."""
 
+    seq: int
     admitted_us: int
     facts: dict[str, str]
     attempts: tuple[_Attempt, ...]
@@ -151,19 +152,35 @@ def correct(
     percentage that a window reaches by this is noted as an alert. Raises `NoSuchCall`, or
     `CallNotEnded` for a call in flight and one that was denied.
     """
+    said = (reason, source, now_us)
     call = _read(connection, call_seq)
-    freed = -min(-doubt_delta_nanousd, call.doubt + call.doubt_delta)
-    values = (id_text, call_seq, delta_nanousd, reason, source, now_us, freed)
-    connection.execute(_INSERT, values)
+    moved = _corrected(connection, call, id_text, delta_nanousd, doubt_delta_nanousd, said)
+    crossings.note(connection, moved, now_us)
+
+
+def _corrected(
+    connection: sqlite3.Connection,
+    call: _Ended,
+    id_text: str,
+    delta: int,
+    doubt_delta: int,
+    said: tuple[str, str, int],
+) -> dict[crossings.Key, int]:
+    """Record the correction of `call` and move its windows; how much more each has spent.
+
+    `said`: reason, source and time.
+    """
+    freed = -min(-doubt_delta, call.doubt + call.doubt_delta)
+    connection.execute(_INSERT, (id_text, call.seq, delta, *said, freed))
     before = call.shares(call.delta, call.doubt_delta)
-    after = call.shares(call.delta + delta_nanousd, call.doubt_delta + freed)
+    after = call.shares(call.delta + delta, call.doubt_delta + freed)
     moved: dict[crossings.Key, int] = {}
     settled = call.shares(0, 0)
     for attempt, (cost, _), was, now in zip(call.attempts, settled, before, after, strict=True):
         if was != now:
-            for key in _move(connection, call, attempt, cost, was, now, now_us):
+            for key in _move(connection, call, attempt, cost, was, now, said[2]):
                 moved[key] = moved.get(key, 0) + now[0] - was[0]
-    crossings.note(connection, moved, now_us)
+    return moved
 
 
 def late(
@@ -227,12 +244,16 @@ def release_doubt(
     seqs = doubtful(connection, budget_id, subject, now_us) if calls is None else calls
     first = _first(connection, budget_id, now_us)
     released = 0
+    moved: dict[crossings.Key, int] = {}
+    said = ("release-doubt", "operator", now_us)
     for seq in seqs:
         call = _read(connection, seq)
         left = call.doubt + call.doubt_delta
         if first is not None and call.is_doubtful(budget_id, subject, first):
-            correct(connection, seq, 0, "release-doubt", "operator", make_id(), now_us, -left)
+            moved |= _corrected(connection, call, make_id(), 0, -left, said)
             released += left
+    # Once for all: each call moves the same windows.
+    crossings.note(connection, moved, now_us)
     return released
 
 
@@ -263,7 +284,7 @@ def _read(connection: sqlite3.Connection, seq: int) -> _Ended:
     own = connection.execute(_READ_WINDOWS, (seq, count)).fetchone()
     last = _Attempt(provider, model, route, own[0] if own else windows, 0, 0)
     attempts = (*earlier, last)
-    return _Ended(admitted_us, facts, attempts, cost or 0, doubt, delta, doubt_delta)
+    return _Ended(seq, admitted_us, facts, attempts, cost or 0, doubt, delta, doubt_delta)
 
 
 def _move(

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -466,3 +467,10 @@ def test_command_that_finds_a_table_missing_says_so(path: Path) -> None:
     with pytest.raises(DatabaseUnusable) as refused:
         make_key(path)
     assert "keys" in refused.value.why
+
+
+def test_the_file_is_locked_before_the_clock_is_read(path: Path) -> None:
+    with changes.changing(path), looking(path) as other:
+        other.execute("PRAGMA busy_timeout=0")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")

@@ -397,6 +397,18 @@ def test_doubt_of_the_window_of_now_is_released_and_no_other(shop: Shop) -> None
     assert rows(shop)[-1][:5] == (old, 0, -8, "release-doubt", "operator")
 
 
+def test_windows_are_looked_at_once_however_many_calls_leave_their_doubt(shop: Shop) -> None:
+    for _ in range(20):
+        shop.call(1, 9, TOTAL, DAY, doubt_nanousd=8)
+    read: list[str] = []
+    shop.connection.set_trace_callback(read.append)
+    assert release(shop, "b_day") == 20 * 8
+    shop.connection.set_trace_callback(None)
+    budgets = [query for query in read if "FROM budgets WHERE id" in query]
+    assert len(budgets) <= 2 * 20 + 4
+    assert len([query for query in budgets if "removed_at IS NULL" in query]) == 2
+
+
 def test_doubt_of_one_subject_is_released(shop: Shop) -> None:
     shop.budget("b_star", [("user", "*")], 1_000, "total")
     for user in ("ann", "bob"):
