@@ -143,6 +143,8 @@ def changing(path: Path) -> Iterator[Session]:
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with Session(engine, expire_on_commit=False) as session:
+            # The lock from here on: what counts from now must not miss what was admitted meanwhile.
+            session.connection()
             yield session
             session.commit()
     except OperationalError as error:
