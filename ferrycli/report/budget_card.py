@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from ferrycli.report.budgets import Sheet, is_at, limit_words, runs_out, used_words
+from ferrycli.report.budgets import Sheet, is_at, runs_out, used_words
 from ferrycli.report.layout import MARGIN, Cell, Column, drawn, labelled, table
 from ferrycli.report.periods import every, last, when
 from ferrycli.report.times import ago, local, zone_named
@@ -347,8 +347,3 @@ def _told(one: AlertRow, now_us: int) -> str:
         "failed": f"not delivered to{to}",
         "nobody": "nobody to tell",
     }.get(one.state, one.state)
-
-
-def balance_sentence(facts: BudgetFacts, standing: Standing) -> str:
-    """`$20.00 of $25.00 left`, of a balance; of another, `$7.10 of $50.00/week left`."""
-    return f"{usd(standing.free)} of {limit_words(facts, standing)} left"
