@@ -122,12 +122,12 @@ class Attempts:
             if call.is_started:
                 raise
             course.is_dispatched = course.is_dispatched and error.is_dispatched
-            return _Failed(failure_of(error), error)
+            return self._cut_off(error)
         except UpstreamTimeout as error:
             if call.is_started:
                 raise
             course.is_dispatched = error.phase != "connect"
-            return _Failed(failure_of(error), error)
+            return self._cut_off(error)
         except FerryError as error:
             if call.is_started:
                 raise
@@ -156,6 +156,14 @@ class Attempts:
         )
         first_byte_s = asked.choice.first_byte_s if asked.choice is not None else None
         return Attempt(provider, self._path, self._headers, body, first_byte_s)
+
+    def _cut_off(self, error: UpstreamFailed | UpstreamTimeout) -> _Failed:
+        """No reply, or one whose body did not come: the status of an error counts all the same."""
+        reply = self._call.reply
+        if reply is None or reply.status < 400:
+            return _Failed(failure_of(error), error)
+        wait_s = retry_after_s(reply.headers, self._gateway.now_us())
+        return _Failed(classify(reply.status), error, reply.status, wait_s=wait_s)
 
     def _failed_reply(self, reply: UpstreamReply, body: bytes) -> _Failed:
         """A reply that is no answer, whatever its status: read, but not passed on yet."""
