@@ -529,3 +529,29 @@ def test_budget_that_is_gone_notes_nothing(shop: Shop) -> None:
     correct(shop, seq, 900)
     assert shop.windows("b_day") == {("", MIDNIGHT): (1_000, 0, 0)}
     assert alerts(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "deltas", "wanted", "delta"),
+    [
+        (100, [], 130, 30),
+        (100, [20], 130, 10),
+        (100, [], 0, -100),
+        (None, [], 7, 7),
+        # Corrections may have gone below nothing: what counts is what the call comes to.
+        (100, [-150], 40, 90),
+    ],
+)
+def test_call_is_corrected_to_what_it_truly_cost_and_nothing_is_in_doubt(
+    shop: Shop, cost: int | None, deltas: list[int], wanted: int, delta: int
+) -> None:
+    seq = shop.call(cost, 300, TOTAL, DAY, doubt_nanousd=50, cost_source="estimated")
+    for one in deltas:
+        correct(shop, seq, one)
+    for is_new in (True, False):
+        said = ("invoice", "operator", f"corr_to_{is_new}", NOON)
+        assert corrections.correct_to(shop.connection, seq, wanted, *said) is is_new
+    assert rows(shop)[-1][:3] == (seq, delta, -50)
+    assert len(rows(shop)) == len(deltas) + 1
+    assert shop.windows("b_key") == {("", 0): (wanted, 0, 0)}
+    assert shop.windows("b_day") == {("", MIDNIGHT): (wanted, 0, 0)}
