@@ -78,7 +78,8 @@ class Attempts:
             failed = await self._try(send)
             if failed is None:
                 return
-            if not await self._goes_on(failed):
+            # Nobody reads what another target would say.
+            if self._call.course.is_drained or not await self._goes_on(failed):
                 await self._tell(failed)
                 return
 
@@ -92,12 +93,15 @@ class Attempts:
             error = UpstreamFailed(call.asked.target.provider, "it is left alone", False)
             return _Failed(Failure("retry", 0, "circuit_open"), error)
         self._note_circuit(target, permit.change)
+        call.is_sending = True
         try:
             failed = await self._send(send)
         except BaseException:
             # The client left, the deadline passed, or the reply broke off under way.
             gateway.circuits.release(permit)
             raise
+        finally:
+            call.is_sending = False
         self._note(target, permit, failed)
         return failed
 
