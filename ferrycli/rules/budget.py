@@ -17,7 +17,8 @@ from ferrycli.rules.denials import (
     ModelUnpriced,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling
+from ferrycli.rules.estimate import likely_answer
+from ferrycli.rules.pricing import Ceiling, ceil_cost
 from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import Rule
 
@@ -129,6 +130,9 @@ class Ask:
     """What the call probably costs: what is held where no budget matches."""
     unbounded_field: str = ""
     expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS
+    """`e`, from which `expected_nanousd` is."""
+    answer_rate: int = 0
+    """Nano-dollars per million tokens of what the answer probably is, all choices together."""
     is_bounded_here: bool = False
     """`output_asked` is ferry's own bound (of a route or an assignment): the request lacks it."""
     is_left_open: bool = False
@@ -138,6 +142,16 @@ class Ask:
     def is_open(self) -> bool:
         """Whether the caller has left the length of the answer to ferry."""
         return self.is_left_open or is_open(self.output_asked)
+
+
+def expecting(ask: Ask, expected_tokens: int) -> Ask:
+    """`ask` with another `e`, and what the call probably costs by that."""
+    if expected_tokens == ask.expected_output_tokens:
+        return ask
+    was = likely_answer(ask.expected_output_tokens, ask.output_asked)
+    more = likely_answer(expected_tokens, ask.output_asked) - was
+    cost = max(0, ask.expected_nanousd + ceil_cost(more, ask.answer_rate))
+    return replace(ask, expected_output_tokens=expected_tokens, expected_nanousd=cost)
 
 
 @dataclass(frozen=True, slots=True)

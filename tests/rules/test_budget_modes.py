@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from ferrycli.rules.budget import Admission, Ask, Standing, Terms, is_used_up, judge, refusal_of
+from ferrycli.rules.budget import (
+    Admission,
+    Ask,
+    Standing,
+    Terms,
+    expecting,
+    is_used_up,
+    judge,
+    refusal_of,
+)
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -257,6 +266,28 @@ def test_a_refusal_tells_the_window_with_its_extra_and_its_subject(
     assert (refusal.spent_nanousd, refusal.held_nanousd, refusal.doubt_nanousd) == (11, 12, 13)
     assert (refusal.window_start_us, refusal.resets_at_us) == (1_000, None)
     assert (refusal.subject, refusal.is_prepaid) == (("acme", "chat"), True)
+
+
+EXPECTING = [
+    # The caller's limit, `e`, and what the call probably costs: 20 with 256 tokens of answer.
+    (None, 1_024, 20),
+    (None, 4_000, 20 + 744),
+    (None, 1_028, 21),
+    (None, 256, 0),
+    (300, 4_000, 20 + 44),
+    (100, 4_000, 20),
+    (200, 400, 0),
+    (0, 4_000, 20),
+]
+
+
+@pytest.mark.parametrize(("asked", "e", "cost"), EXPECTING)
+def test_what_a_call_probably_costs_follows_what_was_learned(
+    asked: int | None, e: int, cost: int
+) -> None:
+    ask = replace(ASK, output_asked=asked, answer_rate=10**6)
+    known = expecting(ask, e)
+    assert (known.expected_output_tokens, known.expected_nanousd) == (e, cost)
 
 
 LONG = replace(ASK, ceiling=Ceiling(0, 10**6), output_asked=600, expected_output_tokens=256)
