@@ -31,10 +31,10 @@ PerMinute = Annotated[int | None, typer.Option(metavar="N", min=0, help="0: no l
         "ferry budgets set assistant=bot,thread=* --limit 2/total --at '100% block'",
         "ferry budgets set provider=openai --limit 500/7d --mode expected",
         "ferry budgets set feature=chat --rpm 60 --parallel 4",
-        more="A budget is named by selector, period and zone: the same one is changed, another is"
-        " made beside it and counts back to the start of its window. Without --at: tell at 50 %,"
-        " take the cheaper route at 80 %, block at 100 %. `ferry help selectors` and"
-        " `ferry help periods` show what SELECTOR and --limit take.",
+        more="A budget is named by selector and period, and by --zone where there are several: that"
+        " one is changed, another is made beside it and counts back to the start of its window."
+        " Without --at: tell at 50 %, take the cheaper route at 80 %, block at 100 %."
+        " `ferry help selectors` and `ferry help periods` show what SELECTOR and --limit take.",
         codes=(3, 6),
     ),
 )

@@ -245,11 +245,16 @@ def set_key(
     settings = terminal.settings()
     edit = key_terms.edit(terms, new_name, settings, now_us())
 
+    from ferrycli.rules.errors import BudgetAmbiguous
     from ferrycli.store import changes
 
     if not edit.policy and edit == changes.KeyEdit(zone=edit.zone, policy=edit.policy):
         raise Misused("nothing to change was named", "`ferry keys set --help` shows what can be")
-    changed = changes.edit_key(_existing(settings), name, edit)
+    try:
+        changed = changes.edit_key(_existing(settings), name, edit)
+    except BudgetAmbiguous as several:
+        several.command = "ferry budgets set"
+        raise
     _show(terminal, settings, _facts(settings, changed), as_json=as_json)
 
 

@@ -196,14 +196,12 @@ def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> Budg
             # The balance's own rules and owner.
             return there[0]
         raise BudgetUnfit(text, "no_limit" if plan.limit_nanousd is None else "no_period")
-    same = [one for one in limited if one.terms.period == plan.period]
-    if is_zoneless(plan.period) or (not plan.zone and len(same) == 1):
-        found_same = same
-    else:
-        found_same = [one for one in same if one.terms.zone == (plan.zone or plan.zone_default)]
-    if not found_same and plan.limit_nanousd is None:
+    same = [one for one in limited if is_meant(one.terms, plan.period, plan.zone)]
+    if len(same) > 1:
+        raise ambiguous(text, same)
+    if not same and plan.limit_nanousd is None:
         raise BudgetUnfit(text, "no_limit")
-    return found_same[0] if found_same else None
+    return same[0] if same else None
 
 
 def _new_terms(plan: BudgetPlan, found: Chosen, now_us: int) -> Terms:

@@ -167,6 +167,18 @@ def test_a_rule_of_a_key_is_changed_alone_whatever_the_zone_of_its_budget(filled
     assert said.json["budget"]["rules"] == ["70% block"]
 
 
+def test_a_key_keeps_the_zone_of_its_budget_and_of_two_none_is_changed(filled: Ferry) -> None:
+    assert filled("keys", "create", "acme-app").code == 0
+    for zone in ("Asia/Tokyo", "Europe/Berlin"):
+        assert filled("budgets", "set", "acme-app", "--limit", "9/day", "--zone", zone).code == 0
+        said = filled("keys", "set", "acme-app", "--budget", "8/day", "--json")
+        if zone == "Asia/Tokyo":
+            assert filled("budgets", "show", "acme-app", "--json").json["timezone"] == zone
+            assert said.json["budget"]["limit_nanousd"] == 8_000_000_000
+    assert said.code == 2
+    assert "name one with `ferry budgets set key=acme-app --zone ZONE`: " in said.err
+
+
 # Rotated ------------------------------------------------------------------------------------
 
 

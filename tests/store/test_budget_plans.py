@@ -361,6 +361,15 @@ def test_a_zone_alone_says_which_budget_is_changed(path: Path, zone: str) -> Non
     }
 
 
+def test_of_two_zones_one_must_be_named_though_one_is_the_default(path: Path) -> None:
+    in_two_zones(path)
+    before = dump(path)
+    with pytest.raises(BudgetAmbiguous) as refused:
+        set_budget(path, plan("tenant=acme", 60, zone_default="Europe/Berlin"))
+    assert set(refused.value.zones) == {"UTC", "Europe/Berlin"}
+    assert dump(path) == before
+
+
 @pytest.mark.parametrize("period", ["month", "total", "rolling 7d"])
 def test_a_zone_that_no_budget_is_of_changes_none(path: Path, period: str) -> None:
     set_budget(path, plan("tenant=acme", 50, period))
