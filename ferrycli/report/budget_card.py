@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ferrycli.report.budgets import Sheet, is_at, limit_words, runs_out, used_words
 from ferrycli.report.layout import MARGIN, Cell, Column, drawn, labelled, table
+from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, when
 from ferrycli.report.times import ago, local, zone_named
 from ferrycli.rules.budget import Standing, Terms
@@ -17,9 +18,8 @@ from ferrycli.rules.policy_words import NOBODY, policy_lines
 from ferrycli.rules.selectors import ANY, Selector
 from ferrycli.rules.thresholds import REFUSING, active, has_action
 from ferrycli.rules.windows import from_us, is_rolling
-from ferrycli.store.planning import BudgetSet, Limits
-from ferrycli.store.reads import KeyRow
-from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, LimitRow, window_at
+from ferrycli.store.planning import BudgetSet
+from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, window_at
 
 SUBJECTS_SHOWN = 20
 ALERTS_SHOWN = 10
@@ -72,18 +72,6 @@ def policy_card(terms: Terms, told: str, status: str) -> Iterator[Text]:
         yield labelled("", "a caller's own output limit that does not fit is lowered")
     if terms.allow_unpriced:
         yield labelled("", "calls to models without a price may go")
-
-
-def limits_words(limits: LimitRow | Limits | KeyRow | None) -> str:
-    """`60 calls a minute, 4 at once`; empty where there is none."""
-    if limits is None:
-        return ""
-    parts = [
-        (limits.rpm, "{:,} calls a minute"),
-        (limits.tpm, "{:,} tokens a minute"),
-        (limits.parallel_max, "{:,} at once"),
-    ]
-    return ", ".join(words.format(count) for count, words in parts if count)
 
 
 def made_sentence(made: BudgetSet) -> str:
@@ -170,7 +158,6 @@ def budget_card(
     sheet: Sheet,
     facts: BudgetFacts,
     alerts: Sequence[AlertRow],
-    limits: LimitRow | None,
     told: str,
     status: str,
     width: int,
@@ -188,8 +175,8 @@ def budget_card(
     lines += policy_card(terms, told, status)
     if terms.owner:
         lines.append(labelled("owner", terms.owner))
-    if words := limits_words(limits):
-        lines.append(labelled("limits", words))
+    limits = (one for one in sheet.limits if one.pairs == terms.subject)
+    lines += [labelled("limits", limits_words(one)) for one in limits]
     lines.append(labelled("counts", f"calls since {_since(terms)}"))
     zone = sheet.zone
     if facts.selector.is_each:

@@ -23,6 +23,7 @@ from ferrycli.rules.pace import Pace, pace
 from ferrycli.rules.selectors import ANY
 from ferrycli.rules.windows import is_rolling, span_us
 from ferrycli.store.reads_budgets import BudgetFacts
+from ferrycli.store.reads_limits import LimitRow
 
 SCHEMA = "ferry.budget/1"
 NEAR_PERCENT = 80
@@ -33,9 +34,9 @@ SUBJECTS_SHOWN = 3
 ROW_HEADING = (
     "selector", "subject", "limit_usd", "period", "spent_usd", "held_usd", "doubt_usd", "left_usd",
     "used_percent", "window_start", "resets_at", "pace_percent", "runs_out_at", "mode", "rules",
-    "owner",
+    "owner", "rpm", "tpm", "parallel_max",
 )  # fmt: skip
-"""What a row of tabs holds."""
+"""What a row of tabs holds; of limits the selector and the last three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Sheet:
     """By budget without an end: what was spent in the last seven days."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Names of keys by id."""
+    limits: Sequence[LimitRow] = ()
+    """Of the same selectors, and of others."""
 
     def pace_of(self, facts: BudgetFacts, standing: Standing) -> Pace:
         """How fast a window is being spent."""
@@ -160,8 +163,14 @@ def budget_fields(
     limit = terms.limit_nanousd if standing is None else standing.limit_nanousd
     return [
         terms.selector, subject, usd_exact(limit), period_of(facts), *amounts, terms.mode,
-        ", ".join(map(str, terms.rules)), terms.owner,
+        ", ".join(map(str, terms.rules)), terms.owner, None, None, None,
     ]  # fmt: skip
+
+
+def limit_fields(limit: LimitRow) -> list[str | int | None]:
+    """The fields of `ROW_HEADING` where there is a limit per minute or at once, and no money."""
+    none = [None] * (len(ROW_HEADING) - 4)
+    return [limit.selector, *none, limit.rpm, limit.tpm, limit.parallel_max]
 
 
 def budgets_table(sheet: Sheet, width: int) -> list[Text]:

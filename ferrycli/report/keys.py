@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.text import Text
 
-from ferrycli.report.budget_card import limit_sentence, limits_words, policy_card, resets_words
+from ferrycli.report.budget_card import limit_sentence, policy_card, resets_words
 from ferrycli.report.budgets import is_at, limit_words, period_of, used_words
 from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, table
+from ferrycli.report.limits import limits_words
 from ferrycli.report.times import ago, iso, local
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.keys import PREFIX

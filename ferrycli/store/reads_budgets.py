@@ -309,27 +309,6 @@ def boosts(grants: Sequence[GrantRow], now_us: int) -> list[GrantRow]:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitRow:
-    """Limits of requests, tokens and calls at once; None: no limit."""
-
-    id: str
-    selector: str
-    subject: str
-    rpm: int | None
-    tpm: int | None
-    parallel_max: int | None
-
-
-def limits(connection: sqlite3.Connection) -> list[LimitRow]:
-    """Every limit of a selector, the oldest first; those of keys stand with the keys."""
-    rows = connection.execute(
-        "SELECT id, selector, subject, rpm, tpm, parallel_max FROM limits"
-        " WHERE removed_at IS NULL ORDER BY created_at, id"
-    )
-    return [LimitRow(*row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
 class AlertRow:
     """A notice of a budget, and whether somebody got it."""
 

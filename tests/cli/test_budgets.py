@@ -19,7 +19,7 @@ TABLES = ("budgets", "windows", "grants", "limits", "revisions", "alerts", "corr
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch, now_us: int) -> None:
     """The clock of these commands stands too."""
-    for module in ("budgets", "budget_money", "key_secrets"):
+    for module in ("budgets", "budget_money", "budget_shown", "key_secrets"):
         monkeypatch.setattr(f"ferrycli.cli.{module}.now_us", lambda: now_us)
 
 
@@ -417,3 +417,41 @@ def test_a_name_from_strangers_is_not_markup(filled: Ferry) -> None:
     spent(filled, "tenant=*", "--limit", "9/month")
     for said in (filled("budgets", "list", columns=120), filled("budgets", "check", "--at", "1")):
         assert "[/red][bold]x" in said.out
+
+
+# Limits alone -------------------------------------------------------------------------------
+
+
+def test_limits_without_a_budget_are_listed_shown_and_removed(filled: Ferry) -> None:
+    assert filled("budgets", "set", "tenant=inv", "--rpm", "1", "--parallel", "4").code == 0
+    shape = {"schema": "ferry.limit/1", "selector": "tenant=inv", "rpm": 1, "tpm": None}
+    listed = filled("budgets", "list", "--json").json_lines
+    assert listed[-1] == {**shape, "parallel_max": 4}
+    assert filled("budgets", "show", "tenant=inv", "--json").json == listed[-1]
+    assert "  1 call a minute, 4 at once\n" in filled("budgets", "list", columns=80).out
+    (row,) = [one for one in filled("budgets", "list").out.splitlines() if "tenant=inv" in one]
+    assert (row.split("\t")[0], row.split("\t")[-3:]) == ("tenant=inv", ["1", "", "4"])
+    card = filled("budgets", "show", "tenant=inv", columns=80)
+    assert (card.code, "no budget" in card.out) == (0, True)
+    assert filled("budgets", "check", "tenant=inv").code == 3
+    assert filled("budgets", "remove", "tenant=inv", "--period", "day", "--yes").code == 3
+    assert filled("budgets", "remove", "tenant=inv").code == 2
+    removed = filled("budgets", "remove", "tenant=inv", "--yes")
+    assert removed.err == "removed the limits of tenant=inv\n"
+    assert filled("budgets", "show", "tenant=inv").code == 3
+
+
+def test_limits_stay_when_the_budget_beside_them_is_removed(filled: Ferry) -> None:
+    one_set(filled, "tenant=acme", "--limit", "50/month", "--rpm", "60")
+    assert "limits      60 calls a minute" in filled("budgets", "show", "tenant=acme").out
+    removed = filled("budgets", "remove", "tenant=acme", "--yes")
+    assert removed.err.endswith("\nits limits stay: 60 calls a minute\n")
+    assert filled("budgets", "show", "tenant=acme", "--json").json["rpm"] == 60
+
+
+def test_limits_of_a_key_are_listed_shown_and_removed_too(filled: Ferry) -> None:
+    assert filled("keys", "create", "web", "--rpm", "5").code == 0
+    assert "  5 calls a minute\n" in filled("budgets", "list", columns=80).out
+    assert filled("budgets", "show", "web", "--json").json["rpm"] == 5
+    assert filled("budgets", "remove", "web", "--yes").code == 0
+    assert filled("keys", "show", "web", "--json").json["rpm"] is None

@@ -19,7 +19,7 @@ PLAIN = {"NO_COLOR": "1"}
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch, now_us: int) -> None:
     """The clock of these commands stands too."""
-    for module in ("budgets", "budget_money", "key_secrets"):
+    for module in ("budgets", "budget_money", "budget_shown", "key_secrets"):
         monkeypatch.setattr(f"ferrycli.cli.{module}.now_us", lambda: now_us)
 
 
@@ -169,12 +169,13 @@ def test_a_rule_of_a_key_is_changed_alone_whatever_the_zone_of_its_budget(filled
 
 def test_a_key_keeps_the_zone_of_its_budget_and_of_two_none_is_changed(filled: Ferry) -> None:
     assert filled("keys", "create", "acme-app").code == 0
-    for zone in ("Asia/Tokyo", "Europe/Berlin"):
-        assert filled("budgets", "set", "acme-app", "--limit", "9/day", "--zone", zone).code == 0
-        said = filled("keys", "set", "acme-app", "--budget", "8/day", "--json")
-        if zone == "Asia/Tokyo":
-            assert filled("budgets", "show", "acme-app", "--json").json["timezone"] == zone
-            assert said.json["budget"]["limit_nanousd"] == 8_000_000_000
+    wanted = ["acme-app", "--limit", "9/day", "--zone"]
+    assert filled("budgets", "set", *wanted, "Asia/Tokyo").code == 0
+    said = filled("keys", "set", "acme-app", "--budget", "8/day", "--json")
+    (found,) = said.json["budgets"]
+    assert (found["timezone"], found["limit_nanousd"]) == ("Asia/Tokyo", 8_000_000_000)
+    assert filled("budgets", "set", *wanted, "Europe/Berlin").code == 0
+    said = filled("keys", "set", "acme-app", "--budget", "8/day")
     assert said.code == 2
     assert "name one with `ferry budgets set key=acme-app --zone ZONE`: " in said.err
 

@@ -22,13 +22,15 @@ from ferrycli.report.budgets import (
     notes,
     used_words,
 )
+from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, short, slashed, when
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.selectors import parse_selector, subject_text
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.windows import MICROSECONDS
 from ferrycli.store.planning import BudgetSet, Limits
-from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, LimitRow
+from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow
+from ferrycli.store.reads_limits import LimitRow
 
 DOLLAR = 1_000_000_000
 DAY_US = 86_400 * MICROSECONDS
@@ -447,19 +449,22 @@ def test_a_soft_policy_does_not_claim_to_block() -> None:
         (Limits(), ""),
         (Limits(60), "60 calls a minute"),
         (Limits(60, 100_000, 4), "60 calls a minute, 100,000 tokens a minute, 4 at once"),
-        (LimitRow("l", "s", "[]", None, None, 1), "1 at once"),
+        (LimitRow("s", (), None, None, 1), "1 at once"),
+        (Limits(1, 1), "1 call a minute, 1 token a minute"),
     ],
 )
 def test_limits_in_words(limits: Any, words: str) -> None:
-    assert card.limits_words(limits) == words
+    assert limits_words(limits) == words
 
 
 # The card -----------------------------------------------------------------------------------
 
 
-def shown(some: BudgetFacts, *alerts: AlertRow, width: int = 80, **more: Any) -> str:
-    given: dict[str, Any] = {"limits": None, "told": "ops", "status": "429"} | more
-    lines = card.budget_card(sheet(some), some, alerts, width=width, **given)
+def shown(
+    some: BudgetFacts, *alerts: AlertRow, width: int = 80, limits: Any = (), **more: Any
+) -> str:
+    given: dict[str, Any] = {"told": "ops", "status": "429"} | more
+    lines = card.budget_card(sheet(some, limits=limits), some, alerts, width=width, **given)
     return "\n".join(drawn(lines))
 
 
@@ -474,7 +479,8 @@ def grant(amount: int, kind: str = "grant", **more: Any) -> GrantRow:
 
 def test_the_card_says_what_is_spent_left_and_when_it_runs_out() -> None:
     of = terms(owner="ana")
-    text = shown(facts(of, standing(of, 25, 1, 2)), limits=LimitRow("l", "s", "[]", 60, None, None))
+    limits = [LimitRow("tenant=acme", of.subject, 60, None, None)]
+    text = shown(facts(of, standing(of, 25, 1, 2)), limits=limits)
     for said in (
         "tenant=acme   ● 50% used",
         "limit       $50.00 a week, resets Mon 23 Nov 00:00 UTC",
@@ -572,7 +578,7 @@ def test_no_table_of_the_card_is_wider_than_the_terminal(width: int) -> None:
         grants=(grant(20, "boost", note="what it was for, at length", expires_at=NOW + DAY_US),),
     )
     lines = card.budget_card(
-        sheet(some), some, [alert(50, "new", subject=subject_text(list(names)))], None, "ops",
+        sheet(some), some, [alert(50, "new", subject=subject_text(list(names)))], "ops",
         "429", width,
     )  # fmt: skip
     tables = [one.plain for one in lines if not one.plain.startswith(("  at ", "  mode"))]
