@@ -109,7 +109,7 @@ def set_budget(
         rules=budget_terms.rules(at),
         mode=budget_terms.chosen("mode", mode, MODES),
         clamp=budget_terms.chosen("clamp", clamp, CLAMPS),
-        owner=owner,
+        owner=budget_terms.owner(owner, settings),
         allow_unpriced=allow_unpriced,
         counts_from_now=since == "now",
         balance_usd=balance,

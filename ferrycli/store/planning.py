@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
+from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.thresholds import DEFAULT_RULES, Rule, check_rules, default_mode, parse_rule
 from ferrycli.rules.windows import is_zoneless
@@ -102,7 +103,7 @@ class BudgetPlan:
     counts_from_now: bool = False
     balance: Money | None = None
     """The first grant of a prepaid budget, which has no limit and no period."""
-    providers: tuple[str, ...] | None = None
+    providers: tuple[ProviderTerms, ...] | None = None
     """Those configured; None: not checked."""
     channels: tuple[str, ...] | None = None
 
@@ -147,7 +148,7 @@ def aim_of(
     `standings`: of a budget of many windows, which are not read again under the lock.
     """
     found = selecting.chosen(connection, plan.selector)
-    selecting.check_possible(connection, found, plan.providers)
+    selecting.check_configured(connection, found, plan.providers)
     pairs = Selector(found.pairs)
     there = of_selector(connection, pairs, now_us, has_windows=False)
     before = None

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ferrycli.cli import budget_terms
+from ferrycli.rules.channels import Channel
+from ferrycli.rules.errors import ConfigBadValue
 from tests.cli.driver import Ferry, moment
 from tests.cli.filled import CENT, call
 
@@ -212,6 +216,8 @@ BAD = [
     (2, ["tenant=acme", "--limit", "5/day", "--balance", "5"]),
     (2, ["tenant=*", "--balance", "5"]),
     (2, ["tenant=acme", "--balance", "0"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--owner", "nobody-such"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--owner", "not an address"]),
     (2, ["tenant=acme"]),
 ]
 
@@ -417,6 +423,37 @@ def test_a_name_from_strangers_is_not_markup(filled: Ferry) -> None:
     spent(filled, "tenant=*", "--limit", "9/month")
     for said in (filled("budgets", "list", columns=120), filled("budgets", "check", "--at", "1")):
         assert "[/red][bold]x" in said.out
+
+
+# Owners -------------------------------------------------------------------------------------
+
+OPS, MAIL = Channel("ops", "slack"), Channel("mail", "email")
+
+
+@pytest.mark.parametrize(
+    ("owner", "configured", "wanted"),
+    [
+        (None, (OPS,), ""),
+        ("", (OPS,), ""),
+        ("ops", (OPS,), ""),
+        ("ana@acme.io", (OPS, MAIL), ""),
+        ("ana@acme.io", (), ""),
+        ("ana@acme.io", (OPS,), "a channel (`ops`), or an address, which a channel of kind email"),
+        ("nobody", (OPS, MAIL), "a channel (`ops` or `mail`), or an address"),
+        ("nobody", (), "a channel, of which there is none, or an address"),
+        ("Ana <ana@acme.io>", (MAIL,), "a channel (`mail`), or an address"),
+    ],
+)
+def test_an_owner_is_a_channel_or_an_address_that_can_be_reached(
+    owner: str | None, configured: tuple[Channel, ...], wanted: str
+) -> None:
+    settings: Any = SimpleNamespace(channels=configured)
+    if not wanted:
+        assert budget_terms.owner(owner, settings) == owner
+        return
+    with pytest.raises(ConfigBadValue) as refused:
+        budget_terms.owner(owner, settings)
+    assert refused.value.wanted.startswith(wanted)
 
 
 # Limits alone -------------------------------------------------------------------------------
