@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from ferrycli.report.budgets import Sheet, is_at, limit_words, runs_out, used_words
+from ferrycli.report.budgets import Sheet, is_at, limit_words, pace_words, runs_out, used_words
 from ferrycli.report.layout import MARGIN, Cell, Column, drawn, labelled, table
 from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, when
@@ -212,7 +212,7 @@ def _amounts(sheet: Sheet, facts: BudgetFacts, standing: Standing) -> Iterator[T
     yield labelled("now", f"{', '.join(parts)}; left {usd(standing.free)}")
     going = sheet.pace_of(facts, standing)
     has_ratio = going.ratio_percent and not is_rolling(facts.terms.period)
-    words = [f"{going.ratio_percent}% of what lasts until it resets"] if has_ratio else []
+    words = [f"{pace_words(going)} of what lasts until it resets"] if has_ratio else []
     out = runs_out(sheet, going)
     words += ["used up"] if out == "now" else [f"runs out {out} at this pace"] if out != "–" else []
     if words:

@@ -28,6 +28,7 @@ from ferrycli.store.reads_limits import LimitRow
 SCHEMA = "ferry.budget/1"
 NEAR_PERCENT = 80
 GAUGE_WIDTH = 6
+PACE_SHOWN_MAX = 999
 SUBJECTS_SHOWN = 3
 """Of a budget with `*`, in a list."""
 
@@ -265,7 +266,7 @@ def _cells(
         "LIMIT": Cell(limit_words(facts, standing)),
         "USED": Cell(gauge(max(standing.used, 0), standing.base, GAUGE_WIDTH), style),
         "PERCENT": Cell(f"{used_words(standing)}{sign}", style),
-        "PACE": Cell(f"{going.ratio_percent}%" if has_pace else "–"),
+        "PACE": Cell(pace_words(going) if has_pace else "–"),
         "RESETS": Cell(_resets(sheet, facts, standing)),
         "RUNS OUT": Cell(runs_out(sheet, going), "red" if going.runs_out_at_us else ""),
     }
@@ -275,6 +276,12 @@ def _resets(sheet: Sheet, facts: BudgetFacts, standing: Standing) -> str:
     if standing.resets_at_us is not None:
         return when(standing.resets_at_us, sheet.now_us, sheet.zone)
     return "rolls" if is_rolling(facts.terms.period) else "never"
+
+
+def pace_words(going: Pace) -> str:
+    """`140%`, and no more than three digits: what is beyond is beyond."""
+    ratio = going.ratio_percent or 0
+    return f"{ratio}%" if ratio <= PACE_SHOWN_MAX else f">{PACE_SHOWN_MAX}%"
 
 
 def runs_out(sheet: Sheet, going: Pace) -> str:

@@ -136,6 +136,12 @@ def test_a_line_says_what_is_left_and_when_it_runs_out() -> None:
     ]  # fmt: skip
 
 
+def test_a_pace_has_three_digits_at_the_most() -> None:
+    of = terms(limit=1)
+    assert (line(of, 3.57)[-3].strip(), line(of, 3.58)[-3].strip()) == ("999%", ">999%")
+    assert ">999% of what lasts" in shown(facts(of, standing(of, 40)))
+
+
 @pytest.mark.parametrize(
     ("amounts", "percent", "sign"),
     [
