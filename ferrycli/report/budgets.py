@@ -22,7 +22,7 @@ from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.pace import Pace, pace
 from ferrycli.rules.selectors import ANY
 from ferrycli.rules.windows import is_rolling, span_us
-from ferrycli.store.reads_budgets import BudgetFacts
+from ferrycli.store.reads_budgets import BudgetFacts, has_zone
 from ferrycli.store.reads_limits import LimitRow
 
 SCHEMA = "ferry.budget/1"
@@ -35,7 +35,7 @@ SUBJECTS_SHOWN = 3
 ROW_HEADING = (
     "selector", "subject", "limit_usd", "period", "spent_usd", "held_usd", "doubt_usd", "left_usd",
     "used_percent", "window_start", "resets_at", "pace_percent", "runs_out_at", "mode", "rules",
-    "owner", "rpm", "tpm", "parallel_max",
+    "owner", "timezone", "rpm", "tpm", "parallel_max",
 )  # fmt: skip
 """What a row of tabs holds; of limits the selector and the last three."""
 
@@ -68,6 +68,17 @@ class Sheet:
             recent=self.recent.get(facts.terms.id, 0),
         )
 
+    def zone_of(self, facts: BudgetFacts) -> str:
+        """The zone of a budget's days, where it is not the usual one or tells two apart."""
+        named = (facts.terms.selector, facts.terms.period)
+        zones = {
+            one.terms.zone
+            for one in self.budgets
+            if (one.terms.selector, one.terms.period) == named and has_zone(one.terms)
+        }
+        is_said = has_zone(facts.terms) and zones != {zone_name(self.zone)}
+        return facts.terms.zone if is_said else ""
+
     def values(self, standing: Standing) -> dict[str, str]:
         """The values of `*` that a standing is of, by dimension; a key by its name."""
         stars = [name for name, value in standing.terms.subject if value == ANY]
@@ -76,6 +87,11 @@ class Sheet:
             name: self.keys.get(value, value) if name == "key" else value
             for name, value in found.items()
         }
+
+
+def zone_name(zone: tzinfo) -> str:
+    """The IANA name of a zone."""
+    return str(getattr(zone, "key", "UTC"))
 
 
 def period_of(facts: BudgetFacts) -> str:
@@ -164,7 +180,8 @@ def budget_fields(
     limit = terms.limit_nanousd if standing is None else standing.limit_nanousd
     return [
         terms.selector, subject, usd_exact(limit), period_of(facts), *amounts, terms.mode,
-        ", ".join(map(str, terms.rules)), terms.owner, None, None, None,
+        ", ".join(map(str, terms.rules)), terms.owner, terms.zone, None, None,
+        None,
     ]  # fmt: skip
 
 
@@ -199,8 +216,7 @@ def budgets_table(sheet: Sheet, width: int) -> list[Text]:
 
 def notes(sheet: Sheet, heading: str) -> list[Text]:
     """What has to be known to read the table, of which `heading` is the first line."""
-    zone = getattr(sheet.zone, "key", "UTC")
-    said = [f"All amounts in USD, times in {zone}."]
+    said = [f"All amounts in USD, times in {zone_name(sheet.zone)}."]
     has_end = any(one.resets_at_us for facts in sheet.budgets for one in facts.standings)
     if has_end and "PACE" in heading:
         said.append("At a pace of 100% a limit lasts just until it resets.")
@@ -213,10 +229,14 @@ def _kept(row: dict[str, Cell], kept: Mapping[str, bool]) -> Row:
 
 def _rows(sheet: Sheet, facts: BudgetFacts) -> Iterator[dict[str, Cell]]:
     name = Cell(facts.terms.selector, "bold")
+    zone = sheet.zone_of(facts)
+    in_zone = [_sum((), Cell(f"in {zone}", "dim", 2), Cell("")) | _NO_SUMS] if zone else []
     if not facts.selector.is_each:
         yield _cells(sheet, facts, facts.fullest, name)
+        yield from in_zone
         return
     yield _each(facts, name)
+    yield from in_zone
     for standing in facts.standings[:SUBJECTS_SHOWN]:
         whose = Cell(" / ".join(sheet.values(standing).values()), indent=2)
         yield _cells(sheet, facts, standing, whose) | {"LIMIT": Cell("")}
@@ -224,6 +244,9 @@ def _rows(sheet: Sheet, facts: BudgetFacts) -> Iterator[dict[str, Cell]]:
     if more > 0:
         rest = facts.standings[SUBJECTS_SHOWN:]
         yield _sum(rest, Cell(f"{more:,} other{'s' if more > 1 else ''}", "dim", 2), Cell(""))
+
+
+_NO_SUMS = dict.fromkeys(("SPENT", "HELD", "DOUBT"), Cell(""))
 
 
 def _each(facts: BudgetFacts, name: Cell) -> dict[str, Cell]:
@@ -297,7 +320,8 @@ def check_lines(sheet: Sheet, some: Sequence[tuple[BudgetFacts, Standing]]) -> I
     """Budgets that do not hold, a line each."""
     for facts, standing in some:
         whose = ", ".join(f"{name}={value}" for name, value in sheet.values(standing).items())
-        subject = f" ({whose})" if whose else ""
+        zone = sheet.zone_of(facts)
+        subject = f"{f' in {zone}' if zone else ''}{f' ({whose})' if whose else ''}"
         doubt = f", {usd(standing.doubt)} in doubt" if standing.doubt else ""
         said = f"{usd(standing.spent)} of {limit_words(facts, standing)} spent{doubt}"
         sign = ("! ", "red") if is_at(standing, 100) else ("▲ ", "yellow")

@@ -179,7 +179,7 @@ def one_of(
     named = [one for one in found if is_meant(one.terms, period, zone)]
     if not named:
         # Only where a zone was named does it matter which ones there are.
-        zones = [f" {one.terms.zone}" if zone and _has_zone(one.terms) else "" for one in found]
+        zones = [f" {one.terms.zone}" if zone and has_zone(one.terms) else "" for one in found]
         known = (f"{period_named(one.terms)}{of}" for one, of in zip(found, zones, strict=True))
         asked = (period, zone) if found else ("", "")
         raise NoSuchBudget(str(selector), asked[0], tuple(known), asked[1])
@@ -195,17 +195,18 @@ def is_meant(terms: Terms, period: str = "", zone: str = "") -> bool:
     """
     if period and period_named(terms) != period:
         return False
-    return not zone or (terms.zone == zone if _has_zone(terms) else bool(period))
+    return not zone or (terms.zone == zone if has_zone(terms) else bool(period))
 
 
 def ambiguous(selector: str, found: Sequence[BudgetFacts]) -> BudgetAmbiguous:
     """That one of these must be named."""
-    zones = (one.terms.zone if _has_zone(one.terms) else "" for one in found)
+    zones = (one.terms.zone if has_zone(one.terms) else "" for one in found)
     periods = (period_named(one.terms) for one in found)
     return BudgetAmbiguous(selector, tuple(periods), tuple(zones))
 
 
-def _has_zone(terms: Terms) -> bool:
+def has_zone(terms: Terms) -> bool:
+    """Whether its windows begin at the days of a zone."""
     return not terms.is_prepaid and not is_zoneless(terms.period)
 
 

@@ -43,7 +43,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def terms(selector: str = "tenant=acme", limit: int = 50, **more: Any) -> Terms:
     texts = more.pop("rules", ("50% notify", "80% downgrade", "100% block"))
     given: dict[str, Any] = {
-        "id": "b", "selector": selector, "period": "week", "zone": "UTC",
+        "id": "b", "selector": selector, "period": "week", "zone": "Europe/Berlin",
         "limit_nanousd": limit * DOLLAR, "counts_from_us": MONDAY,
         "subject": parse_selector(selector).pairs,
         "rules": tuple(parse_rule(text) for text in texts),
@@ -134,6 +134,30 @@ def test_a_line_says_what_is_left_and_when_it_runs_out() -> None:
         "tenant=acme", "$25.00", "$25.00", "$50.00/week", "███···", "50%", "140%",
         "Mon", "01:00", "Sat", "01:00",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_budgets_that_differ_by_their_zone_alone_say_it(width: int) -> None:
+    said = {
+        "usual": [terms(zone="Europe/Berlin"), terms(period="day", zone="Europe/Berlin")],
+        "another": [terms(zone="Asia/Tokyo")],
+        "siblings": [terms(zone="Europe/Berlin"), terms(zone="Asia/Tokyo")],
+        "none moves it": [terms(period="total", zone="Asia/Tokyo"), terms(is_prepaid=True)],
+    }
+    for name, some in said.items():
+        every = sheet(*(facts(of, standing(of, 50)) for of in some))
+        zones = [of.zone for of in some] if name in ("another", "siblings") else []
+        found = [one.strip() for one in table(every, width) if one.startswith("    in ")]
+        assert found == [f"in {zone}" for zone in zones]
+        checked = drawn(check_lines(every, [(one, one.standings[0]) for one in every.budgets]))
+        assert ["in" in one.split("100%")[0] for one in checked] == [bool(zones)] * len(some)
+    of = terms("tenant=*", zone="Asia/Tokyo")
+    _, each, zone, whose = table(sheet(facts(of, standing(of, 5, 0, 0, "acme"))), width)
+    assert (each.split()[0], zone.strip(), whose.split()[0]) == (
+        "tenant=*",
+        "in Asia/Tokyo",
+        "acme",
+    )
 
 
 def test_a_pace_has_three_digits_at_the_most() -> None:
@@ -344,7 +368,7 @@ def test_what_became_of_a_budget(result: BudgetSet, sentence: str) -> None:
 
 SOFT = terms(rules=("50% notify",), mode="soft")
 EACH = terms("user=*", 10)
-BACK = "Counted back to Mon 16 Nov 00:00: "
+BACK = "Counted back to Mon 16 Nov 01:00: "
 COUNTED: dict[str, tuple[BudgetSet, str]] = {
     "nothing": (made(terms()), f"{BACK}nothing is spent yet."),
     "a little": (
@@ -489,12 +513,12 @@ def test_the_card_says_what_is_spent_left_and_when_it_runs_out() -> None:
     text = shown(facts(of, standing(of, 25, 1, 2)), limits=limits)
     for said in (
         "tenant=acme   ● 50% used",
-        "limit       $50.00 a week, resets Mon 23 Nov 00:00 UTC",
+        "limit       $50.00 a week, resets Mon 23 Nov 00:00 Europe/Berlin",
         "now         spent $25.00, held $1.00, in doubt $2.00; left $22.00",
         "pace        140% of what lasts until it resets, runs out Sat 01:00 at this pace",
         "owner       ana",
         "limits      60 calls a minute",
-        "counts      calls since 2026-11-16 00:00 UTC",
+        "counts      calls since 2026-11-16 01:00 Europe/Berlin",
         "No threshold has been crossed.",
     ):
         assert said in text
