@@ -19,14 +19,14 @@ from ferrycli.rules.selectors import ANY, Selector
 from ferrycli.rules.thresholds import REFUSING, active, has_action
 from ferrycli.rules.windows import from_us, is_rolling
 from ferrycli.store.planning import BudgetSet
-from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, window_at
+from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, boosts, window_at
 
 SUBJECTS_SHOWN = 20
 ALERTS_SHOWN = 10
 _MODES = {
     "strict": "a call goes only if the most that it can cost is left",
     "expected": "a call goes if what it probably costs is left",
-    "soft": "refuses nothing",
+    "soft": "refuses nothing for money",
 }
 
 
@@ -201,11 +201,9 @@ def _headline(facts: BudgetFacts) -> Text:
 
 
 def _amounts(sheet: Sheet, facts: BudgetFacts, standing: Standing) -> Iterator[Text]:
-    boosted = 0 if facts.terms.is_prepaid else standing.extra_nanousd
-    if boosted:
-        until = max((one.expires_at or 0 for one in _boosts(facts, sheet.now_us)), default=0)
-        ends = f" until {when(until, sheet.now_us, sheet.zone)}" if until else ""
-        yield labelled("boost", f"{usd(boosted)} more{ends}: {usd(standing.limit_nanousd)}")
+    if standing.extra_nanousd and not facts.terms.is_prepaid:
+        more = ", ".join(_boosts(sheet, facts))
+        yield labelled("boost", f"{more}: {usd(standing.limit_nanousd)}")
     parts = [f"spent {usd(standing.spent)}"]
     parts += [f"held {usd(standing.held)}"] if standing.held else []
     parts += [f"in doubt {usd(standing.doubt)}"] if standing.doubt else []
@@ -219,8 +217,14 @@ def _amounts(sheet: Sheet, facts: BudgetFacts, standing: Standing) -> Iterator[T
         yield labelled("pace", ", ".join(words))
 
 
-def _boosts(facts: BudgetFacts, now_us: int) -> list[GrantRow]:
-    return [one for one in facts.grants if one.kind == "boost" and one.is_usable(now_us)]
+def _boosts(sheet: Sheet, facts: BudgetFacts) -> Iterator[str]:
+    """What each boost adds, and until when; those that end together as one."""
+    by_end: dict[int, int] = {}
+    for one in sorted(boosts(facts.grants, sheet.now_us), key=lambda one: one.expires_at or 0):
+        end = one.expires_at or 0
+        by_end[end] = by_end.get(end, 0) + one.amount_nanousd
+    for end, amount in by_end.items():
+        yield f"{usd(amount)} more until {when(end, sheet.now_us, sheet.zone)}"
 
 
 def _since(terms: Terms) -> str:

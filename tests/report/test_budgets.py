@@ -459,7 +459,7 @@ def test_a_policy_is_read_back_rule_by_rule() -> None:
         (terms(clamp="always"), "ops", "output limit that does not fit is lowered"),
         (terms(allow_unpriced=True), "ops", "calls to models without a price may go"),
         (terms(mode="expected"), "ops", "expected: a call goes if what it probably costs is left"),
-        (SOFT, "ops", "soft: refuses nothing"),
+        (SOFT, "ops", "soft: refuses nothing for money"),
     ],
 )
 def test_what_a_policy_leaves_to_be_known_is_said(of: Terms, told: str, said: str) -> None:
@@ -537,6 +537,16 @@ def test_the_card_of_a_boosted_budget_says_until_when() -> None:
     assert "boost       $20.00 more until Thu 13:00: $70.00" in text
     assert "left $15.00" in text
     assert [one.split()[-2] for one in text.splitlines() if "+$" in one] == ["counts", "expired"]
+
+
+def test_each_boost_is_told_with_its_own_end_the_next_first() -> None:
+    of, hour = terms(), 3_600 * MICROSECONDS
+    ends = (NOW + DAY_US, NOW + hour, NOW + DAY_US)
+    text = shown(facts(of, standing(of, extra=6), grants=tuple(
+        grant(at + 1, "boost", expires_at=end) for at, end in enumerate(ends)
+    )))  # fmt: skip
+    said = "boost       $2.00 more until 14:00, $4.00 more until Thu 13:00: $56.00"
+    assert said in text
 
 
 def test_the_card_of_a_balance_lists_what_was_added() -> None:
