@@ -83,8 +83,12 @@ def known(
     *,
     is_exact: bool = False,
     is_of_money: bool = False,
+    is_wide: bool = False,
 ) -> tuple[list[BudgetFacts], list[LimitRow]]:
-    """As `about`, with the limits beside them; limits alone will do, unless `is_of_money`."""
+    """As `about`, with the limits beside them; limits alone will do, unless `is_of_money`.
+
+    `is_wide`: where nothing is found, also windows of budgets that name more than `text` does.
+    """
     from ferrycli.rules.errors import NoSuchBudget
     from ferrycli.rules.selectors import Selector
     from ferrycli.store import reads_budgets, reads_limits, selecting
@@ -94,6 +98,8 @@ def known(
     look = reads_budgets.of_selector if is_exact else reads_budgets.about
     there = look(connection, pairs, now)
     limits = reads_limits.limits_about(connection, pairs, is_exact=is_exact)
+    if not there and not limits and is_wide:
+        there = reads_budgets.around(connection, pairs, now)
     if not there and (is_of_money or not limits):
         raise NoSuchBudget(str(found.selector), "", reads_budgets.selectors(connection))
     return there, limits

@@ -27,7 +27,8 @@ SHOW = explained(
     "ferry budgets show tenant=acme",
     "ferry budgets show thread=th_9f2c",
     "ferry budgets show tenant=acme --json",
-    more="A word alone is a key's name. One value of a `*` shows that window.",
+    more="A word alone is a key's name. One value of a `*` shows that window, also"
+    " of a budget that names more than that.",
     codes=(3, 6),
 )
 CHECK = explained(
@@ -84,7 +85,7 @@ def _sheet(settings: Settings, selector: str | None = None, *, is_of_money: bool
                 found = reads_budgets.budgets(connection, now)
             else:
                 found, limits = budget_money.known(
-                    connection, selector, now, is_of_money=is_of_money
+                    connection, selector, now, is_of_money=is_of_money, is_wide=True
                 )
             recent = reads_pace.recent(connection, found, now)
             keys = reads_budgets.key_names(connection)

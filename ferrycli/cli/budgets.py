@@ -201,7 +201,7 @@ def _tell_made(
         terminal.show(
             [
                 *wrapped(card.made_sentence(made), terminal.columns),
-                *wrapped(card.counted_sentence(made, now), terminal.columns),
+                *wrapped(card.counted_sentence(made), terminal.columns),
                 "",
                 labelled("limit", f"{limit}, {card.resets_words(made.terms, now)}"),
                 *card.policy_card(made.terms, told, status),

@@ -337,7 +337,7 @@ def _show(terminal: Terminal, settings: Settings, facts: KeyFacts, *, as_json: b
         terminal.json(key_json(facts, now_us()))
     else:
         status = settings.values["server.budget_status"]
-        terminal.show(key_card(facts, now_us(), status, _told(settings)))
+        terminal.show(key_card(facts, now_us(), status, _told(settings), settings.zone))
 
 
 def _told(settings: Settings) -> Told:
@@ -351,7 +351,7 @@ def _tell_created(terminal: Terminal, settings: Settings, facts: KeyFacts, secre
 
     sentence = created_sentence(facts)
     status = settings.values["server.budget_status"]
-    terms = list(terms_lines(facts, now_us(), status, _told(settings)))
+    terms = list(terms_lines(facts, now_us(), status, _told(settings), settings.zone))
     if not sys.stdout.isatty():
         terminal.say(sentence, "", *terms)
         terminal.write(secret)

@@ -89,17 +89,17 @@ def made_sentence(made: BudgetSet) -> str:
     return f"{verb} budget {terms.selector}: {now}{f', was {was}' if was != now else ''}."
 
 
-def counted_sentence(made: BudgetSet, now_us: int) -> str:
+def counted_sentence(made: BudgetSet) -> str:
     """What the counting back makes of a new budget, or of one with another limit."""
-    said = _counted(made, now_us)
+    said = _counted(made)
     return said[:1].upper() + said[1:]
 
 
-def _counted(made: BudgetSet, now_us: int) -> str:
+def _counted(made: BudgetSet) -> str:
     terms = made.terms
     if made.before is None and terms.is_prepaid:
         return "It is drawn from now on."
-    if made.before is None and terms.counts_from_us == now_us:
+    if made.is_from_now:
         return "It counts from now on."
     since = "" if made.before else f"Counted back {_back(terms)}: "
     if Selector(terms.subject).is_each:

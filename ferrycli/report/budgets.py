@@ -6,7 +6,6 @@ Amounts in nano-dollars; what is left is the limit less what is spent, held and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -22,7 +21,7 @@ from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.pace import Pace, pace
 from ferrycli.rules.selectors import ANY
 from ferrycli.rules.windows import is_rolling, span_us
-from ferrycli.store.reads_budgets import BudgetFacts, has_zone
+from ferrycli.store.reads_budgets import BudgetFacts, has_zone, values_of
 from ferrycli.store.reads_limits import LimitRow
 
 SCHEMA = "ferry.budget/1"
@@ -82,7 +81,7 @@ class Sheet:
     def values(self, standing: Standing) -> dict[str, str]:
         """The values of `*` that a standing is of, by dimension; a key by its name."""
         stars = [name for name, value in standing.terms.subject if value == ANY]
-        found = dict(zip(stars, json.loads(standing.subject or "[]"), strict=False))
+        found = dict(zip(stars, values_of(standing), strict=False))
         return {
             name: self.keys.get(value, value) if name == "key" else value
             for name, value in found.items()
@@ -220,6 +219,8 @@ def notes(sheet: Sheet, heading: str) -> list[Text]:
     has_end = any(one.resets_at_us for facts in sheet.budgets for one in facts.standings)
     if has_end and "PACE" in heading:
         said.append("At a pace of 100% a limit lasts just until it resets.")
+    if any(is_at(one, NEAR_PERCENT) for facts in sheet.budgets for one in facts.standings):
+        said.append(f"▲ {NEAR_PERCENT}% or more is used or in doubt, ! all of it.")
     return [Text.assemble(MARGIN, drawn(one, "dim")) for one in said]
 
 

@@ -121,6 +121,8 @@ class BudgetSet:
     """Dimensions with `*` that calls of some key may be without."""
     is_kept: bool = True
     """False: nothing was changed, because that was only tried."""
+    is_from_now: bool = False
+    """Whether a new budget counts nothing back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def aim_of(
     if plan.balance is None:
         before = _same(plan, there, found)
     else:
-        _check_balance(plan, there)
+        _check_balance(plan, there, str(found.selector))
     if before is not None and standings is not None:
         before = replace(before, standings=tuple(standings))
     elif before is not None:
@@ -171,14 +173,14 @@ def aim_of(
     return Aim(found, before, terms)
 
 
-def _check_balance(plan: BudgetPlan, there: Sequence[BudgetFacts]) -> None:
-    """Nothing, where a balance can be made."""
+def _check_balance(plan: BudgetPlan, there: Sequence[BudgetFacts], text: str) -> None:
+    """Nothing, where a balance can be made. `text`: the selector, with a key's name."""
     if plan.selector.is_each:
-        raise BudgetUnfit(str(plan.selector), "each_balance")
+        raise BudgetUnfit(text, "each_balance")
     if any(one.terms.is_prepaid for one in there):
-        raise BudgetUnfit(str(plan.selector), "has_balance")
+        raise BudgetUnfit(text, "has_balance")
     if plan.balance is not None and plan.balance.amount_nanousd <= 0:
-        raise BudgetUnfit(str(plan.selector), "amount")
+        raise BudgetUnfit(text, "amount")
 
 
 def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> BudgetFacts | None:
@@ -286,4 +288,4 @@ def outcome(plan: BudgetPlan, aim: Aim, spent: Spent, now_us: int) -> BudgetSet:
     standings = tuple(
         Standing(aim.terms, *window, amount, subject=subject) for subject, amount in fullest
     )
-    return BudgetSet(aim.terms, None, standings)
+    return BudgetSet(aim.terms, None, standings, is_from_now=plan.counts_from_now)

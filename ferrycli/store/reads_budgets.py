@@ -7,6 +7,7 @@ of a prepaid budget is what was granted, less what expired or was voided unused.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
-from ferrycli.rules.selectors import Selector
+from ferrycli.rules.selectors import ANY, Selector
 from ferrycli.rules.windows import (
     first_bucket,
     is_rolling,
@@ -144,6 +145,35 @@ def about(connection: sqlite3.Connection, selector: Selector, now_us: int) -> li
             none_yet = Standing(one.terms, *window_at(one.terms, now_us), subject=subject)
             found.append(replace(one, standings=standings or (none_yet,)))
     return found
+
+
+def around(connection: sqlite3.Connection, selector: Selector, now_us: int) -> list[BudgetFacts]:
+    """Budgets that name more than these pairs, each with the windows of the values named here.
+
+    `thread=th_1` is one window of `assistant=bot,thread=*`. Only what was seen is given.
+    """
+    wanted = dict(selector.pairs)
+    found = []
+    for one in budgets(connection, now_us):
+        pairs = dict(one.terms.subject)
+        stars = [name for name, value in pairs.items() if value == ANY]
+        if not wanted.keys() <= pairs.keys() or not wanted.keys() & set(stars):
+            continue
+        if any(pairs[name] not in (ANY, value) for name, value in wanted.items()):
+            continue
+        standings = tuple(
+            each
+            for each in one.standings
+            if wanted.items() <= (pairs | dict(zip(stars, values_of(each), strict=True))).items()
+        )
+        if standings:
+            found.append(replace(one, standings=standings))
+    return found
+
+
+def values_of(standing: Standing) -> list[str]:
+    """The values of each `*` that a window is of, in the order of the selector."""
+    return list(json.loads(standing.subject or "[]"))
 
 
 def selectors(connection: sqlite3.Connection) -> tuple[str, ...]:

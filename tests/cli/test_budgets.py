@@ -425,6 +425,30 @@ def test_a_name_from_strangers_is_not_markup(filled: Ferry) -> None:
         assert "[/red][bold]x" in said.out
 
 
+def test_from_now_on_nothing_is_counted_back(filled: Ferry) -> None:
+    said = filled("budgets", "set", "tenant=acme", "--limit", "5/day", "--from", "now", columns=80)
+    assert "It counts from now on." in said.out
+
+
+def test_one_value_shows_its_window_of_a_budget_that_names_more(filled: Ferry) -> None:
+    one_set(filled, "tenant=globex,feature=*", "--limit", "9/month")
+    shown = filled("budgets", "show", "feature=chat", "--json").json
+    assert (shown["selector"], shown["subject"]) == ("tenant=globex,feature=*", {"feature": "chat"})
+    assert shown["spent_nanousd"] == 120 * CENT
+    assert filled("budgets", "check", "feature=chat").code == 0
+    for wanted in ("feature=search", "tenant=globex", "feature=chat,user=ana"):
+        assert filled("budgets", "show", wanted).code == 3
+    # Setting free or testing is for what is named exactly.
+    assert filled("budgets", "release-doubt", "feature=chat", "--yes").code == 3
+
+
+def test_the_signs_of_a_list_are_explained_where_there_are_some(filled: Ferry) -> None:
+    legend = "▲ 80% or more is used or in doubt, ! all of it."
+    assert legend not in filled("budgets", "list", columns=80).out
+    one_set(filled, "tenant=acme", "--limit", "4/month")
+    assert legend in filled("budgets", "list", columns=80).out
+
+
 # Owners -------------------------------------------------------------------------------------
 
 OPS, MAIL = Channel("ops", "slack"), Channel("mail", "email")

@@ -180,6 +180,13 @@ def test_a_key_keeps_the_zone_of_its_budget_and_of_two_none_is_changed(filled: F
     assert "name one with `ferry budgets set key=acme-app --zone ZONE`: " in said.err
 
 
+def test_a_second_balance_is_refused_by_the_key_s_name(ferry: Ferry) -> None:
+    assert ferry("keys", "create", "trial", "--balance", "5").code == 0
+    said = ferry("keys", "set", "trial", "--balance", "5")
+    assert said.err.startswith("error: `key=trial` is a balance already\n")
+    assert "`ferry budgets topup key=trial USD`" in said.err
+
+
 # Rotated ------------------------------------------------------------------------------------
 
 
@@ -197,7 +204,7 @@ def test_a_terminal_gets_a_line_that_a_triple_click_copies(filled: Ferry) -> Non
     assert "opens until 2026-11-24 10:00 Europe/Berlin" in " ".join(said.out.split())
     shown = card(filled, "acme-web")
     assert secret not in shown
-    assert "opens too, until 2026-11-24 09:00 UTC" in shown
+    assert "opens too, until 2026-11-24 10:00 Europe/Berlin" in shown
 
 
 def test_quiet_gives_the_new_secret_and_nothing_else(filled: Ferry) -> None:

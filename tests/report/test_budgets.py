@@ -400,7 +400,7 @@ COUNTED: dict[str, tuple[BudgetSet, str]] = {
         "$12.00 is spent already (24%).",
     ),
     "changed, nothing": (made(terms(), before=terms(limit=9)), "Nothing is spent yet."),
-    "from now on": (made(terms(counts_from_us=NOW)), "It counts from now on."),
+    "from now on": (made(terms(counts_from_us=NOW), is_from_now=True), "It counts from now on."),
     "a balance": (
         made(terms(is_prepaid=True, period="total")),
         "It is drawn from now on.",
@@ -431,7 +431,7 @@ COUNTED: dict[str, tuple[BudgetSet, str]] = {
 @pytest.mark.parametrize("name", COUNTED)
 def test_what_the_counting_back_makes(name: str) -> None:
     result, sentence = COUNTED[name]
-    assert card.counted_sentence(result, NOW) == sentence
+    assert card.counted_sentence(result) == sentence
 
 
 def policy(of: Terms, told: str = "", status: str = "429") -> list[str]:
