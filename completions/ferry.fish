@@ -186,7 +186,7 @@ complete -c ferry -n '__ferry_at "keys boost"' -l zone -x -d 'Which one, where t
 complete -c ferry -n '__ferry_at "keys boost"' -l json -d 'JSON, one object a line.'
 
 complete -c ferry -n '__ferry_at budgets 0' -a set -d 'Set what may be spent, and what happens on the way there. A running server follows at once.'
-complete -c ferry -n '__ferry_at budgets 0' -a list -d 'List budgets: what is spent, held and left, and when it runs out at this pace.'
+complete -c ferry -n '__ferry_at budgets 0' -a list -d 'List budgets: what is spent, held and left, and when it runs out at this pace; and limits.'
 complete -c ferry -n '__ferry_at budgets 0' -a show -d 'Show one budget: its policy in words, its windows, what was added, who was told.'
 complete -c ferry -n '__ferry_at budgets 0' -a check -d 'Check that no budget is at its limit; leave with 5 where one is.'
 complete -c ferry -n '__ferry_at budgets 0' -a topup -d 'Add to a balance.'

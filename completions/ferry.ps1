@@ -31,7 +31,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'budgets' = [ordered]@{
             'set' = 'Set what may be spent, and what happens on the way there. A running server follows at once.'
-            'list' = 'List budgets: what is spent, held and left, and when it runs out at this pace.'
+            'list' = 'List budgets: what is spent, held and left, and when it runs out at this pace; and limits.'
             'show' = 'Show one budget: its policy in words, its windows, what was added, who was told.'
             'check' = 'Check that no budget is at its limit; leave with 5 where one is.'
             'topup' = 'Add to a balance.'
