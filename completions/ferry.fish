@@ -294,7 +294,7 @@ complete -c ferry -n '__ferry_at "routes explain"' -l feature -x -a '(__ferry_na
 complete -c ferry -n '__ferry_at "routes explain"' -l priority -x -a 'critical normal background' -d 'critical, normal or background.'
 complete -c ferry -n '__ferry_at "routes explain"' -l route -x -a '(__ferry_names routes)' -d 'As X-Ferry-Route would name it.'
 complete -c ferry -n '__ferry_at "routes explain"' -l tag -x -d 'A tag; repeatable.'
-complete -c ferry -n '__ferry_at "routes explain"' -l input -x -d 'About how long the request is.'
+complete -c ferry -n '__ferry_at "routes explain"' -l input -x -d 'How long the request is, as estimated.'
 complete -c ferry -n '__ferry_at "routes explain"' -l max-output -x -d 'The limit that the request sets.'
 complete -c ferry -n '__ferry_at "routes explain"' -l stream -d 'It asks for a stream.'
 complete -c ferry -n '__ferry_at "routes explain"' -l json -d 'JSON, one object a line.'

@@ -261,7 +261,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             '--priority' = 'critical, normal or background.'
             '--route' = 'As X-Ferry-Route would name it.'
             '--tag' = 'A tag; repeatable.'
-            '--input' = 'About how long the request is.'
+            '--input' = 'How long the request is, as estimated.'
             '--max-output' = 'The limit that the request sets.'
             '--stream' = 'It asks for a stream.'
             '--json' = 'JSON, one object a line.'

@@ -47,7 +47,7 @@ def explain(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A tag; repeatable.")
     ] = None,
     input: Annotated[
-        int, typer.Option(metavar="TOKENS", help="About how long the request is.")
+        int, typer.Option(metavar="TOKENS", help="How long the request is, as estimated.")
     ] = INPUT_TOKENS_USUAL,
     max_output: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="The limit that the request sets.")

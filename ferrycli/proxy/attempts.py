@@ -116,7 +116,9 @@ class Attempts:
                 self._attempt(call.admission)
             )
             course.upstream_status = reply.status
-            delivery = Delivery(call.asked, call.admission, course, gateway.now_us, send)
+            delivery = Delivery(
+                call.asked, call.admission, course, gateway.now_us, send, call.past_nanousd
+            )
             call.delivery = delivery
             if reply.status >= 400:
                 return self._failed_reply(reply, await delivery.read_error(reply))
@@ -178,7 +180,7 @@ class Attempts:
             code = code or (self._call.course.error_code if reply.status < 400 else "")
             failure = classify(reply.status, code, kind, message)
         else:
-            error = UpstreamFailed(provider, f"its reply is {'no whole JSON' if body else 'empty'}")
+            error = UpstreamFailed(provider, f"its reply is {'not whole' if body else 'empty'}")
             failure = replace(classify(reply.status), code=error.code)
         return _Failed(
             failure,
@@ -220,6 +222,9 @@ class Attempts:
         """Ask the ledger, which ends the attempt that failed, for one of `ways`."""
         call = self._call
         ended = self._ended(failed)
+        cost = ended.cost.total if ended.cost is not None else None
+        if call.past_nanousd is not None:
+            call.past_nanousd = None if cost is None else call.past_nanousd + cost
         for _ in range(STALE_TRIES_MAX):
             candidates = tuple(candidate(one) for one in ways)
             question = Again(call.asked.id.seq, ended, candidates, ways[0].epoch)
@@ -284,7 +289,10 @@ class Attempts:
             )
             if state.state == OPEN:
                 hour = state.since_us - state.since_us % _HOUR_US
-                detail = {"reason": state.reason, "until_at": str(state.until_us)}
+                detail: dict[str, str | int] = {
+                    "reason": state.reason,
+                    "until_at": state.until_us or 0,
+                }
                 self._gateway.ledger.note_soon(Note("circuit", target, hour, detail))
 
 

@@ -45,6 +45,8 @@ class Carriage:
         """Attempts that were sent."""
         self.admitted = 0
         """Attempts that the ledger let go, as far as this call has heard."""
+        self.past_nanousd: int | None = 0
+        """What failed attempts cost, or may have; None: one of them has no price."""
         self.course = Course()
         self.is_sending = False
         """An attempt is under way at its provider."""
@@ -103,10 +105,11 @@ class Carriage:
         self.course.error_code = error.code
         self.course.status = status or error.status
         with contextlib.suppress(Exception):
-            await send_error(send, error, self.told(), status)
+            told = self.told() if self.admission is None else self.disclosed()
+            await send_error(send, error, told, status)
 
     def told(self) -> Headers:
-        """What even a refusal says of the call."""
+        """What even the refusal of a call that went nowhere says of it."""
         headers = [own("call-id", self.asked.id.text("c"))]
         if self.warning:
             headers.append(own("warning", self.warning))
@@ -126,6 +129,7 @@ class Carriage:
             normal = next((one for one in self.ways if one.tier == "normal"), None)
             if normal is not None:
                 headers.append(own("downgraded-from", str(normal.target)))
+        if first.rule:
             headers.append(own("reason", f"{first.rule} ({first.reason})"))
         elif asked.assignment:
             headers.append(own("reason", f"assignment {asked.assignment}"))

@@ -20,7 +20,7 @@ from ferrycli.proxy.listener import Listener
 from ferrycli.proxy.questions import CLIENT_RETRIES_MAX, Asked, question
 from ferrycli.proxy.replies import own, send_error
 from ferrycli.proxy.thread_bounds import ThreadCall
-from ferrycli.rules.attribution import Attribution, Carried, attribute
+from ferrycli.rules.attribution import PRIORITIES, Attribution, Carried, attribute
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.choices import Choices, Wanted
 from ferrycli.rules.denials import BudgetSpent, MethodNotAllowed, Stopping, UpstreamTimeout
@@ -174,7 +174,8 @@ class ChatCompletions:
         watched = gateway.loops.look(
             gateway.ledger.books, key, known.attribution, facts.fingerprints, now_us
         )
-        known.warning = watched.warning
+        warnings = [_unread(known.attribution.unread_priority), watched.warning]
+        known.warning = "; ".join(said for said in warnings if said)
         if watched.note is not None:
             gateway.ledger.note_soon(watched.note)
         if watched.refusal is not None:
@@ -258,6 +259,12 @@ class ChatCompletions:
             understood = self._understand(known)
             call.ways, call.route = understood.ways, understood.route
         raise LedgerUnavailable("keys and budgets keep changing")
+
+
+def _unread(priority: str) -> str:
+    """What a caller is told whose priority is none; empty where it is one."""
+    wanted = ", ".join(PRIORITIES)
+    return f"priority `{priority}` counts for nothing: it is none of {wanted}" if priority else ""
 
 
 def _client_retry(scope: Scope) -> int:

@@ -1,13 +1,16 @@
 """Brings one provider's reply to the client: an error, a whole reply, or a stream.
 
-Bytes go on as they come; a reader taps a copy. The head of a reply waits for its first byte, so
-that a provider which breaks off before it can still be replaced. What the client got is written
-down in the call's `Course` as it happens, so that it is right whenever the call ends.
+Bytes go on as they come; a reader taps a copy. The head of a stream waits for its first event, so
+that a provider which breaks off before it, or says that it has failed, can still be replaced. What
+the client got is written down in the call's `Course` as it happens, so that it is right whenever
+the call ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ferrycli.proxy.closings import Course, reported_cost
@@ -15,7 +18,7 @@ from ferrycli.proxy.questions import Asked
 from ferrycli.proxy.replies import own
 from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.denials import UpstreamFailed
+from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.money import usd_exact
 from ferrycli.wire.chat import Reader, StreamReader, WholeReader
 from ferrycli.wire.facts import Reading
@@ -23,6 +26,8 @@ from ferrycli.wire.headers import Headers, reply_headers
 
 ERROR_BYTES_MAX = 1 << 20
 """More of a provider's error body is not passed on."""
+ERROR_REST_S = 1.0
+"""What follows the error that a stream begins with is waited for no longer."""
 
 
 class Delivery:
@@ -35,7 +40,10 @@ class Delivery:
         course: Course,
         now_us: Callable[[], int],
         send: Any,
+        past_nanousd: int | None = 0,
     ) -> None:
+        """`past_nanousd`: what attempts before this one cost; None: that is not known."""
+        self._past_nanousd = past_nanousd
         self._asked = asked
         self._admission = admission
         self._course = course
@@ -65,8 +73,7 @@ class Delivery:
             raise UpstreamFailed(self._asked.target.provider, "it answered with a redirect")
         headers = [*reply_headers(reply.headers), *disclosed]
         if _is_event_stream(reply.headers):
-            await self._deliver_stream(reply, headers)
-            return None
+            return await self._deliver_stream(reply, headers)
         return await self._deliver_whole(reply, headers)
 
     async def read_error(self, reply: UpstreamReply) -> bytes:
@@ -103,25 +110,40 @@ class Delivery:
             if self._course.outcome != "ok":
                 return body
             cost = reported_cost(self._asked, self._admission, reading)
-            told = [] if cost is None else [own("cost-usd", usd_exact(cost))]
-            await self._start([*headers, *told, _length(body)])
+            if cost is not None and self._past_nanousd is not None:
+                headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
+            await self._start([*headers, _length(body)])
         await self._finish(body)
         return None
 
-    async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> None:
+    async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
         facts = self._asked.facts
         reader = self._reader = StreamReader(strips_usage=facts.is_stream and not facts.wants_usage)
         headers = [*headers, (b"cache-control", b"no-cache")]
-        async for chunk in reply.chunks():
+        first = b""
+        chunks = reply.chunks()
+        async for chunk in chunks:
             self._note_first_byte()
-            await self._start(headers)
-            if passed := reader.feed(chunk):
+            passed = reader.feed(chunk)
+            if not self.is_started:
+                first += passed
+                if reader.begins_with_error:
+                    first += await _rest_of_error(reader, chunks)
+                    break
+                if not reader.has_begun:
+                    continue
+                await self._start(headers)
+                passed, first = first, b""
+            if passed:
                 await self._send_body(passed)
-        rest = reader.finish()
-        if not self.is_started:
-            raise UpstreamFailed(self._asked.target.provider, "its reply is empty")
+        rest = first + reader.finish()
         self._settle_outcome(reader.reading())
+        if not self.is_started:
+            if self._course.outcome != "ok":
+                return rest
+            await self._start(headers)
         await self._finish(rest)
+        return None
 
     def _settle_outcome(self, reading: Reading) -> None:
         """How a reply ended that its provider has ended."""
@@ -149,6 +171,18 @@ class Delivery:
 
     async def _finish(self, body: bytes) -> None:
         await self._send({"type": "http.response.body", "body": body})
+
+
+async def _rest_of_error(reader: StreamReader, chunks: AsyncIterator[bytes]) -> bytes:
+    """What follows the error that a stream begins with, as far as it comes soon."""
+    rest = b""
+    with contextlib.suppress(TimeoutError, UpstreamFailed, UpstreamTimeout):
+        async with asyncio.timeout(ERROR_REST_S):
+            async for chunk in chunks:
+                rest += reader.feed(chunk)
+                if len(rest) > ERROR_BYTES_MAX:
+                    break
+    return rest
 
 
 def _is_event_stream(headers: Headers) -> bool:

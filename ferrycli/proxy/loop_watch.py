@@ -61,7 +61,7 @@ class LoopWatch:
         if seen is None:
             return Watched()
         what = "request" if seen.what == "request" else "last message"
-        detail = {"what": what, "times": str(seen.times), "key": key.name}
+        detail: dict[str, str | int] = {"what": what, "times": seen.times, "key": key.name}
         if self._mode == "block":
             detail["action"] = "block"
         note = Note("loop", attribution.thread, now_us - now_us % _DAY_US, detail)

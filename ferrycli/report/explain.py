@@ -133,7 +133,7 @@ def _verdict(explained: Explained) -> Iterator[Text]:
     yield labelled("verdict", f"✓ goes to {order[0].target}", "bold green")
     if order[1:]:
         yield labelled("", f"if that fails, to {', then '.join(one.target for one in order[1:])}")
-    if admission.tier != "normal":
+    if admission.rule:
         yield labelled("tier", f"{admission.tier}: {admission.rule}")
         yield labelled("", admission.reason)
     held = f"{_dollars(admission.hold_nanousd)} while it runs"
@@ -259,6 +259,7 @@ def explain_json(explained: Explained, zone: tzinfo) -> dict[str, Any]:
         "goes": refusal is None,
         "tier": admission.tier if admission is not None else "",
         "rule": admission.rule if admission is not None else "",
+        "reason": admission.reason if admission is not None else "",
         "hold_nanousd": admission.hold_nanousd if admission is not None else None,
         "free_nanousd": admission.free_nanousd if admission is not None else None,
         "output_bound": admission.output_bound if admission is not None else None,

@@ -105,6 +105,8 @@ class Attribution:
     tags: tuple[tuple[str, str], ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
     """Pairs of dimension and source, for those that have a value."""
+    unread_priority: str = ""
+    """What the call says of its priority, where that is none and would have counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
     `deny` ignores what the call says; `require` raises `MissingAttribution` where it says
     nothing. A priority that is none of `PRIORITIES` is read as `normal`.
     """
-    said, tags = _collect(carried)
+    said, tags, unread = _collect(carried)
+    if "priority" in said or policies.get("priority", _ALLOW).mode in ("pin", "deny"):
+        unread = ""
     values: dict[str, str] = {}
     sources: list[tuple[str, str]] = []
     for dimension in (*POLICED, "route"):
@@ -136,7 +140,9 @@ def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
         if value:
             values[dimension] = value
             sources.append((dimension, source))
-    return Attribution(**values, tags=_bounded(tags), sources=tuple(sources))
+    return Attribution(
+        **values, tags=_bounded(tags), sources=tuple(sources), unread_priority=unread
+    )
 
 
 _ALLOW = Policy()
@@ -161,7 +167,8 @@ def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str
     return "", ""
 
 
-def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str]]:
+def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str], str]:
+    """What is said of each dimension, tags, and a priority that is none."""
     every: list[Said] = []
     tags: dict[str, str] = {}
     for header, name in HEADER_NAMES.items():
@@ -176,13 +183,15 @@ def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str]]:
         if value := carried.body.get(field_name):
             every.append(Said(name.dimension, value, name.source))
     said: dict[str, Said] = {}
+    unread = ""
     for one in sorted(every, key=lambda one: SOURCES.index(one.source)):
         value = safe(one.value)
         if one.dimension == "priority" and value not in PRIORITIES:
+            unread = unread or value
             continue
         if value:
             said.setdefault(one.dimension, Said(one.dimension, value, one.source))
-    return said, tags
+    return said, tags, unread
 
 
 def _spread(

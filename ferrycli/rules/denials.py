@@ -55,6 +55,7 @@ class ModelNotAllowed(Refusal):
 
 @dataclass(eq=False, repr=False, match_args=False)
 class ModelNotFound(Refusal):
+    exit_code = 3
     status = 404
     code = "model_not_found"
     model: str
@@ -79,6 +80,7 @@ class NoTarget(Refusal):
 
 @dataclass(eq=False, repr=False, match_args=False)
 class RouteNotFound(Refusal):
+    exit_code = 3
     status = 404
     code = "model_not_found"
     route: str

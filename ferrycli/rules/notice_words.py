@@ -41,7 +41,7 @@ class Alerted:
     at_us: int
     budget_id: str = ""
     subject: str = ""
-    """Of a budget the window's subject; else the provider, target, thread or call."""
+    """Of a budget the window's subject; else the provider, target, thread or call's id."""
     window_start_us: int = 0
     threshold: int = 0
     limit_nanousd: int = 0
@@ -50,6 +50,7 @@ class Alerted:
     owner: str = ""
     channels: tuple[str, ...] = ()
     spent_nanousd: int = 0
+    """Of a balance what is used of it, expired or spent."""
     held_nanousd: int = 0
     doubt_nanousd: int = 0
     period: str = ""
@@ -115,23 +116,23 @@ Lines = list[str | None]
 
 
 def _budget(alert: Alerted, zone: tzinfo) -> tuple[str, Lines]:
-    used = _whole(alert.detail.get("used_nanousd"), alert.spent_nanousd)
-    limit = alert.limit_nanousd
+    used, limit = alert.spent_nanousd, alert.limit_nanousd
     # A selector may be long, and the amounts must not fall off the title.
     who = shortened(safe(subject_words(alert.selector, alert.subject), 400), 100)
-    what = "balance" if alert.is_prepaid else "limit"
+    what, verb, also = "limit", "spent", ""
     of_what = f"{usd(limit)} {period_phrase(alert.period or TOTAL)}"
     if alert.is_prepaid:
-        of_what = f"its balance of {usd(limit)}"
+        what, verb, also = "balance", "used", "; what has expired counts as used"
+        of_what = f"its balance of {apart(limit, used)}"
     percent = used * 100 // limit if limit > 0 else 100
     is_short = alert.threshold == 100 and used < limit
     if is_short:
         title = f"{who} is used up: {apart(used, limit)} of {of_what}"
         first = f"The {usd(max(0, limit - used))} that is left was not enough for a call."
     else:
-        title = f"{who} has spent {apart(used, limit)} of {of_what}, {percent} %"
+        title = f"{who} has {verb} {apart(used, limit)} of {of_what}, {percent} %"
         over = f"It is {apart(used - limit, 0)} over its {what}."
-        first = over if used > limit else f"It has reached {alert.threshold} % of its {what}."
+        first = over if used > limit else f"It has reached {alert.threshold} % of its {what}{also}."
     held, doubt = alert.held_nanousd, alert.doubt_nanousd
     lines: Lines = [
         first,
@@ -220,7 +221,7 @@ NEXT_TARGET = "Calls go to the next target of their route; where there is none t
 
 def _overrun(alert: Alerted, _zone: tzinfo) -> tuple[str, Lines]:
     cost, hold = (_whole(alert.detail.get(name), 0) for name in ("cost_nanousd", "hold_nanousd"))
-    target, call = _said(alert, "target"), _said(alert, "call")
+    target, call = _said(alert, "target"), alert.subject
     title = f"A call to {target or 'a model'} cost {apart(cost, hold)}, not the {usd(hold)} held"
     return title, [
         "All of it is recorded, and a budget may be over its limit by the difference.",
@@ -295,7 +296,8 @@ def _facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
     if alert.kind in ("budget", SAMPLE):
         facts |= _budget_facts(alert, zone)
     for name, value in list(alert.detail.items())[:DETAILS_MAX]:
-        facts.setdefault(safe(name, 60), value)
+        is_time = name.endswith("_at") and (at_us := _whole(value, 0))
+        facts.setdefault(safe(name, 60), iso(at_us) if is_time else value)
     return {
         name: safe(value, FACT_LENGTH_MAX) if isinstance(value, str) else value
         for name, value in facts.items()
@@ -314,7 +316,7 @@ def _budget_facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
         "threshold_percent": alert.threshold,
         "action": alert.action,
         "limit_nanousd": alert.limit_nanousd,
-        "spent_nanousd": alert.spent_nanousd,
+        "used_nanousd" if alert.is_prepaid else "spent_nanousd": alert.spent_nanousd,
         "held_nanousd": alert.held_nanousd,
         "doubt_nanousd": alert.doubt_nanousd,
         "period": alert.period,

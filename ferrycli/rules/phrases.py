@@ -157,7 +157,8 @@ def apart(amount_nanousd: int, other_nanousd: int) -> str:
     text = usd(amount_nanousd)
     if text != usd(other_nanousd) or amount_nanousd == other_nanousd:
         return text
-    return f"${usd_exact(amount_nanousd)}"
+    whole, _, places = usd_exact(amount_nanousd).partition(".")
+    return f"${whole}.{places:0<2}"
 
 
 def next_limit(limit_nanousd: int, least_nanousd: int) -> str:

@@ -19,7 +19,7 @@ from ferrycli.rules.budget import expecting
 from ferrycli.rules.choices import Choice, Wanted
 from ferrycli.rules.circuit import Circuits, CircuitState
 from ferrycli.rules.errors import NoSuchKey
-from ferrycli.rules.estimate import tokens
+from ferrycli.rules.estimate import chars_per_token_deci, tokens
 from ferrycli.rules.explained import Explained, explain
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import RateCard
@@ -153,12 +153,15 @@ def _key(books: Books, name: str) -> KeyTerms:
 
 
 def _body(asked: Question) -> bytes:
-    """A request of about so many tokens: four characters each, as most text has."""
+    """A request that ferry takes for one of so many tokens: what is asked there is its estimate."""
     body: dict[str, object] = {
         "model": asked.model,
-        "messages": [{"role": "user", "content": "word" * asked.input_tokens}],
+        "messages": [{"role": "user", "content": ""}],
         "stream": asked.is_stream,
     }
     if asked.output_max is not None:
         body["max_completion_tokens"] = asked.output_max
+    characters = asked.input_tokens * chars_per_token_deci(asked.model) // 10
+    frame = len(json.dumps(body["messages"]))
+    body["messages"] = [{"role": "user", "content": "x" * max(0, characters - frame)}]
     return json.dumps(body).encode()

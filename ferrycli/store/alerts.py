@@ -36,9 +36,10 @@ class NewAlert:
     owner: str = ""
     channels: tuple[str, ...] = ()
     spent_nanousd: int = 0
+    """Of a balance what is used of it since its last grant, expired or spent."""
     held_nanousd: int = 0
     doubt_nanousd: int = 0
-    detail: Mapping[str, str] = field(default_factory=dict)
+    detail: Mapping[str, str | int] = field(default_factory=dict)
 
 
 _COLUMNS = (
@@ -74,11 +75,9 @@ def crossed(standing: Standing, now_us: int, *, is_exhausted: bool = False) -> l
             action=", ".join(map(str, some)),
             owner=terms.owner,
             channels=_channels(some),
-            spent_nanousd=standing.spent,
+            spent_nanousd=standing.used,
             held_nanousd=standing.held,
             doubt_nanousd=standing.doubt,
-            # Of a balance that is what was drawn since the last grant, not all that was ever spent.
-            detail={"used_nanousd": str(standing.used)} if told_at is not None else {},
         )
         for percent, group in groupby(rules, key=lambda rule: rule.percent)
         if (some := list(group))

@@ -42,7 +42,8 @@ _ALERT = (
     "a.id, a.kind, a.created_at, a.budget_id, a.subject, a.window_start, a.threshold,"
     " a.limit_nanousd, a.selector, a.action, a.owner, a.channels, a.spent_nanousd,"
     " a.held_nanousd, a.doubt_nanousd, a.detail, coalesce(b.period, ''), coalesce(b.zone, 'UTC'),"
-    " coalesce(b.is_prepaid, 0)"
+    " coalesce(b.is_prepaid, 0), coalesce((SELECT c.id FROM calls c WHERE a.kind = 'overrun'"
+    " AND c.seq = CAST(a.subject AS INTEGER)), '')"
 )
 _BUDGET = "LEFT JOIN budgets b ON b.id = a.budget_id"
 _NEW = (
@@ -255,16 +256,16 @@ def _told() -> Iterator[None]:
 def _alerted(row: tuple[object, ...]) -> Alerted:
     """The columns of `_ALERT`. What the ledger wrote at the time counts before the budget's."""
     values = list(row)
-    detail = _detail(str(values[15]))
-    if values[1] == "overrun" and str(values[4]).isdigit():
-        detail.setdefault("call", seq_prefix(int(str(values[4]))))
+    detail, subject = _detail(str(values[15])), str(values[4])
+    if values[1] == "overrun" and subject.isdigit():
+        subject = str(values[19]) or seq_prefix(int(subject))
     period, zone = str(values[16]), str(values[17])
     return Alerted(
         id=str(values[0]),
         kind=str(values[1]),
         at_us=_int(values[2]),
         budget_id=str(values[3]),
-        subject=str(values[4]),
+        subject=subject,
         window_start_us=_int(values[5]),
         threshold=_int(values[6]),
         limit_nanousd=_int(values[7]),

@@ -32,6 +32,7 @@ from ferrycli.store.messages import (
     Verdict,
     Waits,
 )
+from ferrycli.store.refused import free_of, reason_of, rule_of
 from ferrycli.store.rows import (
     Closing,
     Decided,
@@ -202,14 +203,16 @@ class Draft:
             hold_nanousd=0,
             output_held=None,
             output_sent=None,
-            free_nanousd=_free(refusal),
-            budget_id=getattr(refusal, "budget", "") if _free(refusal) is not None else "",
+            free_nanousd=free_of(refusal),
+            budget_id=refusal.budget if isinstance(refusal, BudgetRefusal) else "",
             windows="",
             epoch=self._memory.books.epoch,
             instance_id=self._memory.instance_id,
             status=refusal.status,
             error_code=refusal.code,
             cost_nanousd=0,
+            rule=rule_of(refusal, self._refusing(refusal)),
+            reason=reason_of(refusal),
             admit_no=self._number(),
         )
         self._writes.opened.append((*opening_values(opening), *decided_values(decided)))
@@ -263,14 +266,14 @@ class Draft:
 
     # Notices --------------------------------------------------------------------------------
 
-    def _note(self, kind: str, subject: str, start: int, detail: Mapping[str, str]) -> None:
+    def _note(self, kind: str, subject: str, start: int, detail: Mapping[str, str | int]) -> None:
         alert = NewAlert(kind, "", subject, start, 0, 0, self._now, detail=detail)
         self._writes.alerts.append(alert_values(alert, self._memory.new_id("a")))
 
     def _note_overrun(self, call: OpenCall, closing: Closing) -> None:
-        detail = {
-            "hold_nanousd": str(call.hold_nanousd),
-            "cost_nanousd": str(closing.cost_nanousd),
+        detail: dict[str, str | int] = {
+            "hold_nanousd": call.hold_nanousd,
+            "cost_nanousd": closing.cost_nanousd or 0,
             "target": f"{call.aim.provider}/{call.aim.sent_model}",
         }
         self._note("overrun", str(closing.seq), 0, detail)
@@ -282,10 +285,16 @@ class Draft:
 
     def _note_reached(self, refusal: FerryError) -> None:
         """Note what a budget that refused has reached by time alone: no window of it moves."""
-        if isinstance(refusal, BudgetRefusal):
-            terms = self._memory.books.budgets[refusal.budget]
-            subject = subject_text([*refusal.subject]) if refusal.subject else ""
-            self._note_crossings(self._standings.now(terms, subject))
+        if (standing := self._refusing(refusal)) is not None:
+            self._note_crossings(standing)
+
+    def _refusing(self, refusal: FerryError) -> Standing | None:
+        """Of the budget that refused; None where it was none."""
+        if not isinstance(refusal, BudgetRefusal):
+            return None
+        terms = self._memory.books.budgets[refusal.budget]
+        subject = subject_text([*refusal.subject]) if refusal.subject else ""
+        return self._standings.now(terms, subject)
 
     def check(self, changed: Iterable[Terms]) -> None:
         """Note overruns, and what has been reached: in windows that moved, and under new terms."""
@@ -355,12 +364,3 @@ class Draft:
             self._memory.new_id("corr"),
             self._now,
         )
-
-
-def _free(refusal: FerryError) -> int | None:
-    """What a budget that refused had free; None where it was no budget."""
-    limit = getattr(refusal, "limit_nanousd", None)
-    if limit is None:
-        return None
-    used = ("spent_nanousd", "held_nanousd", "doubt_nanousd")
-    return int(limit) - sum(int(getattr(refusal, name)) for name in used)

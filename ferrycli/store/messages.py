@@ -104,7 +104,8 @@ class Note:
     subject: str
     window_start: int = 0
     """Told once for each start: a day's, for what may go on for days."""
-    detail: Mapping[str, str] = field(default_factory=dict)
+    detail: Mapping[str, str | int] = field(default_factory=dict)
+    """Facts of it, beside its subject; a time is named `…_at`."""
 
 
 @dataclass(frozen=True, slots=True)

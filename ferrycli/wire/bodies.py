@@ -12,6 +12,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.money import usd_exact
 from ferrycli.rules.words import words
+from ferrycli.wire.sse import first_data
 
 MESSAGE_LENGTH_MAX = 2_000
 
@@ -69,9 +70,12 @@ _decode_error = msgspec.json.Decoder(_ErrorBody).decode
 
 
 def error_text(body: bytes) -> tuple[str, str]:
-    """Code and message of a provider's error, in any of their forms; empty where it has none."""
+    """Code and message of a provider's error, in any of their forms; empty where it has none.
+
+    `body`: one JSON object, or a stream that begins with the error.
+    """
     try:
-        said = _decode_error(body)
+        said = _decode_error(first_data(body) or body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", safe(body[:MESSAGE_LENGTH_MAX].decode("utf-8", "replace"))
     error = said.error

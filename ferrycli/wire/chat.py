@@ -20,7 +20,7 @@ from ferrycli.rules.money import AMOUNT_USD_MAX, nanousd
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.facts import Facts, Reading
 from ferrycli.wire.splice import spliced
-from ferrycli.wire.sse import EventSplitter, event_data, is_plain
+from ferrycli.wire.sse import EventSplitter, event_data, is_event, is_plain
 
 BODY_KEPT_MAX = 4 << 20
 """A whole reply up to this is kept, for its cost to stand in a header; more passes by."""
@@ -296,14 +296,16 @@ class StreamReader:
         self._splitter = EventSplitter()
         self._gathered = _Gathered()
         self._is_first = True
+        self.has_begun = False
+        """Its first event is whole, or a comment has come."""
+        self.begins_with_error = False
 
     def feed(self, chunk: bytes) -> bytes:
         events = self._splitter.feed(chunk)
-        if not self._strips_usage:
-            for event in events:
-                self._take(event)
-            return chunk
-        return b"".join(event for event in events if not self._take(event))
+        kept = [event for event in events if not self._take(event)]
+        if not self.has_begun:
+            self.has_begun = self._splitter.unfinished.startswith(b":")
+        return b"".join(kept) if self._strips_usage else chunk
 
     def finish(self) -> bytes:
         rest = self._splitter.flush()
@@ -314,6 +316,14 @@ class StreamReader:
         return self._gathered.reading()
 
     def _take(self, event: bytes) -> bool:
+        """As `_note`, which the reply begins with where it is the first one."""
+        is_dropped = self._note(event)
+        if not self.has_begun and is_event(event):
+            self.has_begun = True
+            self.begins_with_error = bool(self._gathered.error_code) and not event.startswith(b":")
+        return is_dropped
+
+    def _note(self, event: bytes) -> bool:
         """Note what `event` says; whether it is the usage chunk that ferry asked for."""
         gathered = self._gathered
         if len(event) <= _DONE_EVENT_MAX and (event_data(event) or b"").strip() == b"[DONE]":

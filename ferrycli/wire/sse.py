@@ -46,9 +46,9 @@ class EventSplitter:
         return rest
 
     @property
-    def is_between_events(self) -> bool:
-        """Whether nothing unfinished is kept back."""
-        return not self._rest
+    def unfinished(self) -> bytes:
+        """What has come of an event that is not all here."""
+        return self._rest
 
 
 def event_data(event: bytes) -> bytes | None:
@@ -63,6 +63,18 @@ def event_data(event: bytes) -> bytes | None:
         if field == b"data":
             lines.append(value.removeprefix(b" "))
     return b"\n".join(lines) if lines else None
+
+
+def is_event(event: bytes) -> bool:
+    """Whether it says anything: blank lines alone are no event."""
+    return event.strip(b"\r\n") != b""
+
+
+def first_data(stream: bytes) -> bytes:
+    """The `data` of the first event that has any, the last one's end missing or not."""
+    splitter = EventSplitter()
+    found = (event_data(event) for event in [*splitter.feed(stream), splitter.flush()])
+    return next((data for data in found if data is not None), b"")
 
 
 def is_plain(event: bytes) -> bool:

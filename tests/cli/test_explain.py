@@ -94,8 +94,8 @@ def test_a_route_may_be_named_as_the_header_would(routed: Ferry) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["explain", "chta", "--key", "web"], 1, "there is no model `chta`"),
-        (["explain", "chat", "--key", "web", "--route", "x"], 1, "there is no route `x`"),
+        (["explain", "chta", "--key", "web"], 3, "there is no model `chta`"),
+        (["explain", "chat", "--key", "web", "--route", "x"], 3, "there is no route `x`"),
         (["explain", "chat", "--key", "nobody"], 3, "there is no key `nobody`"),
         (["explain", "chat"], 2, "`--key`"),
         (["explain", "chat", "--key", "web", "--priority", "x"], 2, "there is no priority `x`"),
@@ -109,6 +109,21 @@ def test_what_cannot_be_asked_is_said(
     said = routed("routes", *arguments)
     assert (said.code, said.out) == (code, "")
     assert sentence in said.err
+
+
+@pytest.mark.parametrize("model", ["sized", "openai/gpt-big", "openai/claude-big"])
+@pytest.mark.parametrize("tokens", [200, 2_500, 3_000, 3_001])
+def test_a_request_is_as_long_as_was_said(routed: Ferry, model: str, tokens: int) -> None:
+    for name in ("gpt-big", "claude-big"):
+        routed("prices", "set", f"openai/{name}", "--input", "4", "--output", "20")
+    routed("routes", "set", "sized", "openai/big if input>3000", "openai/next")
+    drawn = routed(
+        "routes", "explain", model, "--key", "web", "--input", f"{tokens}", columns=100,
+        environment=PLAIN,
+    ).out  # fmt: skip
+    assert f"about {tokens:,} tokens in" in drawn
+    if model == "sized":
+        assert ("✓ goes to openai/big" in drawn) == (tokens > 3_000)
 
 
 def test_asking_changes_nothing(routed: Ferry) -> None:

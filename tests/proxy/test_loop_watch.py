@@ -32,7 +32,7 @@ def test_owner_is_told_of_the_day_and_the_thread_whatever_becomes_of_the_call(mo
     note = third.note
     assert note is not None
     assert (note.kind, note.subject, note.window_start) == ("loop", "t-1", NOON - NOON % DAY_US)
-    detail = {"what": "request", "times": "3", "key": "acme-web"}
+    detail = {"what": "request", "times": 3, "key": "acme-web"}
     assert note.detail == detail | ({"action": "block"} if mode == "block" else {})
 
 

@@ -142,6 +142,15 @@ def test_a_rule_that_is_active_moves_the_call_and_is_named() -> None:
     assert "85%" in drawn
 
 
+def test_a_rule_that_cannot_move_the_call_is_named_too() -> None:
+    value = explained("openai/big", [budget("tenant=acme", 85, *RULES)], tenant="acme")
+    drawn = text(value)
+    assert "✓ goes to openai/big" in drawn
+    assert "normal: tenant=acme: 80% downgrade" in drawn
+    assert "no cheaper target can carry it" in drawn
+    assert explain_json(value, UTC)["reason"] == "tenant=acme: no cheaper target can carry it"
+
+
 def test_a_target_whose_condition_is_not_met_now_says_so() -> None:
     value = explained(standings=[budget("tenant=acme", 92, "99% notify")], tenant="acme")
     assert places(value)["openai/other"] == 1

@@ -251,6 +251,28 @@ def test_an_unknown_priority_gives_way_to_the_keys_default() -> None:
     assert (found.priority, found.sources) == ("background", (("priority", "default"),))
 
 
+UNREAD = [
+    # What header and path say, the key's policy, and what the caller is to hear of.
+    ("urgent", "", Policy(), "urgent"),
+    ("", "priority=soon", Policy(), "soon"),
+    ("urgent", "", Policy.of("allow", "background"), "urgent"),
+    ("critical", "priority=soon", Policy(), ""),
+    ("urgent", "priority=critical", Policy(), ""),
+    ("critical", "", Policy(), ""),
+    ("urgent", "", Policy.of("pin", "normal"), ""),
+    ("urgent", "", Policy.of("deny"), ""),
+    ("", "", Policy(), ""),
+]
+
+
+@pytest.mark.parametrize(("header", "path", "policy", "unread"), UNREAD)
+def test_a_priority_that_counts_for_nothing_is_not_passed_over_in_silence(
+    header: str, path: str, policy: Policy, unread: str
+) -> None:
+    carried = Carried({"x-ferry-priority": header} if header else {}, path)
+    assert attribute(carried, {"priority": policy}).unread_priority == unread
+
+
 # Tags ---------------------------------------------------------------------------------------------
 
 PAIRS = [

@@ -127,14 +127,22 @@ BUDGETS: dict[str, tuple[Alerted, list[str]]] = {
             is_prepaid=True,
             period="total",
             window_start_us=NOW,
-            detail={"used_nanousd": 45 * USD},
+            spent_nanousd=45 * USD,
         ),
         [
-            "tenant=acme has spent $45.00 of its balance of $50.00, 90 %",
-            "It has reached 80 % of its balance.",
+            "tenant=acme has used $45.00 of its balance of $50.00, 90 %",
+            "It has reached 80 % of its balance; what has expired counts as used.",
             "The last payment came 2026-11-18 00:00 Europe/Berlin.",
             "Add to it: ferry budgets topup tenant=acme 20",
         ],
+    ),
+    "a balance that is nearly used": (
+        replace(MONTH, is_prepaid=True, limit_nanousd=201_000_000, spent_nanousd=200_000_000),
+        ["tenant=acme has used $0.20 of its balance of $0.201, 99 %"],
+    ),
+    "a balance that is overdrawn": (
+        replace(MONTH, is_prepaid=True, spent_nanousd=51 * USD),
+        ["has used $51.00 of its balance of $50.00, 102 %", "It is $1.00 over its balance."],
     ),
     "nothing but a word": (
         replace(MONTH, action="80% notify ops"),
@@ -177,12 +185,11 @@ OTHERS: dict[str, tuple[Alerted, list[str]]] = {
             "a",
             "overrun",
             NOW,
-            subject="12345",
+            subject="c_01M8",
             detail={
                 "hold_nanousd": USD,
                 "cost_nanousd": 2 * USD,
                 "target": "openai/gpt-5",
-                "call": "c_01M8",
             },
         ),
         [
@@ -253,6 +260,29 @@ def test_another_kind_says(alert: Alerted, wanted: list[str]) -> None:
     whole = f"{said.title}\n{said.text}"
     assert [part for part in wanted if part not in whole] == [], whole
     assert said.facts.get("subject", "") == alert.subject
+
+
+FACTS: dict[str, tuple[Alerted, dict[str, str | int]]] = {
+    "a balance": (
+        replace(MONTH, is_prepaid=True),
+        {"used_nanousd": 40_120_000_000, "limit_nanousd": 50 * USD},
+    ),
+    "a circuit": (
+        Alerted("a", "circuit", NOW, subject="up/m", detail={"until_at": NOW + 1_500_000}),
+        {"subject": "up/m", "until_at": "2026-11-17T23:00:01Z"},
+    ),
+    "a circuit, written as text": (
+        Alerted("a", "circuit", NOW, subject="up/m", detail={"until_at": f"{NOW}"}),
+        {"until_at": "2026-11-17T23:00:00Z"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("alert", "wanted"), FACTS.values(), ids=FACTS)
+def test_facts_are_numbers_and_times(alert: Alerted, wanted: dict[str, str | int]) -> None:
+    facts = message(alert, BERLIN).facts
+    assert wanted.items() <= facts.items()
+    assert "spent_nanousd" not in facts
 
 
 HOSTILE = "x\x1b[31m\r\nBcc: eve\u202e\u2028y" + "z" * 5_000

@@ -569,8 +569,8 @@ def test_a_cost_over_its_hold_is_told_once(teller: Teller) -> None:
     (row,) = teller.rows("SELECT * FROM alerts WHERE kind = 'overrun'")
     assert (row["subject"], row["created_at"]) == (str(new.seq), NOON)
     assert json.loads(row["detail"]) == {
-        "hold_nanousd": "100",
-        "cost_nanousd": "107",
+        "hold_nanousd": 100,
+        "cost_nanousd": 107,
         "target": "up/m-up",
     }
     assert teller.call(new)["reason"] == "overrun"

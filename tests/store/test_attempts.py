@@ -366,7 +366,7 @@ def test_an_overrun_of_the_last_attempt_is_told_with_its_own_amounts(teller: Tel
     assert (row["reason"], row["cost_nanousd"]) == ("overrun", 33)
     (alert,) = teller.rows("SELECT * FROM alerts WHERE kind = 'overrun'")
     detail = json.loads(alert["detail"])
-    assert (detail["hold_nanousd"], detail["cost_nanousd"]) == ("20", "23")
+    assert (detail["hold_nanousd"], detail["cost_nanousd"]) == (20, 23)
     assert detail["target"] == "down/m-down"
     assert teller.window("b") == (33, 0, 50)
 
@@ -378,7 +378,7 @@ def test_an_overrun_of_a_failed_attempt_is_told_too(teller: Teller) -> None:
     assert teller.attempts(new)[0]["reason"] == "overrun"
     (alert,) = teller.rows("SELECT * FROM alerts WHERE kind = 'overrun'")
     detail = json.loads(alert["detail"])
-    assert (detail["hold_nanousd"], detail["cost_nanousd"]) == ("60", "63")
+    assert (detail["hold_nanousd"], detail["cost_nanousd"]) == (60, 63)
     assert detail["target"] == "up/m-up"
     teller.do(settled(new, 23))
     assert teller.call(new)["reason"] == "overrun"

@@ -29,6 +29,7 @@ from ferrycli.store.deliveries import (
     Outbox,
     wait_us,
 )
+from ferrycli.store.ids import seq_prefix
 from tests.store.noticed import (
     NOON,
     SECOND_US,
@@ -164,7 +165,7 @@ def test_a_balance_is_told_by_what_was_drawn_since_its_last_grant(
         insert_alerts(connection, crossed(standing, NOON), lambda: "a_1")
     outbox.claim(resolve)
     said = message(one(outbox).alert)
-    assert said.title == "tenant=acme has spent $16.00 of its balance of $20.00, 80 %"
+    assert said.title == "tenant=acme has used $16.00 of its balance of $20.00, 80 %"
     assert "The last payment came 2026-11-18 12:00 UTC." in said.text
 
 
@@ -173,7 +174,13 @@ def test_an_overrun_names_its_call(path: Path, outbox: Outbox) -> None:
     seq = NOON // 1000 << 21
     alert(path, "a_1", kind="overrun", subject=str(seq), detail="{}")
     outbox.claim(resolve)
-    assert str(one(outbox).alert.detail["call"]).startswith("c_")
+    assert one(outbox).alert.subject == seq_prefix(seq)
+    with writing(path) as connection:
+        row = "INSERT INTO calls (seq, id, state, started_at) VALUES (?, 'c_whole', 'settled', ?)"
+        connection.execute(row, [seq, NOON])
+    alert(path, "a_2", kind="overrun", subject=str(seq), detail="{}", channels='["team"]')
+    outbox.claim(resolve)
+    assert one(outbox, "team").alert.subject == "c_whole"
 
 
 @pytest.mark.parametrize("text", ["", "[", "5", "null", '"x"'])

@@ -23,6 +23,7 @@ from ferrycli.rules.denials import (
 from ferrycli.rules.pricing import Ceiling, Cost
 from ferrycli.rules.usage import Usage
 from ferrycli.rules.windows import Allowance
+from ferrycli.rules.words import words
 from ferrycli.store import changes
 from ferrycli.store.changes import KeyEdit
 from ferrycli.store.ledger import Ledger
@@ -438,7 +439,10 @@ async def test_refused_call_is_a_row_that_costs_nothing(path: Path, clock: Clock
         "budget_id": verdict.budget,
         "admitted_at": NOON,
         "finished_at": NOON,
+        "rule": f"key={key.name}: 100% block",
+        "reason": words(verdict).sentence,
     }
+    assert "this call needs $2.00 of $1.00 left" in found["reason"]
     assert {name: found[name] for name in wanted} == wanted
     # A refusal makes no window of its own.
     assert set(windows(path).values()) <= {(0, 0, 0)}

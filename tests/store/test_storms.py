@@ -457,7 +457,12 @@ def test_a_throttled_call_is_denied_with_a_row_and_holds_nothing(teller: Teller)
     teller.begin(to(1))
     new, verdict = teller.ask(to(1))
     assert limited(verdict)[0] == "throttle"
-    assert teller.call(new)["error_code"] == "rate_limit_exceeded"
+    found = teller.call(new)
+    assert (found["error_code"], found["rule"]) == (
+        "rate_limit_exceeded",
+        "tenant=acme: throttle 1/min",
+    )
+    assert "1 of 1 calls were made in the last minute" in found["reason"]
     assert teller.window("b") == (50, 1, 0)
 
 

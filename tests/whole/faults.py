@@ -152,12 +152,22 @@ MONEY: dict[str, Fault] = {
 
 _USED = {"prompt_tokens": 90, "completion_tokens": 0, "total_tokens": 90}
 _OVERLOADED = {"message": "Overloaded", "type": "overloaded_error"}
+_STREAM = (("content-type", "text/event-stream"),)
+
+
+def _stream_error(**more: Any) -> bytes:
+    return b"data: " + _json({"error": _OVERLOADED, **more}) + b"\n\ndata: [DONE]\n\n"
+
 
 NO_ANSWER: dict[str, Fault] = {
     "200-error": Fault("status", 200, _json({"error": _OVERLOADED})),
     "200-error-with-usage": Fault("status", 200, _json({"error": _OVERLOADED, "usage": _USED})),
     "200-empty": Fault("status", 200),
     "204": Fault("status", 204),
+    "200-stream-error": Fault("status", 200, _stream_error(), _STREAM),
+    "200-stream-error-with-usage": Fault("status", 200, _stream_error(usage=_USED), _STREAM),
+    "200-stream-half-event": Fault("status", 200, b'data: {"choices": [', _STREAM),
+    "200-stream-empty": Fault("status", 200, b"", _STREAM),
     "200-html": Fault("status", 200, b"<html><body>Be back soon.</body></html>"),
 }
 """Replies that say they went well, with no answer in them: another provider is asked."""
@@ -221,7 +231,7 @@ class FaultyUpstream(Upstream):
 
 def _write_status(writer: asyncio.StreamWriter, fault: Fault, seen: Seen) -> None:
     told = {"content-type": "application/json", "content-length": f"{len(fault.body)}"}
-    lines = [f"{name}: {value}" for name, value in [*told.items(), *fault.headers]]
+    lines = [f"{name}: {value}" for name, value in {**told, **dict(fault.headers)}.items()]
     head = "\r\n".join([f"HTTP/1.1 {fault.status} X", *lines, "", ""])
     writer.write(head.encode("latin-1") + fault.body)
     seen.sent += fault.body

@@ -159,9 +159,9 @@ def test_an_event_is_plain_if_it_is_data_alone(event: bytes, expected: bool) -> 
 def test_an_event_comes_out_with_the_byte_that_ends_it() -> None:
     splitter = EventSplitter()
     assert splitter.feed(b"data: a\n") == []
-    assert not splitter.is_between_events
+    assert splitter.unfinished
     assert splitter.feed(b"\n") == [b"data: a\n\n"]
-    assert splitter.is_between_events
+    assert not splitter.unfinished
 
 
 def test_an_event_that_grows_too_large_is_passed_on_as_it_comes() -> None:
