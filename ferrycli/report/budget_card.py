@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from ferrycli.report.budgets import Sheet, is_at, limit_words, pace_words, runs_out, used_words
+from ferrycli.report.budgets import Sheet, is_at, pace_words, runs_out, used_words
 from ferrycli.report.layout import MARGIN, Cell, Column, drawn, labelled, table
 from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, when
