@@ -116,7 +116,7 @@ def set_budget(
     )
     limits = Limits(rpm, tpm, parallel)
     if limits and not _has_policy(plan):
-        _set_limits(terminal, settings, plan, limits, dry_run=dry_run)
+        _set_limits(terminal, settings, plan, limits, dry_run=dry_run, as_json=as_json)
         return
     made = _made(settings, plan, limits, dry_run=dry_run)
     _tell_made(terminal, settings, made, limits, as_json=as_json)
@@ -162,10 +162,17 @@ def _made(settings: Settings, plan: BudgetPlan, limits: Limits, *, dry_run: bool
 
 
 def _set_limits(
-    terminal: Terminal, settings: Settings, plan: BudgetPlan, limits: Limits, *, dry_run: bool
+    terminal: Terminal,
+    settings: Settings,
+    plan: BudgetPlan,
+    limits: Limits,
+    *,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Limits alone, without a budget."""
-    from ferrycli.report.limits import limits_words
+    from ferrycli.report.limits import limit_json, limits_words
+    from ferrycli.store.reads_limits import LimitRow
 
     if dry_run:
         raise Misused("limits count nothing back", "leave out `--dry-run`")
@@ -173,8 +180,12 @@ def _set_limits(
     from ferrycli.store import limit_changes
 
     held = limit_changes.set_limits(settings.database, plan.selector, limits, plan.providers)
-    said = limits_words(held) or "no limits any more"
-    terminal.say(f"{plan.selector}: {said}")
+    named, pairs = str(plan.selector), plan.selector.pairs
+    if as_json:
+        row = LimitRow(named, pairs, held.rpm, held.tpm, held.parallel_max)
+        terminal.json(limit_json(row))
+    else:
+        terminal.say(f"{named}: {limits_words(held) or 'no limits any more'}")
 
 
 def _tell_made(

@@ -484,10 +484,10 @@ def test_an_owner_is_a_channel_or_an_address_that_can_be_reached(
 
 
 def test_limits_without_a_budget_are_listed_shown_and_removed(filled: Ferry) -> None:
-    assert filled("budgets", "set", "tenant=inv", "--rpm", "1", "--parallel", "4").code == 0
+    made = filled("budgets", "set", "tenant=inv", "--rpm", "1", "--parallel", "4", "--json").json
     shape = {"schema": "ferry.limit/1", "selector": "tenant=inv", "rpm": 1, "tpm": None}
     listed = filled("budgets", "list", "--json").json_lines
-    assert listed[-1] == {**shape, "parallel_max": 4}
+    assert listed[-1] == made == {**shape, "parallel_max": 4}
     assert filled("budgets", "show", "tenant=inv", "--json").json == listed[-1]
     assert "  1 call a minute, 4 at once\n" in filled("budgets", "list", columns=80).out
     (row,) = [one for one in filled("budgets", "list").out.splitlines() if "tenant=inv" in one]
