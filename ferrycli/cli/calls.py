@@ -95,17 +95,18 @@ def show_call(
     """Show one call."""
     from ferrycli.report.call_card import call_card
     from ferrycli.store import reads
-    from ferrycli.store.reads_receipts import call_json
+    from ferrycli.store.reads_receipts import tries, whole
 
     terminal = terminal_of(context)
     settings = terminal.settings()
     with reads.opened(settings.database) as connection:
         row = reads.call(connection, id)
         if as_json:
-            terminal.json(call_json(row))
+            terminal.json(whole(connection, row))
             return
+        tried = tries(connection, row.seq)
         budget = next((one for one in reads.budgets(connection) if one.id == row.budget_id), None)
-    terminal.show(call_card(row, budget, settings.zone, terminal.width))
+    terminal.show(call_card(row, tried, budget, settings.zone, terminal.width))
 
 
 @app.command(

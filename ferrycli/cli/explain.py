@@ -85,7 +85,7 @@ def explain(
     if as_json:
         from ferrycli.report.explain import explain_json
 
-        terminal.json(explain_json(value, settings.zone))
+        terminal.json(explain_json(value))
         return
     from ferrycli.cli.route_terms import found
     from ferrycli.report.explain import explain_lines

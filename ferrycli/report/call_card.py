@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from rich.text import Text
@@ -15,6 +15,7 @@ from ferrycli.rules.attribution import POLICED
 from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.phrases import period_phrase
 from ferrycli.store.reads import BudgetRow, CallRow
+from ferrycli.store.reads_receipts import TryRow
 
 _LINES = (
     ("input", ("n_input",), "cost_input_nanousd"),
@@ -39,9 +40,19 @@ _COLUMNS = (
     Column("$/MTOK", is_number=True),
     Column("USD", is_number=True),
 )
+_TRY_COLUMNS = (
+    Column("#"),
+    Column("TARGET", width_min=12),
+    Column("CAME TO", width_min=12),
+    Column("USD", is_number=True),
+    Column("DOUBT", is_number=True),
+    Column("SOURCE", leaves=1),
+)
 
 
-def call_card(row: CallRow, budget: BudgetRow | None, zone: tzinfo, width: int) -> list[Text]:
+def call_card(
+    row: CallRow, tried: Sequence[TryRow], budget: BudgetRow | None, zone: tzinfo, width: int
+) -> list[Text]:
     """Everything of `row` that a person asks for; `budget` is the tightest that it counted in."""
     status, style = status_of(row)
     lines = [
@@ -51,7 +62,9 @@ def call_card(row: CallRow, budget: BudgetRow | None, zone: tzinfo, width: int) 
     ]
     lines += _facts(row, zone)
     if row.state not in ("held", "denied"):
-        lines += [Text(""), *_cost(row, width)]
+        lines += [Text(""), *_cost(row, tried, width)]
+    if tried:
+        lines += [Text(""), *table(_TRY_COLUMNS, map(_try, tried), width)]
     lines += [Text(""), *_timeline(row)]
     attribution = list(_attribution(row))
     if attribution:
@@ -76,39 +89,73 @@ def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
     how += [f"{row.attempts} attempts"] if row.attempts > 1 else []
     how += [f"retry {row.client_retry} of the client"] if row.client_retry else []
     yield labelled("how", " · ".join(part for part in how if part))
+    if row.rule:
+        yield labelled("rule", row.rule)
     if row.reason:
         yield labelled("reason", row.reason)
 
 
-def _cost(row: CallRow, width: int) -> list[Text]:
-    rows = []
-    for label, counts, column in _LINES:
-        tokens = sum(getattr(row, name) for name in counts)
-        cost = getattr(row, column)
-        if tokens or cost:
-            rows.append(
-                [
-                    Cell(label),
-                    Cell(f"{tokens:,}" if tokens else "–"),
-                    Cell(_rate(tokens, cost)),
-                    Cell(usd_exact(cost)),
-                ]
-            )
-    total = [Cell("total", "bold"), Cell(""), Cell(""), Cell(_total(row), "bold")]
+def _cost(row: CallRow, tried: Sequence[TryRow], width: int) -> list[Text]:
+    earlier = _earlier(row, tried)
+    amounts = {column: getattr(row, column) for _, _, column in _LINES}
+    amounts["cost_other_nanousd"] -= sum(one.cost_nanousd or 0 for one in earlier)
+    parts = [
+        (label, sum(getattr(row, name) for name in counts), amounts[column])
+        for label, counts, column in _LINES
+    ]
+    parts += [(f"attempt {one.number}", 0, one.cost_nanousd or 0) for one in earlier]
+    rows = [
+        [
+            Cell(label),
+            Cell(f"{tokens:,}" if tokens else "–"),
+            Cell(_rate(tokens, cost)),
+            Cell(usd_exact(cost)),
+        ]
+        for label, tokens, cost in parts
+        if tokens or cost
+    ]
+    total = [Cell("total", "bold"), Cell(""), Cell(""), Cell(_total(row, earlier), "bold")]
     lines = table(_COLUMNS, rows, width, total)
     if row.n_reasoning:
         lines.append(labelled("", f"{row.n_reasoning:,} of the output tokens were reasoning"))
     if row.input_tokens and row.n_cache_read:
         share = percent(row.n_cache_read, row.input_tokens)
         lines.append(labelled("", f"{share} of the input came from the cache"))
-    return [*lines, *_provenance(row)]
+    return [*lines, *_provenance(row, earlier)]
 
 
-def _total(row: CallRow) -> str:
+def _earlier(row: CallRow, tried: Sequence[TryRow]) -> Sequence[TryRow]:
+    """The attempts whose costs are no part of the call's own lines: those that failed."""
+    # Where no other was let go, nothing of the call's end is the last attempt's.
+    is_over = not row.input_tokens and not row.output_tokens and row.cost_source == "estimated"
+    return tried if is_over else tried[:-1]
+
+
+def _total(row: CallRow, earlier: Sequence[TryRow]) -> str:
     if row.cost_nanousd is None:
         return "unpriced"
-    sign = "≈" if row.cost_source == "estimated" or row.is_price_incomplete else ""
+    is_estimate = row.cost_source == "estimated" or _estimated(earlier)
+    sign = "≈" if is_estimate or row.is_price_incomplete else ""
     return f"{sign}{usd_exact(row.cost_nanousd)}"
+
+
+def _estimated(tried: Sequence[TryRow]) -> int:
+    """What of the cost of attempts is an estimate, in nano-dollars."""
+    return sum(one.cost_nanousd or 0 for one in tried if one.cost_source == "estimated")
+
+
+def _try(one: TryRow) -> list[Cell]:
+    """One attempt: where it went, what came of it, and what that cost."""
+    code = " ".join(str(part) for part in (one.status or "", one.error) if part)
+    cost = "unpriced" if one.cost_nanousd is None else usd_exact(one.cost_nanousd)
+    return [
+        Cell(str(one.number)),
+        Cell(f"{one.provider}/{one.model}"),
+        Cell(one.reason or code or "–"),
+        Cell(f"≈{cost}" if one.cost_source == "estimated" else cost),
+        Cell(usd_exact(one.doubt_nanousd) if one.doubt_nanousd else "–"),
+        Cell(one.cost_source or "not billed"),
+    ]
 
 
 def _rate(tokens: int, cost_nanousd: int) -> str:
@@ -127,8 +174,11 @@ _SOURCES = {
 }
 
 
-def _provenance(row: CallRow) -> Iterator[Text]:
+def _provenance(row: CallRow, earlier: Sequence[TryRow]) -> Iterator[Text]:
     said = _SOURCES.get(row.cost_source, "")
+    if earlier and row.cost_source != "estimated" and (estimate := _estimated(earlier)):
+        yield labelled("", f"{usd(estimate)} is estimated: what attempts that failed may have cost")
+        said = f"the rest is {said}" if row.cost_source == "provider" else f"the rest: {said}"
     if row.price_version and row.cost_source != "unpriced":
         said += f" · {row.price_version}"
     if said:

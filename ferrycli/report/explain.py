@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 
 from rich.text import Text
@@ -192,8 +192,8 @@ def _whys(explained: Explained, zone: tzinfo) -> Iterator[Text]:
 
 
 def _second(at_us: int | None, zone: tzinfo) -> str:
-    """`10:00:01`: a circuit is open for a minute at the most."""
-    return "" if at_us is None else clock(at_us, zone, has_day=False)
+    """`10:00:01 Europe/Berlin`: a circuit is open for a minute at the most."""
+    return "" if at_us is None else f"{clock(at_us, zone, has_day=False)} {zone}"
 
 
 def why_not(one: ExplainedTarget, zone: tzinfo) -> str:
@@ -242,7 +242,7 @@ def _dollars(amount: int) -> str:
     return f"${usd_exact(amount)}"
 
 
-def explain_json(explained: Explained, zone: tzinfo) -> dict[str, Any]:
+def explain_json(explained: Explained) -> dict[str, Any]:
     """The object `ferry.explain/1`. Amounts in nano-dollars, times in ISO 8601, UTC."""
     found, admission, refusal = explained.found, explained.admission, explained.refusal
     said = explained.wanted.attribution
@@ -271,12 +271,12 @@ def explain_json(explained: Explained, zone: tzinfo) -> dict[str, Any]:
             "message": words(refusal).sentence,
             "hint": words(refusal).hint,
         },
-        "targets": [_target_json(one, zone) for one in explained.targets],
+        "targets": [_target_json(one) for one in explained.targets],
         "budgets": [_budget_json(one) for one in explained.budgets],
     }
 
 
-def _target_json(one: ExplainedTarget, zone: tzinfo) -> dict[str, Any]:
+def _target_json(one: ExplainedTarget) -> dict[str, Any]:
     return {
         "target": one.target,
         "tier": one.tier,
@@ -285,7 +285,7 @@ def _target_json(one: ExplainedTarget, zone: tzinfo) -> dict[str, Any]:
         "place": one.place,
         "is_kept": one.dropped is None,
         "code": one.dropped.code if one.dropped is not None else "",
-        "why": why_not(one, zone),
+        "why": why_not(one, UTC),
         "is_free": one.is_free,
         "input_nanousd": one.input_nanousd,
         "output_nanousd": one.output_nanousd,

@@ -359,6 +359,7 @@ def refusal_of(standing: Standing, needed_nanousd: int, *, is_spent: bool) -> Bu
         resets_at_us=standing.resets_at_us,
         subject=subject_values(standing.subject),
         is_prepaid=terms.is_prepaid,
+        zone=terms.zone,
     )
 
 

@@ -139,6 +139,8 @@ class BudgetRefusal(Refusal):
     subject: tuple[str, ...] = ()
     """The values that the `*` of the selector stand for."""
     is_prepaid: bool = False
+    zone: str = "UTC"
+    """The time zone that the period is of."""
 
 
 @dataclass(eq=False, repr=False, match_args=False)

@@ -7,6 +7,7 @@ is not nothing, what was needed, since when, until when, and what to do.
 from __future__ import annotations
 
 from ferrycli.rules import denials
+from ferrycli.rules.clean import safe
 from ferrycli.rules.money import usd
 from ferrycli.rules.phrases import (
     Words,
@@ -173,7 +174,8 @@ def _since(error: denials.BudgetRefusal) -> str:
     # The start of a rolling window is that of its newest bucket.
     if is_rolling(error.period) or not error.window_start_us:
         return period
-    return f"{period}, since {moment(error.window_start_us)}"
+    of_zone = f" in {safe(error.zone)}" if error.zone != "UTC" else ""
+    return f"{period}{of_zone}, since {moment(error.window_start_us)}"
 
 
 def _facts(error: denials.BudgetRefusal) -> list[str]:

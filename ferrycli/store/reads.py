@@ -42,7 +42,7 @@ CALL_COLUMNS = (
     "cost_output_nanousd", "cost_other_nanousd", "provider_cost_nanousd", "cost_source",
     "is_price_incomplete", "price_version", "priority", "endpoint", "is_stream",
     "requested_model", "tier", "status", "error_code", "attempts", "downgraded_from", "reason",
-    "client_retry", "finish_reason", "tags", "sources", "output_asked", "output_sent",
+    "rule", "client_retry", "finish_reason", "tags", "sources", "output_asked", "output_sent",
     "free_nanousd", "budget_id", "input_bound",
 )  # fmt: skip
 """Columns of `calls` that `CallRow` carries as they are."""
@@ -108,6 +108,7 @@ class CallRow:
     attempts: int
     downgraded_from: str
     reason: str
+    rule: str
     client_retry: int
     finish_reason: str
     tags: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from typing import Any
 
 from ferrycli.rules.errors import IdAmbiguous, NoSuchCall
@@ -70,11 +71,16 @@ def receipt(connection: sqlite3.Connection, id: str, key_id: str | None) -> dict
     of it that calls of other moments begin the same. Raises `NoSuchCall`, which tells nothing of
     calls of others.
     """
-    row = _found(connection, id, key_id)
+    return whole(connection, _found(connection, id, key_id))
+
+
+def whole(connection: sqlite3.Connection, row: CallRow) -> dict[str, Any]:
+    """The receipt of the call that `row` is of."""
     return {
         **call_json(row),
         "finished_at": iso(row.finished_at),
         "finish_reason": row.finish_reason,
+        "rule": row.rule,
         "reason": row.reason,
         "tier": row.tier,
         "price_version": row.price_version,
@@ -94,6 +100,34 @@ def receipt(connection: sqlite3.Connection, id: str, key_id: str | None) -> dict
         "tries": _rows(connection, _ATTEMPTS, row.seq),
         "corrections": _rows(connection, _CORRECTIONS, row.seq),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class TryRow:
+    """One attempt of a call that had several, or that went no further after its first."""
+
+    number: int
+    provider: str
+    model: str
+    route: str
+    started_at: int
+    finished_at: int | None
+    state: str
+    status: int
+    error: str
+    reason: str
+    """Of one that failed: `503 overloaded`."""
+    hold_nanousd: int
+    doubt_nanousd: int
+    cost_nanousd: int | None
+    """None: it was billed and has no price."""
+    cost_source: str
+    """`provider`, `reported`, `estimated` or `unpriced`; empty where nothing was billed."""
+
+
+def tries(connection: sqlite3.Connection, seq: int) -> tuple[TryRow, ...]:
+    """The attempts of a call, in order; none of one that had but one."""
+    return tuple(TryRow(*row) for row in connection.execute(_ATTEMPTS, (seq, ROWS_MAX)))
 
 
 _LINES = (

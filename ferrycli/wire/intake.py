@@ -146,6 +146,17 @@ def _unbounded_field(body: bytes, found: list[Member], tools: bytes) -> str:
     return "tools" if kinds - LOCAL_TOOLS else ""
 
 
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+"""What msgspec calls types, in words."""
+
+
 def _bad_parameter(text: str) -> BadParameter:
     """msgspec's words for a wrong type, such as ``Expected `bool`, got `str` - at `$.stream` ``."""
     wanted, _, place = text.partition(" - at ")
@@ -153,7 +164,9 @@ def _bad_parameter(text: str) -> BadParameter:
     if missing := re.search(r"required field `(\w+)`", wanted):
         return BadParameter(missing[1], "missing", "a value")
     if expected := re.match(r"Expected `([^`]+)`, got `([^`]+)`", wanted):
-        return BadParameter(field, f"of type {expected[2]}", expected[1].replace(" | null", ""))
+        named = (_TYPES.get(one.removesuffix(" | null"), one) for one in expected.groups())
+        wanted, got = named
+        return BadParameter(field, got, wanted)
     if "out of range" in wanted:
         return BadParameter(field, "out of range", "a number that fits")
     return BadParameter(field, "not readable", safe(wanted))

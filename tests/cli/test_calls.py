@@ -38,6 +38,8 @@ def test_a_call_is_told_in_the_types_that_were_promised(filled: Ferry) -> None:
     assert (known["input_tokens"], known["cache_read_tokens"]) == (1_500, 500)
     assert known["cost_nanousd"] == 70_000_000
     assert known["key"] == "acme-web"
+    assert (known["tries"], known["lines"], known["corrections"]) == ([], [], [])
+    assert known["cost"]["cache_read_nanousd"] == 10_000_000
 
 
 def test_what_has_no_cost_is_null_and_never_0(filled: Ferry) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import UTC
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from ferrycli.report.call_card import call_card
 from ferrycli.store.reads import BudgetRow, CallRow
+from ferrycli.store.reads_receipts import TryRow
 from tests.store.kit import NOON
 
 USD = 1_000_000_000
@@ -20,8 +22,10 @@ def made(kind: type[Any], **values: Any) -> Any:
     return kind(**{field.name: "" if field.type == "str" else 0 for field in fields(kind)} | values)
 
 
-def drawn(row: CallRow, budget: BudgetRow | None = None) -> str:
-    return "\n".join(line.plain for line in call_card(row, budget, UTC, 100))
+def drawn(
+    row: CallRow, budget: BudgetRow | None = None, tried: Sequence[TryRow] = (), width: int = 100
+) -> str:
+    return "\n".join(line.plain for line in call_card(row, tried, budget, UTC, width))
 
 
 BUDGETS = [
@@ -46,3 +50,52 @@ def test_the_budget_is_named_with_its_limit_and_its_period(
         is_prepaid=is_prepaid,
     )
     assert said in drawn(row, budget)
+
+
+FAILED = made(
+    TryRow, number=1, provider="first", model="m-busy", state="settled", status=200,
+    error="overloaded_error", reason="529 overloaded_error", hold_nanousd=90_000_000,
+    doubt_nanousd=23_190_000, cost_nanousd=66_810_000, cost_source="estimated",
+)  # fmt: skip
+ANSWERED = made(
+    TryRow, number=2, provider="second", model="m-1", state="settled", status=200,
+    cost_nanousd=1_100_000, cost_source="reported",
+)  # fmt: skip
+FALLEN_BACK = made(
+    CallRow, id="c_1", state="settled", outcome="ok", status=200, started_at=NOON, attempts=2,
+    n_input=100, n_output=20, cost_input_nanousd=1_000_000, cost_output_nanousd=100_000,
+    cost_other_nanousd=66_810_000, cost_nanousd=67_910_000, cost_source="reported",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_what_became_of_each_attempt_is_told(width: int) -> None:
+    said = drawn(FALLEN_BACK, tried=[FAILED, ANSWERED], width=width)
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    source = (" estimated", " reported") if width > 60 else ("", "")
+    assert f"1 first/m-busy 529 overloaded_error ≈0.06681 0.02319{source[0]}" in lines
+    assert f"2 second/m-1 200 0.0011 –{source[1]}" in lines
+    assert "attempt 1 – – 0.06681" in lines
+    assert "total ≈0.06791" in lines
+    assert max(map(len, said.splitlines())) <= max(width, 80)
+
+
+def test_where_a_cost_is_from_is_true_of_each_part() -> None:
+    said = drawn(FALLEN_BACK, tried=[FAILED, ANSWERED])
+    assert "$0.07 is estimated: what attempts that failed may have cost" in said
+    assert "the rest: usage as the provider reported it" in said
+    known = made(TryRow, number=1, provider="first", model="m", reason="529", cost_source="")
+    row = replace(FALLEN_BACK, cost_other_nanousd=0, cost_nanousd=1_100_000)
+    said = drawn(row, tried=[known, ANSWERED])
+    assert "estimated" not in said
+    assert "not billed" in said
+
+
+def test_denied_call_says_what_was_needed_and_which_rule_refused_it() -> None:
+    row = made(
+        CallRow, id="c_1", state="denied", outcome="denied", status=429, started_at=NOON,
+        rule="tenant=acme: 100% block", reason="budget `tenant=acme` has spent $1.00 of $1.00",
+    )  # fmt: skip
+    said = drawn(row)
+    assert "  rule        tenant=acme: 100% block\n" in said
+    assert "  reason      budget `tenant=acme` has spent $1.00 of $1.00\n" in said

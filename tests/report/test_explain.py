@@ -148,7 +148,7 @@ def test_a_rule_that_cannot_move_the_call_is_named_too() -> None:
     assert "✓ goes to openai/big" in drawn
     assert "normal: tenant=acme: 80% downgrade" in drawn
     assert "no cheaper target can carry it" in drawn
-    assert explain_json(value, UTC)["reason"] == "tenant=acme: no cheaper target can carry it"
+    assert explain_json(value)["reason"] == "tenant=acme: no cheaper target can carry it"
 
 
 def test_a_target_whose_condition_is_not_met_now_says_so() -> None:
@@ -166,7 +166,7 @@ def test_a_refusal_is_drawn_with_its_words_and_what_each_target_lacks() -> None:
     assert "✗ refused with HTTP 429 insufficient_quota" in drawn
     assert "budget `tenant=acme` has spent $100.00 of $100.00" in drawn
     assert drawn.count("✗ refused") == 3
-    found = explain_json(value, UTC)
+    found = explain_json(value)
     assert (found["goes"], found["refusal"]["code"]) == (False, "insufficient_quota")
     assert found["hold_nanousd"] is None
 
@@ -190,7 +190,7 @@ def test_what_would_be_held_is_told() -> None:
     whole = 4 * USD // 1_000 + 20 * USD // 1_000 + 13
     assert (first.ceiling_nanousd, first.hold_nanousd) == (whole, whole)
     assert "$0.024000013 while it runs" in text(value)
-    found = explain_json(value, UTC)
+    found = explain_json(value)
     assert (found["hold_nanousd"], found["free_nanousd"]) == (whole, USD)
     assert found["budgets"][0]["is_binding"] is True
 
@@ -210,7 +210,7 @@ def test_what_decided_is_told(said: dict[str, Any], model: str, expected: str) -
 
 def test_open_circuits_are_told_with_their_time() -> None:
     drawn = text(explained("bare", blocked=["openai/big"]))
-    assert "openai/big  its circuit is open until 09:01:00 (503 overloaded)" in drawn
+    assert "openai/big  its circuit is open until 09:01:00 UTC (503 overloaded)" in drawn
     drawn = text(explained("bare", blocked=["openai/big", "openai/other"]))
     assert "and there is no other" in drawn
     assert "✓ goes to openai/big" in drawn
@@ -218,7 +218,7 @@ def test_open_circuits_are_told_with_their_time() -> None:
 
 def test_the_budget_with_the_least_free_money_is_first_where_it_is_fullest() -> None:
     some = [budget("tenant=acme", 10), budget("feature=chat", 60), budget("user=*", 30)]
-    found = explain_json(explained("bare", some), UTC)
+    found = explain_json(explained("bare", some))
     assert [one["selector"] for one in found["budgets"]] == [
         "feature=chat",
         "user=*",
@@ -228,7 +228,7 @@ def test_the_budget_with_the_least_free_money_is_first_where_it_is_fullest() -> 
 
 
 def test_the_object_has_every_target_kept_or_dropped() -> None:
-    found = explain_json(explained(tenant="acme", tags=(("env", "dev"),)), UTC)
+    found = explain_json(explained(tenant="acme", tags=(("env", "dev"),)))
     assert (found["schema"], found["tenant"], found["tags"]) == (
         "ferry.explain/1", "acme", {"env": "dev"},
     )  # fmt: skip

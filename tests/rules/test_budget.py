@@ -270,6 +270,7 @@ def test_a_refusal_carries_the_window_as_it_stands() -> None:
         "budget": "acme",
         "owner_hint": "key=acme",
         "period": "month",
+        "zone": "UTC",
         "limit_nanousd": 7 + 11 + NEEDED + 13,
         "spent_nanousd": 11,
         "held_nanousd": NEEDED,

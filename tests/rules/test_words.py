@@ -185,6 +185,16 @@ def test_a_budget_for_all_time_has_no_moment_to_wait_for() -> None:
     assert said.hint == "raise it with `ferry keys set acme-web --budget 80/total`"
 
 
+def test_a_day_is_said_to_be_of_its_zone() -> None:
+    said = words(
+        spent(period="day", zone="Europe/Berlin", window_start_us=NOVEMBER - 3_600_000_000)
+    )
+    assert said.sentence == (
+        "key `acme-web` has spent $50.00 of $50.00 today in Europe/Berlin,"
+        " since 2026-10-31 23:00 UTC"
+    )
+
+
 def test_a_busy_budget_says_that_money_comes_back() -> None:
     busy = denials.BudgetBusy(
         "b_1", "key=acme-web", "day", 5 * DOLLAR, DOLLAR, 4 * DOLLAR, 0, DOLLAR // 10,

@@ -49,6 +49,7 @@ def test_receipt_is_what_calls_show_prints_and_more(path: Path, ids: Ids) -> Non
     assert {name: got[name] for name in got.keys() - shown.keys()} == {
         "finished_at": "2026-11-18T12:00:00.002500Z",
         "finish_reason": "",
+        "rule": "",
         "reason": "80% downgrade",
         "tier": "",
         "price_version": "",

@@ -156,6 +156,22 @@ def test_a_bad_parameter_is_refused_by_its_name(body: bytes, field: str) -> None
     assert error.value.isprintable()
 
 
+TYPES = [
+    ('"max_tokens":"9"', "text", "a whole number"),
+    ('"max_tokens":9.5', "a number", "a whole number"),
+    ('"stream":1', "a whole number", "true or false"),
+    ('"service_tier":[]', "a list", "text"),
+    ('"stream_options":true', "true or false", "an object"),
+]
+
+
+@pytest.mark.parametrize(("written", "value", "wanted"), TYPES)
+def test_types_are_told_in_words(written: str, value: str, wanted: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        read_chat(fields(written), SALT)
+    assert (caught.value.value, caught.value.wanted) == (value, wanted)
+
+
 @pytest.mark.parametrize(
     "name", ["../../admin", "%2e%2e", "a b", "openai/gpt-4o", "模型", "sim:x@1"]
 )
