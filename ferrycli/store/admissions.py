@@ -138,7 +138,7 @@ class Admissions:
             return Denied(verdict.refusal, Opening(question.seq, "", 0, ""), verdict.exhausted)
         admission = verdict.admission
         chosen, candidate = contenders[admission.index], question.candidates[admission.index]
-        aim = (candidate.aim or call.aim).expecting(chosen.ask.expected_nanousd)
+        aim = _expected_there(candidate.aim or call.aim, candidate.ask, chosen.ask)
         places = self._hold(admission.hold_nanousd, chosen.standings)
         next_call = replace(
             call,
@@ -198,7 +198,7 @@ class Admissions:
         self, question: Admit, admission: Admission, chosen: Contender, number: int
     ) -> Opened:
         candidate, opening = question.candidates[admission.index], question.opening
-        aim = (candidate.aim or Aim.of(opening)).expecting(chosen.ask.expected_nanousd)
+        aim = _expected_there(candidate.aim or Aim.of(opening), candidate.ask, chosen.ask)
         opening = replace(aim.on(opening), expected_output=chosen.ask.expected_output_tokens)
         places = self._hold(admission.hold_nanousd, chosen.standings)
         if question.idempotency_key:
@@ -255,6 +255,13 @@ class Admissions:
             )
             for one in standings
         )
+
+
+def _expected_there(aim: Aim, asked: Ask, judged: Ask) -> Aim:
+    """`aim` with what the call probably costs there, by what was learned of answers since."""
+    if judged is asked or aim.expected_nanousd is None:
+        return aim
+    return replace(aim, expected_nanousd=judged.expected_nanousd)
 
 
 def _as_it_stands(passage: Passage, contenders: Sequence[Contender]) -> Passage:

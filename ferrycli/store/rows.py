@@ -71,12 +71,6 @@ class Aim:
         """The target that an opening names."""
         return cls(*_aim_of(opening))
 
-    def expecting(self, cost_nanousd: int) -> Aim:
-        """This target with what the call probably costs there, where it has a price."""
-        if self.expected_nanousd in (None, cost_nanousd):
-            return self
-        return replace(self, expected_nanousd=cost_nanousd)
-
     def on(self, opening: Opening) -> Opening:
         """`opening`, with this target instead of its own."""
         return replace(opening, **{name: getattr(self, name) for name in _AIM})
