@@ -9,7 +9,7 @@ __ferry_commands() {
             ;;
         'keys') found='create list show set revoke rotate boost' ;;
         'budgets') found='set list show check topup remove release-doubt test' ;;
-        'calls') found='list show' ;;
+        'calls') found='list show correct' ;;
         'threads') found='release' ;;
         'routes') found='set list show explain assign unassign remove' ;;
         'prices') found='set list show' ;;
@@ -50,6 +50,7 @@ __ferry_options() {
         'budgets release-doubt') found='--yes' ;;
         'calls list') found='--since --where --limit --json' ;;
         'calls show') found='--json' ;;
+        'calls correct') found='--cost --note --json' ;;
         'routes set')
             found='--cheaper --no-cheaper --free --no-free --first-byte --deadline --max-output --sticky --no-sticky --retry+ --json'
             ;;
@@ -86,7 +87,7 @@ __ferry_place() {
             'budgets release-doubt 1' | 'budgets test 1' | 'routes assign 1' | 'routes unassign 1')
             how=words choices='key= tenant= user= assistant= thread= feature= provider= model= route='
             ;;
-        'calls show 1') how=names choices=calls ;;
+        'calls show 1' | 'calls correct 1') how=names choices=calls ;;
         'threads release 1') how=names choices=threads ;;
         'routes set 1' | 'routes show 1' | 'routes assign 2' | 'routes remove 1')
             how=names choices=routes
@@ -98,9 +99,10 @@ __ferry_place() {
         *' --color') how=words choices='auto always never' ;;
         *' --listen' | *' --where' | *' --top' | *' --budget' | *' --balance' | *' --at' | *' --rpm' | \
             *' --tpm' | *' --parallel' | *' --expires' | *' --owner' | *' --name' | *' --grace' | *' --until' | \
-            *' --zone' | *' --limit' | *' --from' | *' --note' | *' --id' | *' --first-byte' | *' --deadline' | \
-            *' --max-output' | *' --key' | *' --tag' | *' --input' | *' --output' | *' --cache-read' | \
-            *' --cache-write' | *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | *' --tier')
+            *' --zone' | *' --limit' | *' --from' | *' --note' | *' --id' | *' --cost' | *' --first-byte' | \
+            *' --deadline' | *' --max-output' | *' --key' | *' --tag' | *' --input' | *' --output' | \
+            *' --cache-read' | *' --cache-write' | *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | \
+            *' --tier')
             how=free
             ;;
         *' --by')

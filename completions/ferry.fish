@@ -11,12 +11,12 @@ function __ferry_place
             continue
         end
         switch $word
-            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier
+            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cost --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier
                 set waits yes
             case '-*'
             case '*'
                 set -l further (string trim -- "$path $word")
-                if contains -- $further 'serve' 'report' 'demo' 'audit' 'keys' 'keys create' 'keys list' 'keys show' 'keys set' 'keys revoke' 'keys rotate' 'keys boost' 'budgets' 'budgets set' 'budgets list' 'budgets show' 'budgets check' 'budgets topup' 'budgets remove' 'budgets release-doubt' 'budgets test' 'calls' 'calls list' 'calls show' 'threads' 'threads release' 'routes' 'routes set' 'routes list' 'routes show' 'routes explain' 'routes assign' 'routes unassign' 'routes remove' 'prices' 'prices set' 'prices list' 'prices show' 'config' 'config show' 'config check' 'config path' 'db' 'db path' 'db status' 'db check' 'help' 'help filters' 'help periods' 'help selectors' 'help exit-codes'
+                if contains -- $further 'serve' 'report' 'demo' 'audit' 'keys' 'keys create' 'keys list' 'keys show' 'keys set' 'keys revoke' 'keys rotate' 'keys boost' 'budgets' 'budgets set' 'budgets list' 'budgets show' 'budgets check' 'budgets topup' 'budgets remove' 'budgets release-doubt' 'budgets test' 'calls' 'calls list' 'calls show' 'calls correct' 'threads' 'threads release' 'routes' 'routes set' 'routes list' 'routes show' 'routes explain' 'routes assign' 'routes unassign' 'routes remove' 'prices' 'prices set' 'prices list' 'prices show' 'config' 'config show' 'config check' 'config path' 'db' 'db path' 'db status' 'db check' 'help' 'help filters' 'help periods' 'help selectors' 'help exit-codes'
                     set path $further
                 else
                     set arguments (math $arguments + 1)
@@ -186,7 +186,7 @@ complete -c ferry -n '__ferry_at "keys boost"' -l zone -x -d 'Which one, where t
 complete -c ferry -n '__ferry_at "keys boost"' -l json -d 'JSON, one object a line.'
 
 complete -c ferry -n '__ferry_at budgets 0' -a set -d 'Set what may be spent, and what happens on the way there. A running server follows at once.'
-complete -c ferry -n '__ferry_at budgets 0' -a list -d 'List budgets: what is spent, held and left, and when it runs out at this pace.'
+complete -c ferry -n '__ferry_at budgets 0' -a list -d 'List budgets: what is spent, held and left, and when it runs out at this pace; and limits.'
 complete -c ferry -n '__ferry_at budgets 0' -a show -d 'Show one budget: its policy in words, its windows, what was added, who was told.'
 complete -c ferry -n '__ferry_at budgets 0' -a check -d 'Check that no budget is at its limit; leave with 5 where one is.'
 complete -c ferry -n '__ferry_at budgets 0' -a topup -d 'Add to a balance.'
@@ -238,6 +238,7 @@ complete -c ferry -n '__ferry_at "budgets test" 0' -a 'key= tenant= user= assist
 
 complete -c ferry -n '__ferry_at calls 0' -a list -d 'List calls, the latest first.'
 complete -c ferry -n '__ferry_at calls 0' -a show -d 'Show one call: tokens, rates, cost, attempts, times, and whom it belongs to, and why.'
+complete -c ferry -n '__ferry_at calls 0' -a correct -d 'Say what a call truly cost, where a provider\'s bill is another.'
 
 complete -c ferry -n '__ferry_at "calls list"' -l since -x -a 'today yesterday this-week last-week mtd last-month 24h 7d' -d 'Which calls.'
 complete -c ferry -n '__ferry_at "calls list"' -l where -x -d 'Of these, only what it says.'
@@ -246,6 +247,11 @@ complete -c ferry -n '__ferry_at "calls list"' -l json -d 'JSON, one object a li
 
 complete -c ferry -n '__ferry_at "calls show" 0' -a '(__ferry_names calls)'
 complete -c ferry -n '__ferry_at "calls show"' -l json -d 'JSON, one object a line.'
+
+complete -c ferry -n '__ferry_at "calls correct" 0' -a '(__ferry_names calls)'
+complete -c ferry -n '__ferry_at "calls correct"' -l cost -x -d 'The whole of what it cost.'
+complete -c ferry -n '__ferry_at "calls correct"' -l note -x -d 'How that is known.'
+complete -c ferry -n '__ferry_at "calls correct"' -l json -d 'JSON, one object a line.'
 
 complete -c ferry -n '__ferry_at threads 0' -a release -d 'Let a thread go on that repeated itself: what it sent until now counts no more.'
 

@@ -31,7 +31,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'budgets' = [ordered]@{
             'set' = 'Set what may be spent, and what happens on the way there. A running server follows at once.'
-            'list' = 'List budgets: what is spent, held and left, and when it runs out at this pace.'
+            'list' = 'List budgets: what is spent, held and left, and when it runs out at this pace; and limits.'
             'show' = 'Show one budget: its policy in words, its windows, what was added, who was told.'
             'check' = 'Check that no budget is at its limit; leave with 5 where one is.'
             'topup' = 'Add to a balance.'
@@ -42,6 +42,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         'calls' = [ordered]@{
             'list' = 'List calls, the latest first.'
             'show' = 'Show one call: tokens, rates, cost, attempts, times, and whom it belongs to, and why.'
+            'correct' = 'Say what a call truly cost, where a provider''s bill is another.'
         }
         'threads' = [ordered]@{
             'release' = 'Let a thread go on that repeated itself: what it sent until now counts no more.'
@@ -225,6 +226,11 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         'calls show' = [ordered]@{
             '--json' = 'JSON, one object a line.'
         }
+        'calls correct' = [ordered]@{
+            '--cost' = 'The whole of what it cost.'
+            '--note' = 'How that is known.'
+            '--json' = 'JSON, one object a line.'
+        }
         'routes set' = [ordered]@{
             '--cheaper' = 'For a budget''s rule `downgrade`.'
             '--no-cheaper' = 'No cheaper route.'
@@ -348,6 +354,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --from' = 'free'
         '* --note' = 'free'
         '* --id' = 'free'
+        '* --cost' = 'free'
         '* --cheaper' = 'names routes'
         '* --free' = 'names routes'
         '* --first-byte' = 'free'
@@ -381,6 +388,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         'budgets release-doubt 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
         'budgets test 1' = 'words key= tenant= user= assistant= thread= feature= provider= model= route='
         'calls show 1' = 'names calls'
+        'calls correct 1' = 'names calls'
         'threads release 1' = 'names threads'
         'routes set 1' = 'names routes'
         'routes set *' = 'names models'

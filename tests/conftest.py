@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import signal
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # Of a job in the background: the commands that tests interrupt would inherit it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A job in the background has these ignored, and so would the commands that tests interrupt.
+for _signal, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, _usual)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ferrycli.store.grant_changes import Added
     from ferrycli.store.reads import Connection
     from ferrycli.store.reads_budgets import AlertRow, BudgetFacts
+    from ferrycli.store.reads_limits import LimitRow
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 Named = Annotated[str, typer.Argument(metavar="SELECTOR", help="tenant=acme, or a key's name.")]
@@ -44,6 +45,7 @@ REMOVE = explained(
     "Remove a budget. What it counted stays recorded; calls are no longer bounded by it.",
     "ferry budgets remove tenant=acme",
     "ferry budgets remove tenant=acme --period day --yes",
+    more="Limits per minute and at once stay; where there is no budget, they are removed.",
     codes=(3, 6),
 )
 RELEASE = explained(
@@ -70,16 +72,37 @@ def about(
 
     `is_exact`: of this selector and no other. Raises `NoSuchBudget` or `NoSuchKey`.
     """
+    there, _ = known(connection, text, now, is_exact=is_exact, is_of_money=True)
+    return there
+
+
+def known(
+    connection: Connection,
+    text: str,
+    now: int,
+    *,
+    is_exact: bool = False,
+    is_of_money: bool = False,
+    is_wide: bool = False,
+) -> tuple[list[BudgetFacts], list[LimitRow]]:
+    """As `about`, with the limits beside them; limits alone will do, unless `is_of_money`.
+
+    `is_wide`: where nothing is found, also windows of budgets that name more than `text` does.
+    """
     from ferrycli.rules.errors import NoSuchBudget
     from ferrycli.rules.selectors import Selector
-    from ferrycli.store import reads_budgets, selecting
+    from ferrycli.store import reads_budgets, reads_limits, selecting
 
     found = selecting.chosen(connection, budget_terms.selector(text))
+    pairs = Selector(found.pairs)
     look = reads_budgets.of_selector if is_exact else reads_budgets.about
-    there = look(connection, Selector(found.pairs), now)
-    if not there:
+    there = look(connection, pairs, now)
+    limits = reads_limits.limits_about(connection, pairs, is_exact=is_exact)
+    if not there and not limits and is_wide:
+        there = reads_budgets.around(connection, pairs, now)
+    if not there and (is_of_money or not limits):
         raise NoSuchBudget(str(found.selector), "", reads_budgets.selectors(connection))
-    return there
+    return there, limits
 
 
 def details_json(sheet: Sheet, facts: BudgetFacts, alerts: Sequence[AlertRow]) -> dict[str, Any]:
@@ -213,17 +236,22 @@ def remove(
     zone: Zone = None,
     yes: Yes = False,
 ) -> None:
-    """Remove a budget."""
+    """Remove a budget, or limits alone."""
     from ferrycli.report.budget_card import limit_sentence
+    from ferrycli.report.limits import limits_words
     from ferrycli.store import reads, reads_budgets
 
     terminal = terminal_of(context)
     settings = terminal.settings()
     wanted = budget_terms.selector(selector)
     named, zone = period_named(period), budget_terms.zone(zone)
+    is_one = bool(named or zone)
     with reads.opened(settings.database) as connection:
-        there = about(connection, selector, now_us(), is_exact=True)
-        found = reads_budgets.one_of(there, wanted, named, zone)
+        there, limits = known(connection, selector, now_us(), is_exact=True, is_of_money=is_one)
+        found = reads_budgets.one_of(there, wanted, named, zone) if there else None
+    if found is None:
+        _remove_limits(terminal, settings, limits[0], yes=yes)
+        return
     granted = found.fullest.limit_nanousd if found.terms.is_prepaid and found.fullest else None
     said = f"{found.terms.selector}, {limit_sentence(found.terms, granted)}"
     check_agreed(terminal, f"Remove the budget of {said}?", EFFECT, yes=yes)
@@ -233,6 +261,22 @@ def remove(
     named = reads_budgets.period_named(found.terms)
     removed = budget_changes.remove_budget(settings.database, wanted, named, found.terms.zone)
     terminal.say(f"removed the budget of {removed.terms.selector}; what it counted stays recorded")
+    for limit in limits:
+        terminal.say(f"its limits stay: {limits_words(limit)}")
+
+
+def _remove_limits(terminal: Terminal, settings: Settings, limit: LimitRow, *, yes: bool) -> None:
+    from ferrycli.report.limits import limits_words
+    from ferrycli.rules.selectors import Selector
+
+    question = f"Remove the limits of {limit.selector}, {limits_words(limit)}?"
+    check_agreed(terminal, question, "this changes how fast calls may come", yes=yes)
+
+    from ferrycli.store import limit_changes
+    from ferrycli.store.planning import Limits
+
+    limit_changes.set_limits(settings.database, Selector(limit.pairs), Limits(0, 0, 0))
+    terminal.say(f"removed the limits of {limit.selector}")
 
 
 def period_named(text: str | None) -> str:

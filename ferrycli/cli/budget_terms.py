@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ferrycli.rules.routing import ProviderTerms
     from ferrycli.rules.selectors import Selector
     from ferrycli.rules.thresholds import Rule
     from ferrycli.settings import Settings
@@ -97,9 +98,32 @@ def told(settings: Settings, owner: str) -> str:
     return ", ".join(dict.fromkeys(one.address or one.channel for one in found))
 
 
-def providers(settings: Settings) -> tuple[str, ...]:
-    """The names of what calls can go to; the simulated provider's where nothing is configured."""
-    return tuple(one.name for one in settings.providers) or ("sim",)
+def providers(settings: Settings) -> tuple[ProviderTerms, ...]:
+    """What calls can go to; the simulated provider where nothing is configured."""
+    from ferrycli.rules.routing import ProviderTerms
+
+    every = tuple(ProviderTerms(one.name, one.kind, one.models) for one in settings.providers)
+    return every or (ProviderTerms("sim", "sim"),)
+
+
+def owner(text: str | None, settings: Settings) -> str | None:
+    """Who is told of a budget; empty: nobody of its own. Raises `ConfigBadValue`.
+
+    A channel's name, or an address; where there are channels, one of kind email has to serve it.
+    """
+    from ferrycli.rules.channels import EMAIL, is_address
+    from ferrycli.rules.errors import ConfigBadValue
+    from ferrycli.rules.phrases import listed
+
+    names = channels(settings)
+    if not text or text in names:
+        return text
+    has_mail = any(one.kind == EMAIL for one in settings.channels)
+    if is_address(text) and (has_mail or not names):
+        return text
+    known = f"a channel ({listed(names)})" if names else "a channel, of which there is none"
+    is_served = "" if has_mail else ", which a channel of kind email must serve"
+    raise ConfigBadValue("flag --owner", "owner", text, f"{known}, or an address{is_served}")
 
 
 def channels(settings: Settings) -> tuple[str, ...]:

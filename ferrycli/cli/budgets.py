@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferrycli.cli import budget_money, budget_terms
+from ferrycli.cli import budget_money, budget_shown, budget_terms
 from ferrycli.cli.budget_money import AsJson, Named, Period
 from ferrycli.cli.terminal import Terminal, now_us, wrapped
 from ferrycli.cli.tree import Misused, explained, group, terminal_of
 
 if TYPE_CHECKING:
-    from ferrycli.report.budgets import Sheet
     from ferrycli.settings import Settings
     from ferrycli.store.planning import BudgetPlan, BudgetSet, Limits
 
@@ -31,10 +30,10 @@ PerMinute = Annotated[int | None, typer.Option(metavar="N", min=0, help="0: no l
         "ferry budgets set assistant=bot,thread=* --limit 2/total --at '100% block'",
         "ferry budgets set provider=openai --limit 500/7d --mode expected",
         "ferry budgets set feature=chat --rpm 60 --parallel 4",
-        more="A budget is named by selector, period and zone: the same one is changed, another is"
-        " made beside it and counts back to the start of its window. Without --at: tell at 50 %,"
-        " take the cheaper route at 80 %, block at 100 %. `ferry help selectors` and"
-        " `ferry help periods` show what SELECTOR and --limit take.",
+        more="A budget is named by selector and period, and by --zone where there are several: that"
+        " one is changed, another is made beside it and counts back to the start of its window."
+        " Without --at: tell at 50 %, take the cheaper route at 80 %, block at 100 %."
+        " `ferry help selectors` and `ferry help periods` show what SELECTOR and --limit take.",
         codes=(3, 6),
     ),
 )
@@ -110,14 +109,14 @@ def set_budget(
         rules=budget_terms.rules(at),
         mode=budget_terms.chosen("mode", mode, MODES),
         clamp=budget_terms.chosen("clamp", clamp, CLAMPS),
-        owner=owner,
+        owner=budget_terms.owner(owner, settings),
         allow_unpriced=allow_unpriced,
         counts_from_now=since == "now",
         balance_usd=balance,
     )
     limits = Limits(rpm, tpm, parallel)
     if limits and not _has_policy(plan):
-        _set_limits(terminal, settings, plan, limits, dry_run=dry_run)
+        _set_limits(terminal, settings, plan, limits, dry_run=dry_run, as_json=as_json)
         return
     made = _made(settings, plan, limits, dry_run=dry_run)
     _tell_made(terminal, settings, made, limits, as_json=as_json)
@@ -163,10 +162,17 @@ def _made(settings: Settings, plan: BudgetPlan, limits: Limits, *, dry_run: bool
 
 
 def _set_limits(
-    terminal: Terminal, settings: Settings, plan: BudgetPlan, limits: Limits, *, dry_run: bool
+    terminal: Terminal,
+    settings: Settings,
+    plan: BudgetPlan,
+    limits: Limits,
+    *,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Limits alone, without a budget."""
-    from ferrycli.report.budget_card import limits_words
+    from ferrycli.report.limits import limit_json, limits_words
+    from ferrycli.store.reads_limits import LimitRow
 
     if dry_run:
         raise Misused("limits count nothing back", "leave out `--dry-run`")
@@ -174,8 +180,12 @@ def _set_limits(
     from ferrycli.store import limit_changes
 
     held = limit_changes.set_limits(settings.database, plan.selector, limits, plan.providers)
-    said = limits_words(held) or "no limits any more"
-    terminal.say(f"{plan.selector}: {said}")
+    named, pairs = str(plan.selector), plan.selector.pairs
+    if as_json:
+        row = LimitRow(named, pairs, held.rpm, held.tpm, held.parallel_max)
+        terminal.json(limit_json(row))
+    else:
+        terminal.say(f"{named}: {limits_words(held) or 'no limits any more'}")
 
 
 def _tell_made(
@@ -185,6 +195,7 @@ def _tell_made(
     from ferrycli.report import budget_card as card
     from ferrycli.report.budgets import Sheet, budget_json
     from ferrycli.report.layout import labelled
+    from ferrycli.report.limits import limits_words
     from ferrycli.store.reads_budgets import BudgetFacts
 
     now = now_us()
@@ -197,11 +208,11 @@ def _tell_made(
     else:
         status = settings.values["server.budget_status"]
         limit = card.limit_sentence(made.terms, _granted(made))
-        words = card.limits_words(limits) if limits else ""
+        words = limits_words(limits) if limits else ""
         terminal.show(
             [
                 *wrapped(card.made_sentence(made), terminal.columns),
-                *wrapped(card.counted_sentence(made, now), terminal.columns),
+                *wrapped(card.counted_sentence(made), terminal.columns),
                 "",
                 labelled("limit", f"{limit}, {card.resets_words(made.terms, now)}"),
                 *card.policy_card(made.terms, told, status),
@@ -247,145 +258,9 @@ def _warnings(made: BudgetSet, told: str, *, has_channels: bool) -> list[str]:
     return lines
 
 
-@app.command(
-    "list",
-    help=explained(
-        "List budgets: what is spent, held and left, and when it runs out at this pace.",
-        "ferry budgets list",
-        "ferry budgets list --json",
-        more="Of a budget with `*` the fullest are shown; --json has a line for each.",
-        codes=(6,),
-    ),
-)
-def list_budgets(context: typer.Context, as_json: AsJson = False) -> None:
-    """List budgets."""
-    from ferrycli.report import budgets as report
-
-    terminal = terminal_of(context)
-    settings = terminal.settings()
-    sheet = _sheet(settings)
-    if not sheet.budgets:
-        hint = "make one with `ferry budgets set tenant=acme --limit 50/month`"
-        terminal.say("no budgets yet", "", f"hint: {hint}")
-    elif as_json:
-        for facts, standing in report.lines_of(sheet):
-            terminal.json(report.budget_json(sheet, facts, standing))
-    elif not terminal.shows_tables:
-        rows = (report.budget_fields(sheet, *one) for one in report.lines_of(sheet))
-        terminal.rows(report.ROW_HEADING, rows)
-    else:
-        lines = report.budgets_table(sheet, terminal.width)
-        terminal.show([*lines, "", *report.notes(sheet, lines[0].plain)])
-
-
-def _sheet(settings: Settings, selector: str | None = None) -> Sheet:
-    """Every budget, or those that are about `selector`; none where there is no database."""
-    from ferrycli.report.budgets import Sheet
-    from ferrycli.rules.errors import NoDatabase
-    from ferrycli.store import reads, reads_budgets, reads_pace
-
-    now = now_us()
-    try:
-        with reads.opened(settings.database) as connection:
-            if selector is None:
-                found = reads_budgets.budgets(connection, now)
-            else:
-                found = budget_money.about(connection, selector, now)
-            recent = reads_pace.recent(connection, found, now)
-            keys = reads_budgets.key_names(connection)
-    except NoDatabase:
-        if selector is not None:
-            raise
-        return Sheet([], now, settings.zone)
-    return Sheet(found, now, settings.zone, recent, keys)
-
-
-@app.command(
-    "show",
-    help=explained(
-        "Show one budget: its policy in words, its windows, what was added, who was told.",
-        "ferry budgets show tenant=acme",
-        "ferry budgets show thread=th_9f2c",
-        "ferry budgets show tenant=acme --json",
-        more="A word alone is a key's name. One value of a `*` shows that window.",
-        codes=(3, 6),
-    ),
-)
-def show_budget(context: typer.Context, selector: Named, as_json: AsJson = False) -> None:
-    """Show one budget."""
-    from ferrycli.report.budget_card import budget_card
-    from ferrycli.report.budgets import budget_json
-    from ferrycli.store import reads, reads_budgets
-
-    terminal = terminal_of(context)
-    settings = terminal.settings()
-    sheet = _sheet(settings, selector)
-    status = settings.values["server.budget_status"]
-    with reads.opened(settings.database) as connection:
-        limits = reads_budgets.limits(connection)
-        for facts in sheet.budgets:
-            one_window = facts.standings[0].subject if len(facts.standings) == 1 else None
-            alerts = reads_budgets.alerts_of(connection, facts.terms.id, one_window)
-            if as_json:
-                shown = [budget_json(sheet, facts, one) for one in facts.standings or (None,)]
-                more = budget_money.details_json(sheet, facts, alerts)
-                for one in shown:
-                    terminal.json(one | more)
-                continue
-            own = next((one for one in limits if one.selector == facts.terms.selector), None)
-            told = budget_terms.told(settings, facts.terms.owner)
-            lines = budget_card(sheet, facts, alerts, own, told, status, terminal.width)
-            terminal.show(lines)
-
-
-@app.command(
-    "check",
-    help=explained(
-        "Check that no budget is at its limit; leave with 5 where one is.",
-        "ferry budgets check",
-        "ferry budgets check tenant=acme --at 80",
-        more="What is in doubt counts, as it does against the limit.",
-        codes=(3, 5, 6),
-    ),
-)
-def check_budgets(
-    context: typer.Context,
-    selector: Annotated[
-        str | None,
-        typer.Argument(metavar="[SELECTOR]", help="Only these budgets.", show_default=False),
-    ] = None,
-    at: Annotated[
-        int, typer.Option(metavar="PERCENT", min=1, max=1000, help="So much used is too much.")
-    ] = 100,
-    as_json: AsJson = False,
-) -> None:
-    """Check budgets."""
-    from ferrycli.report import budgets as report
-
-    terminal = terminal_of(context)
-    settings = terminal.settings()
-    sheet = _sheet(settings, selector)
-    exhausted = budget_money.exhausted(settings, sheet) if sheet.budgets else frozenset()
-    found = [
-        (facts, standing)
-        for facts, standing in report.lines_of(sheet)
-        if standing is not None
-        and (report.is_at(standing, at) or (at <= 100 and standing.place in exhausted))
-    ]
-    if as_json:
-        for one in found:
-            terminal.json(report.budget_json(sheet, *one))
-    elif found:
-        terminal.show(report.check_lines(sheet, found))
-    count = len(sheet.budgets)
-    budgets = f"{count:,} budget{'' if count == 1 else 's'}"
-    if found:
-        some = len({facts.terms.id for facts, _ in found})
-        terminal.say(f"{some:,} of {budgets} at {at} % or above")
-        raise typer.Exit(5)
-    terminal.say(f"{budgets}, none at {at} %" if count else "no budgets yet")
-
-
+app.command("list", help=budget_shown.LIST)(budget_shown.list_budgets)
+app.command("show", help=budget_shown.SHOW)(budget_shown.show_budget)
+app.command("check", help=budget_shown.CHECK)(budget_shown.check_budgets)
 app.command("topup", help=budget_money.TOPUP)(budget_money.topup)
 app.command("remove", help=budget_money.REMOVE)(budget_money.remove)
 app.command("release-doubt", help=budget_money.RELEASE)(budget_money.release_doubt)

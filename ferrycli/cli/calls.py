@@ -109,6 +109,47 @@ def show_call(
     terminal.show(call_card(row, tried, budget, settings.zone, terminal.width))
 
 
+@app.command(
+    "correct",
+    help=explained(
+        "Say what a call truly cost, where a provider's bill is another.",
+        "ferry calls correct c_01JD8Z4M2R --cost 0.1234 --note 'invoice of November'",
+        more="Every budget that the call counts in moves with it, and nothing of it is in doubt any"
+        " more. The row stays as it was settled; the correction stands beside it.",
+        codes=(3, 6),
+    ),
+)
+def correct_call(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="The call's id, or its beginning.")],
+    cost: Annotated[str, typer.Option(metavar="USD", help="The whole of what it cost.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="How that is known.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Correct a call's cost."""
+    from dataclasses import asdict
+
+    from ferrycli.cli.budget_money import existing
+    from ferrycli.rules.clean import safe
+    from ferrycli.rules.money import parse_usd, usd_exact
+    from ferrycli.store.call_changes import correct_call as correct
+
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    cost_nanousd = parse_usd(cost)
+    existing(settings)
+    made = correct(settings.database, id, cost_nanousd, safe(note))
+    if as_json:
+        terminal.json({"schema": "ferry.correction/1", **asdict(made)})
+        return
+    was = "unpriced" if made.was_nanousd is None else f"${usd_exact(made.was_nanousd)}"
+    if not made.is_new:
+        terminal.say(f"{made.id} cost {was} already; nothing was changed")
+        return
+    doubt = f"; ${usd_exact(made.doubt_nanousd)} is in doubt no more" if made.doubt_nanousd else ""
+    terminal.say(f"{made.id} cost ${usd_exact(cost_nanousd)}, was {was}{doubt}")
+
+
 def say_none(
     terminal: Terminal,
     settings: Settings,

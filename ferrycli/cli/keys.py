@@ -245,11 +245,16 @@ def set_key(
     settings = terminal.settings()
     edit = key_terms.edit(terms, new_name, settings, now_us())
 
+    from ferrycli.rules.errors import BudgetAmbiguous
     from ferrycli.store import changes
 
     if not edit.policy and edit == changes.KeyEdit(zone=edit.zone, policy=edit.policy):
         raise Misused("nothing to change was named", "`ferry keys set --help` shows what can be")
-    changed = changes.edit_key(_existing(settings), name, edit)
+    try:
+        changed = changes.edit_key(_existing(settings), name, edit)
+    except BudgetAmbiguous as several:
+        several.command = "ferry budgets set"
+        raise
     _show(terminal, settings, _facts(settings, changed), as_json=as_json)
 
 
@@ -332,7 +337,7 @@ def _show(terminal: Terminal, settings: Settings, facts: KeyFacts, *, as_json: b
         terminal.json(key_json(facts, now_us()))
     else:
         status = settings.values["server.budget_status"]
-        terminal.show(key_card(facts, now_us(), status, _told(settings)))
+        terminal.show(key_card(facts, now_us(), status, _told(settings), settings.zone))
 
 
 def _told(settings: Settings) -> Told:
@@ -346,7 +351,7 @@ def _tell_created(terminal: Terminal, settings: Settings, facts: KeyFacts, secre
 
     sentence = created_sentence(facts)
     status = settings.values["server.budget_status"]
-    terms = list(terms_lines(facts, now_us(), status, _told(settings)))
+    terms = list(terms_lines(facts, now_us(), status, _told(settings), settings.zone))
     if not sys.stdout.isatty():
         terminal.say(sentence, "", *terms)
         terminal.write(secret)

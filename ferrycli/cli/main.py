@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -172,6 +173,8 @@ def _tell_usage(terminal: Terminal, error: typer.TyperException) -> int:
     from ferrycli.rules.phrases import plain
 
     sentence = plain(error.format_message()).replace("'", "`")
+    sentence = re.sub(r"is not a valid int(eger)?( range)?$", "is no whole number", sentence)
+    sentence = re.sub(r"is not a valid float( range)?$", "is no number", sentence)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "ferry"
     hint = getattr(error, "hint", f"`{path} --help` shows what it takes")

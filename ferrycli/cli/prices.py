@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ferrycli.cli import budget_terms
 from ferrycli.cli.terminal import now_us
 from ferrycli.cli.tree import explained, group, terminal_of
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 app = group("Set and show what models cost.")
 
 Dollars = Annotated[str | None, typer.Option(metavar="USD", help="Per million tokens.")]
+GLOB_SIGNS = frozenset("*?[")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 
 
@@ -75,7 +77,8 @@ def set_price(
     from ferrycli.store import changes
 
     changes.set_price(settings.database, provider, glob, rate, from_us=from_us, tier=tier.strip())
-    terminal.say(*_said(f"{provider}/{glob}", rate, tier, from_day))
+    said = _said(f"{provider}/{glob}", rate, tier, from_day)
+    terminal.say(*said, *_unused(provider, glob, settings))
 
 
 @app.command(
@@ -184,7 +187,26 @@ def _split(model: str) -> tuple[str, str]:
     if not slash or not provider or not glob:
         wanted = "PROVIDER/MODEL, such as openai/gpt-5-mini"
         raise ConfigBadValue("argument PROVIDER/MODEL", "model", model, wanted)
+    if set(provider) & GLOB_SIGNS:
+        wanted = "one provider's name before the slash; only MODEL may be a glob"
+        raise ConfigBadValue("argument PROVIDER/MODEL", "model", model, wanted)
     return provider, glob
+
+
+def _unused(provider: str, glob: str, settings: Settings) -> list[str]:
+    """What keeps a price from being used as things are; empty where nothing does."""
+    from ferrycli.rules.phrases import choice, ticked
+    from ferrycli.rules.routing import accepts
+
+    by_name = {one.name: one for one in budget_terms.providers(settings)}
+    name, known = provider, tuple(by_name)
+    why = "no provider is configured as"
+    if provider in by_name:
+        if set(glob) & GLOB_SIGNS or accepts(by_name[provider], glob):
+            return []
+        name, known = glob, by_name[provider].models
+        why = f"provider {ticked(provider)} does not list"
+    return ["", f"! this prices no call yet: {why} {ticked(name)}", f"  {choice(name, known)}"]
 
 
 def _nanousd(text: str) -> int:

@@ -78,7 +78,8 @@ class Attempts:
             failed = await self._try(send)
             if failed is None:
                 return
-            if not await self._goes_on(failed):
+            # Nobody reads what another target would say.
+            if self._call.course.is_drained or not await self._goes_on(failed):
                 await self._tell(failed)
                 return
 
@@ -92,12 +93,15 @@ class Attempts:
             error = UpstreamFailed(call.asked.target.provider, "it is left alone", False)
             return _Failed(Failure("retry", 0, "circuit_open"), error)
         self._note_circuit(target, permit.change)
+        call.is_sending = True
         try:
             failed = await self._send(send)
         except BaseException:
             # The client left, the deadline passed, or the reply broke off under way.
             gateway.circuits.release(permit)
             raise
+        finally:
+            call.is_sending = False
         self._note(target, permit, failed)
         return failed
 
@@ -124,12 +128,12 @@ class Attempts:
             if call.is_started:
                 raise
             course.is_dispatched = course.is_dispatched and error.is_dispatched
-            return _Failed(failure_of(error), error)
+            return self._cut_off(error)
         except UpstreamTimeout as error:
             if call.is_started:
                 raise
             course.is_dispatched = error.phase != "connect"
-            return _Failed(failure_of(error), error)
+            return self._cut_off(error)
         except FerryError as error:
             if call.is_started:
                 raise
@@ -158,6 +162,14 @@ class Attempts:
         )
         first_byte_s = asked.choice.first_byte_s if asked.choice is not None else None
         return Attempt(provider, self._path, self._headers, body, first_byte_s)
+
+    def _cut_off(self, error: UpstreamFailed | UpstreamTimeout) -> _Failed:
+        """No reply, or one whose body did not come: the status of an error counts all the same."""
+        reply = self._call.reply
+        if reply is None or reply.status < 400:
+            return _Failed(failure_of(error), error)
+        wait_s = retry_after_s(reply.headers, self._gateway.now_us())
+        return _Failed(classify(reply.status), error, reply.status, wait_s=wait_s)
 
     def _failed_reply(self, reply: UpstreamReply, body: bytes) -> _Failed:
         """A reply that is no answer, whatever its status: read, but not passed on yet."""

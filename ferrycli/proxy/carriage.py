@@ -48,6 +48,8 @@ class Carriage:
         self.past_nanousd: int | None = 0
         """What failed attempts cost, or may have; None: one of them has no price."""
         self.course = Course()
+        self.is_sending = False
+        """An attempt is under way at its provider."""
         self.reply: UpstreamReply | None = None
         self.delivery: Delivery | None = None
 
@@ -71,6 +73,13 @@ class Carriage:
         self.rest = [ways[index] for index in admission.fallbacks]
         self.course = Course()
         self.reply = self.delivery = None
+
+    def leave(self, drain_s: float) -> float:
+        """The client has left: for how many seconds a reply under way is read on, for its usage."""
+        if not self.is_sending or (self.delivery is not None and self.delivery.is_complete):
+            return 0.0
+        self.course.is_drained = drain_s > 0
+        return drain_s
 
     def ended(self, outcome: str) -> None:
         """The call was stopped from outside; a reply that had come to its end ended by itself."""

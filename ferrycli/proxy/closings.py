@@ -27,6 +27,8 @@ class Course:
     """What the client got; 0 while it got nothing."""
     first_byte_at: int | None = None
     outcome: str = "failed"
+    is_drained: bool = False
+    """The client has left, and the reply is read on for its usage."""
     error_code: str = ""
     reading: Reading = Reading()
 
@@ -34,6 +36,7 @@ class Course:
 def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> Closing:
     """The one terminal message for an admitted call."""
     reading = course.reading
+    outcome = "left" if course.is_drained else course.outcome
     is_billed = course.is_dispatched and not (
         course.upstream_status >= 400 and reading.usage is None
     )
@@ -41,7 +44,7 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
         return Closing(
             asked.id.seq,
             "released",
-            course.outcome,
+            outcome,
             now_us,
             course.first_byte_at,
             course.status,
@@ -52,7 +55,7 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
     return Closing(
         seq=asked.id.seq,
         state="settled",
-        outcome=course.outcome,
+        outcome=outcome,
         finished_at=now_us,
         first_byte_at=course.first_byte_at,
         status=course.status,

@@ -208,7 +208,7 @@ class ChatCompletions:
     ) -> None:
         gateway = self._gateway
         call = Carriage(understood.ways, understood.route, known.thread, known.warning)
-        listener = Listener(receive)
+        listener = Listener(receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None
         total_s = total_s or gateway.total_s
         try:

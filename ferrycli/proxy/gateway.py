@@ -38,6 +38,8 @@ class Gateway:
     """The status of a refusal for a spent budget: 429 or 402."""
     budget_wait_s: float
     """Seconds that a call waits for money that others hold; 0: it does not."""
+    drain_s: float
+    """Seconds that a reply is read on whose client left, for its usage; 0: it is closed."""
     loops: LoopWatch
     chance: Callable[[int], int]
     """A random number of so many bits."""

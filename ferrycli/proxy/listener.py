@@ -7,28 +7,34 @@ task listens on `receive()` and cancels the task that carries the call.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 
 class Listener:
-    """From creation until `stop`, cancels the current task when the client leaves."""
+    """From creation until `stop`, cancels the current task when the client leaves.
 
-    def __init__(self, receive: Any) -> None:
+    `patience_s` is asked then: for how many seconds the task may still go on.
+    """
+
+    def __init__(self, receive: Any, patience_s: Callable[[], float]) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._carrier = task
+        self._patience_s = patience_s
         self._is_over = False
         self.has_left = False
         self._ear = asyncio.create_task(self._listen(receive))
 
     async def _listen(self, receive: Any) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                if not self._is_over:
-                    self.has_left = True
-                    self._carrier.cancel()
-                return
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if self._is_over:
+            return
+        self.has_left = True
+        if (wait_s := self._patience_s()) > 0:
+            await asyncio.sleep(wait_s)
+        self._carrier.cancel()
 
     def forgive(self) -> None:
         """Take back the cancellation of a client that left: the task goes on to its end."""

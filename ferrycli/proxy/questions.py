@@ -10,7 +10,7 @@ from ferrycli.rules.attribution import DIMENSIONS, Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
 from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
-from ferrycli.rules.estimate import RECOVERED_SHARE, tokens
+from ferrycli.rules.estimate import likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price_call
 from ferrycli.rules.routing import Target
@@ -115,6 +115,7 @@ def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
         output_asked=asked.output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=expected or 0,
+        answer_rate=_answer_rate(asked),
         unbounded_field=facts.unbounded_field or _unbounded_field(card),
         is_bounded_here=is_bounded_here,
         is_left_open=is_bounded_here and is_open(facts.output_asked),
@@ -147,15 +148,21 @@ def _expected(asked: Asked) -> int | None:
     """The estimate before anything is known of the answer; None where nothing prices it."""
     if asked.card is None:
         return None
-    output = EXPECTED_OUTPUT_TOKENS // RECOVERED_SHARE
-    if asked.output_asked is not None:
-        output = min(output, asked.output_asked)
+    output = likely_answer(EXPECTED_OUTPUT_TOKENS, asked.output_asked)
     usage = estimated_usage(asked, 0)
     usage = Usage(input=usage.input, output=output * asked.facts.choices)
     try:
         return price_call(usage, asked.card, asked.facts.tier).total
     except UnpricedUsage:
         return None
+
+
+def _answer_rate(asked: Asked) -> int:
+    """Nano-dollars per million tokens of answer, all choices together; 0 where nothing says so."""
+    if asked.card is None:
+        return 0
+    rate, _ = asked.card.rate(estimated_usage(asked, 0).input, asked.facts.tier)
+    return (rate.output or 0) * asked.facts.choices
 
 
 def selector_facts(asked: Asked) -> dict[str, str]:

@@ -232,6 +232,7 @@ def _gateway(
         total_s=values["upstream.total_s"],
         spent_status=int(values["server.budget_status"]),
         budget_wait_s=values["server.budget_wait_s"],
+        drain_s=values["upstream.drain_s"] if values["upstream.on_abort"] == "drain" else 0,
         loops=LoopWatch(
             values["guard.loop"],
             LoopGuard(

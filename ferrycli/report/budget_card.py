@@ -7,8 +7,9 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from ferrycli.report.budgets import Sheet, is_at, limit_words, runs_out, used_words
+from ferrycli.report.budgets import Sheet, is_at, pace_words, runs_out, used_words
 from ferrycli.report.layout import MARGIN, Cell, Column, drawn, labelled, table
+from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, when
 from ferrycli.report.times import ago, local, zone_named
 from ferrycli.rules.budget import Standing, Terms
@@ -17,16 +18,15 @@ from ferrycli.rules.policy_words import NOBODY, policy_lines
 from ferrycli.rules.selectors import ANY, Selector
 from ferrycli.rules.thresholds import REFUSING, active, has_action
 from ferrycli.rules.windows import from_us, is_rolling
-from ferrycli.store.planning import BudgetSet, Limits
-from ferrycli.store.reads import KeyRow
-from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, LimitRow, window_at
+from ferrycli.store.planning import BudgetSet
+from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, boosts, window_at
 
 SUBJECTS_SHOWN = 20
 ALERTS_SHOWN = 10
 _MODES = {
     "strict": "a call goes only if the most that it can cost is left",
     "expected": "a call goes if what it probably costs is left",
-    "soft": "refuses nothing",
+    "soft": "refuses nothing for money",
 }
 
 
@@ -74,18 +74,6 @@ def policy_card(terms: Terms, told: str, status: str) -> Iterator[Text]:
         yield labelled("", "calls to models without a price may go")
 
 
-def limits_words(limits: LimitRow | Limits | KeyRow | None) -> str:
-    """`60 calls a minute, 4 at once`; empty where there is none."""
-    if limits is None:
-        return ""
-    parts = [
-        (limits.rpm, "{:,} calls a minute"),
-        (limits.tpm, "{:,} tokens a minute"),
-        (limits.parallel_max, "{:,} at once"),
-    ]
-    return ", ".join(words.format(count) for count, words in parts if count)
-
-
 def made_sentence(made: BudgetSet) -> str:
     """What became of the budget: `Made budget tenant=acme: $50.00 a week.`"""
     terms, before = made.terms, made.before
@@ -101,17 +89,17 @@ def made_sentence(made: BudgetSet) -> str:
     return f"{verb} budget {terms.selector}: {now}{f', was {was}' if was != now else ''}."
 
 
-def counted_sentence(made: BudgetSet, now_us: int) -> str:
+def counted_sentence(made: BudgetSet) -> str:
     """What the counting back makes of a new budget, or of one with another limit."""
-    said = _counted(made, now_us)
+    said = _counted(made)
     return said[:1].upper() + said[1:]
 
 
-def _counted(made: BudgetSet, now_us: int) -> str:
+def _counted(made: BudgetSet) -> str:
     terms = made.terms
     if made.before is None and terms.is_prepaid:
         return "It is drawn from now on."
-    if made.before is None and terms.counts_from_us == now_us:
+    if made.is_from_now:
         return "It counts from now on."
     since = "" if made.before else f"Counted back {_back(terms)}: "
     if Selector(terms.subject).is_each:
@@ -170,7 +158,6 @@ def budget_card(
     sheet: Sheet,
     facts: BudgetFacts,
     alerts: Sequence[AlertRow],
-    limits: LimitRow | None,
     told: str,
     status: str,
     width: int,
@@ -188,8 +175,8 @@ def budget_card(
     lines += policy_card(terms, told, status)
     if terms.owner:
         lines.append(labelled("owner", terms.owner))
-    if words := limits_words(limits):
-        lines.append(labelled("limits", words))
+    limits = (one for one in sheet.limits if one.pairs == terms.subject)
+    lines += [labelled("limits", limits_words(one)) for one in limits]
     lines.append(labelled("counts", f"calls since {_since(terms)}"))
     zone = sheet.zone
     if facts.selector.is_each:
@@ -214,26 +201,30 @@ def _headline(facts: BudgetFacts) -> Text:
 
 
 def _amounts(sheet: Sheet, facts: BudgetFacts, standing: Standing) -> Iterator[Text]:
-    boosted = 0 if facts.terms.is_prepaid else standing.extra_nanousd
-    if boosted:
-        until = max((one.expires_at or 0 for one in _boosts(facts, sheet.now_us)), default=0)
-        ends = f" until {when(until, sheet.now_us, sheet.zone)}" if until else ""
-        yield labelled("boost", f"{usd(boosted)} more{ends}: {usd(standing.limit_nanousd)}")
+    if standing.extra_nanousd and not facts.terms.is_prepaid:
+        more = ", ".join(_boosts(sheet, facts))
+        yield labelled("boost", f"{more}: {usd(standing.limit_nanousd)}")
     parts = [f"spent {usd(standing.spent)}"]
     parts += [f"held {usd(standing.held)}"] if standing.held else []
     parts += [f"in doubt {usd(standing.doubt)}"] if standing.doubt else []
     yield labelled("now", f"{', '.join(parts)}; left {usd(standing.free)}")
     going = sheet.pace_of(facts, standing)
     has_ratio = going.ratio_percent and not is_rolling(facts.terms.period)
-    words = [f"{going.ratio_percent}% of what lasts until it resets"] if has_ratio else []
+    words = [f"{pace_words(going)} of what lasts until it resets"] if has_ratio else []
     out = runs_out(sheet, going)
     words += ["used up"] if out == "now" else [f"runs out {out} at this pace"] if out != "–" else []
     if words:
         yield labelled("pace", ", ".join(words))
 
 
-def _boosts(facts: BudgetFacts, now_us: int) -> list[GrantRow]:
-    return [one for one in facts.grants if one.kind == "boost" and one.is_usable(now_us)]
+def _boosts(sheet: Sheet, facts: BudgetFacts) -> Iterator[str]:
+    """What each boost adds, and until when; those that end together as one."""
+    by_end: dict[int, int] = {}
+    for one in sorted(boosts(facts.grants, sheet.now_us), key=lambda one: one.expires_at or 0):
+        end = one.expires_at or 0
+        by_end[end] = by_end.get(end, 0) + one.amount_nanousd
+    for end, amount in by_end.items():
+        yield f"{usd(amount)} more until {when(end, sheet.now_us, sheet.zone)}"
 
 
 def _since(terms: Terms) -> str:
@@ -347,8 +338,3 @@ def _told(one: AlertRow, now_us: int) -> str:
         "failed": f"not delivered to{to}",
         "nobody": "nobody to tell",
     }.get(one.state, one.state)
-
-
-def balance_sentence(facts: BudgetFacts, standing: Standing) -> str:
-    """`$20.00 of $25.00 left`, of a balance; of another, `$7.10 of $50.00/week left`."""
-    return f"{usd(standing.free)} of {limit_words(facts, standing)} left"

@@ -6,7 +6,6 @@ Amounts in nano-dollars; what is left is the limit less what is spent, held and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -22,20 +21,22 @@ from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.pace import Pace, pace
 from ferrycli.rules.selectors import ANY
 from ferrycli.rules.windows import is_rolling, span_us
-from ferrycli.store.reads_budgets import BudgetFacts
+from ferrycli.store.reads_budgets import BudgetFacts, has_zone, values_of
+from ferrycli.store.reads_limits import LimitRow
 
 SCHEMA = "ferry.budget/1"
 NEAR_PERCENT = 80
 GAUGE_WIDTH = 6
+PACE_SHOWN_MAX = 999
 SUBJECTS_SHOWN = 3
 """Of a budget with `*`, in a list."""
 
 ROW_HEADING = (
     "selector", "subject", "limit_usd", "period", "spent_usd", "held_usd", "doubt_usd", "left_usd",
     "used_percent", "window_start", "resets_at", "pace_percent", "runs_out_at", "mode", "rules",
-    "owner",
+    "owner", "timezone", "rpm", "tpm", "parallel_max",
 )  # fmt: skip
-"""What a row of tabs holds."""
+"""What a row of tabs holds; of limits the selector and the last three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Sheet:
     """By budget without an end: what was spent in the last seven days."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Names of keys by id."""
+    limits: Sequence[LimitRow] = ()
+    """Of the same selectors, and of others."""
 
     def pace_of(self, facts: BudgetFacts, standing: Standing) -> Pace:
         """How fast a window is being spent."""
@@ -64,14 +67,30 @@ class Sheet:
             recent=self.recent.get(facts.terms.id, 0),
         )
 
+    def zone_of(self, facts: BudgetFacts) -> str:
+        """The zone of a budget's days, where it is not the usual one or tells two apart."""
+        named = (facts.terms.selector, facts.terms.period)
+        zones = {
+            one.terms.zone
+            for one in self.budgets
+            if (one.terms.selector, one.terms.period) == named and has_zone(one.terms)
+        }
+        is_said = has_zone(facts.terms) and zones != {zone_name(self.zone)}
+        return facts.terms.zone if is_said else ""
+
     def values(self, standing: Standing) -> dict[str, str]:
         """The values of `*` that a standing is of, by dimension; a key by its name."""
         stars = [name for name, value in standing.terms.subject if value == ANY]
-        found = dict(zip(stars, json.loads(standing.subject or "[]"), strict=False))
+        found = dict(zip(stars, values_of(standing), strict=False))
         return {
             name: self.keys.get(value, value) if name == "key" else value
             for name, value in found.items()
         }
+
+
+def zone_name(zone: tzinfo) -> str:
+    """The IANA name of a zone."""
+    return str(getattr(zone, "key", "UTC"))
 
 
 def period_of(facts: BudgetFacts) -> str:
@@ -160,8 +179,15 @@ def budget_fields(
     limit = terms.limit_nanousd if standing is None else standing.limit_nanousd
     return [
         terms.selector, subject, usd_exact(limit), period_of(facts), *amounts, terms.mode,
-        ", ".join(map(str, terms.rules)), terms.owner,
+        ", ".join(map(str, terms.rules)), terms.owner, terms.zone, None, None,
+        None,
     ]  # fmt: skip
+
+
+def limit_fields(limit: LimitRow) -> list[str | int | None]:
+    """The fields of `ROW_HEADING` where there is a limit per minute or at once, and no money."""
+    none = [None] * (len(ROW_HEADING) - 4)
+    return [limit.selector, *none, limit.rpm, limit.tpm, limit.parallel_max]
 
 
 def budgets_table(sheet: Sheet, width: int) -> list[Text]:
@@ -189,11 +215,12 @@ def budgets_table(sheet: Sheet, width: int) -> list[Text]:
 
 def notes(sheet: Sheet, heading: str) -> list[Text]:
     """What has to be known to read the table, of which `heading` is the first line."""
-    zone = getattr(sheet.zone, "key", "UTC")
-    said = [f"All amounts in USD, times in {zone}."]
+    said = [f"All amounts in USD, times in {zone_name(sheet.zone)}."]
     has_end = any(one.resets_at_us for facts in sheet.budgets for one in facts.standings)
     if has_end and "PACE" in heading:
         said.append("At a pace of 100% a limit lasts just until it resets.")
+    if any(is_at(one, NEAR_PERCENT) for facts in sheet.budgets for one in facts.standings):
+        said.append(f"▲ {NEAR_PERCENT}% or more is used or in doubt, ! all of it.")
     return [Text.assemble(MARGIN, drawn(one, "dim")) for one in said]
 
 
@@ -203,10 +230,14 @@ def _kept(row: dict[str, Cell], kept: Mapping[str, bool]) -> Row:
 
 def _rows(sheet: Sheet, facts: BudgetFacts) -> Iterator[dict[str, Cell]]:
     name = Cell(facts.terms.selector, "bold")
+    zone = sheet.zone_of(facts)
+    in_zone = [_sum((), Cell(f"in {zone}", "dim", 2), Cell("")) | _NO_SUMS] if zone else []
     if not facts.selector.is_each:
         yield _cells(sheet, facts, facts.fullest, name)
+        yield from in_zone
         return
     yield _each(facts, name)
+    yield from in_zone
     for standing in facts.standings[:SUBJECTS_SHOWN]:
         whose = Cell(" / ".join(sheet.values(standing).values()), indent=2)
         yield _cells(sheet, facts, standing, whose) | {"LIMIT": Cell("")}
@@ -214,6 +245,9 @@ def _rows(sheet: Sheet, facts: BudgetFacts) -> Iterator[dict[str, Cell]]:
     if more > 0:
         rest = facts.standings[SUBJECTS_SHOWN:]
         yield _sum(rest, Cell(f"{more:,} other{'s' if more > 1 else ''}", "dim", 2), Cell(""))
+
+
+_NO_SUMS = dict.fromkeys(("SPENT", "HELD", "DOUBT"), Cell(""))
 
 
 def _each(facts: BudgetFacts, name: Cell) -> dict[str, Cell]:
@@ -256,7 +290,7 @@ def _cells(
         "LIMIT": Cell(limit_words(facts, standing)),
         "USED": Cell(gauge(max(standing.used, 0), standing.base, GAUGE_WIDTH), style),
         "PERCENT": Cell(f"{used_words(standing)}{sign}", style),
-        "PACE": Cell(f"{going.ratio_percent}%" if has_pace else "–"),
+        "PACE": Cell(pace_words(going) if has_pace else "–"),
         "RESETS": Cell(_resets(sheet, facts, standing)),
         "RUNS OUT": Cell(runs_out(sheet, going), "red" if going.runs_out_at_us else ""),
     }
@@ -266,6 +300,12 @@ def _resets(sheet: Sheet, facts: BudgetFacts, standing: Standing) -> str:
     if standing.resets_at_us is not None:
         return when(standing.resets_at_us, sheet.now_us, sheet.zone)
     return "rolls" if is_rolling(facts.terms.period) else "never"
+
+
+def pace_words(going: Pace) -> str:
+    """`140%`, and no more than three digits: what is beyond is beyond."""
+    ratio = going.ratio_percent or 0
+    return f"{ratio}%" if ratio <= PACE_SHOWN_MAX else f">{PACE_SHOWN_MAX}%"
 
 
 def runs_out(sheet: Sheet, going: Pace) -> str:
@@ -281,7 +321,8 @@ def check_lines(sheet: Sheet, some: Sequence[tuple[BudgetFacts, Standing]]) -> I
     """Budgets that do not hold, a line each."""
     for facts, standing in some:
         whose = ", ".join(f"{name}={value}" for name, value in sheet.values(standing).items())
-        subject = f" ({whose})" if whose else ""
+        zone = sheet.zone_of(facts)
+        subject = f"{f' in {zone}' if zone else ''}{f' ({whose})' if whose else ''}"
         doubt = f", {usd(standing.doubt)} in doubt" if standing.doubt else ""
         said = f"{usd(standing.spent)} of {limit_words(facts, standing)} spent{doubt}"
         sign = ("! ", "red") if is_at(standing, 100) else ("▲ ", "yellow")

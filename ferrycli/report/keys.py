@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import tzinfo
 from typing import Any
 
 from rich.text import Text
 
-from ferrycli.report.budget_card import limit_sentence, limits_words, policy_card, resets_words
-from ferrycli.report.budgets import is_at, limit_words, period_of, used_words
+from ferrycli.report.budget_card import limit_sentence, policy_card, resets_words
+from ferrycli.report.budgets import is_at, limit_words, period_of, used_words, zone_name
 from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, table
+from ferrycli.report.limits import limits_words
 from ferrycli.report.times import ago, iso, local
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.keys import PREFIX
@@ -31,7 +32,7 @@ COLUMNS = (
     Column("KEY", leaves=2),
     Column("FOR", width_min=10, leaves=1),
     Column("SPENT", is_number=True),
-    Column("BUDGET", is_number=True),
+    Column("OWN BUDGET", is_number=True),
     Column("USED", is_number=True, leaves=5),
     Column("EXPIRES", leaves=6),
     Column("LAST USED", leaves=4),
@@ -179,7 +180,9 @@ def _pins(row: KeyRow, between: str, *, has_names: bool = True) -> str:
     return between.join(f"{name}={value}" if has_names else value for name, value in pinned)
 
 
-def key_card(facts: KeyFacts, now_us: int, budget_status: str, told: Told) -> list[Text]:
+def key_card(
+    facts: KeyFacts, now_us: int, budget_status: str, told: Told, zone: tzinfo
+) -> list[Text]:
     """What a key is, may do and has spent. `budget_status`: HTTP status of a spent budget."""
     row, state = facts.row, facts.state(now_us)
     lines = [
@@ -194,17 +197,21 @@ def key_card(facts: KeyFacts, now_us: int, budget_status: str, told: Told) -> li
         labelled("key", f"{PREFIX}…{row.last4}   {row.id}"),
     ]
     if has_previous(row, now_us):
-        until = f"{local(row.previous_until or 0, UTC)} UTC"
+        until = _local(row.previous_until or 0, zone)
         lines.append(labelled("", f"{PREFIX}…{row.previous_last4} opens too, until {until}"))
     if row.role != "call":
         lines.append(labelled("role", row.role))
     if row.owner:
         lines.append(labelled("owner", row.owner))
-    lines.append(labelled("made", f"{local(row.created_at, UTC)} UTC"))
+    lines.append(labelled("made", f"{_local(row.created_at, zone)}"))
     lines.append(labelled("last used", ago(row.last_used_at, now_us)))
     if row.revoked_at is not None:
-        lines.append(labelled("revoked", f"{local(row.revoked_at, UTC)} UTC"))
-    return [*lines, Text(""), *terms_lines(facts, now_us, budget_status, told), Text("")]
+        lines.append(labelled("revoked", f"{_local(row.revoked_at, zone)}"))
+    return [*lines, Text(""), *terms_lines(facts, now_us, budget_status, told, zone), Text("")]
+
+
+def _local(at_us: int, zone: tzinfo) -> str:
+    return f"{local(at_us, zone)} {zone_name(zone)}"
 
 
 def created_sentence(facts: KeyFacts) -> str:
@@ -216,7 +223,9 @@ def created_sentence(facts: KeyFacts) -> str:
     )
 
 
-def terms_lines(facts: KeyFacts, now_us: int, budget_status: str, told: Told) -> Iterator[Text]:
+def terms_lines(
+    facts: KeyFacts, now_us: int, budget_status: str, told: Told, zone: tzinfo
+) -> Iterator[Text]:
     """The key's terms read back in words: attribution, budgets, limits, models, expiry.
 
     `told`: who gets the notices of an owner.
@@ -226,13 +235,13 @@ def terms_lines(facts: KeyFacts, now_us: int, budget_status: str, told: Told) ->
         if said := _policy(mode, value):
             yield labelled(name, said)
     if not facts.budgets:
-        yield labelled("budget", "none")
+        yield labelled("budget", "none of its own")
     for budget in facts.budgets:
         yield from _budget_lines(budget, now_us)
         yield from policy_card(budget.terms, told(budget.terms.owner), budget_status)
     yield labelled("limits", limits_words(row) or "none (--rpm, --tpm, --parallel)")
     yield labelled("models", ", ".join(json.loads(row.models)) or "all")
-    expires = f"{local(row.expires_at, UTC)} UTC" if row.expires_at else "never"
+    expires = _local(row.expires_at, zone) if row.expires_at else "never"
     yield labelled("expires", expires)
 
 

@@ -15,7 +15,7 @@ from ferrycli.rules.budget import (
     Admission,
     Ask,
     Standing,
-    is_short,
+    is_used_up,
     judge,
     refusal_of,
     smallest_hold,
@@ -235,7 +235,7 @@ class _Round:
         ]
 
     def _exhausted(self) -> tuple[Standing, ...]:
-        """Budgets that every paid candidate counts in, and that had no money for any of them."""
+        """Budgets that every paid candidate counts in, and that are used up for each of them."""
         paid = self._paid()
         if not paid or any(
             isinstance(self._verdicts[index], Admission)
@@ -249,7 +249,7 @@ class _Round:
             if all(one.place in {other.place for other in each.standings} for each in paid)
         ]
         return tuple(
-            one for one in shared if all(is_short(one, contender.ask) for contender in paid)
+            one for one in shared if all(is_used_up(one, contender.ask) for contender in paid)
         )
 
     def _short(self) -> Iterator[Standing]:

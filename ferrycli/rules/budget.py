@@ -17,7 +17,8 @@ from ferrycli.rules.denials import (
     ModelUnpriced,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling
+from ferrycli.rules.estimate import likely_answer
+from ferrycli.rules.pricing import Ceiling, ceil_cost
 from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import Rule
 
@@ -30,6 +31,8 @@ WHOLE_SHARE = 100
 """A ceiling of at most one part in this of what is free is held as it is."""
 OPEN_SHARE = 64
 """An open answer is bounded by what one part in this of what is free pays for."""
+USED_UP_SHARE = 5
+"""One part in this is little: a window that has not got more, and refuses a call, is used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,9 @@ class Ask:
     """What the call probably costs: what is held where no budget matches."""
     unbounded_field: str = ""
     expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS
+    """`e`, from which `expected_nanousd` is."""
+    answer_rate: int = 0
+    """Nano-dollars per million tokens of what the answer probably is, all choices together."""
     is_bounded_here: bool = False
     """`output_asked` is ferry's own bound (of a route or an assignment): the request lacks it."""
     is_left_open: bool = False
@@ -136,6 +142,16 @@ class Ask:
     def is_open(self) -> bool:
         """Whether the caller has left the length of the answer to ferry."""
         return self.is_left_open or is_open(self.output_asked)
+
+
+def expecting(ask: Ask, expected_tokens: int) -> Ask:
+    """`ask` with another `e`, and what the call probably costs by that."""
+    if expected_tokens == ask.expected_output_tokens:
+        return ask
+    was = likely_answer(ask.expected_output_tokens, ask.output_asked)
+    more = likely_answer(expected_tokens, ask.output_asked) - was
+    cost = max(0, ask.expected_nanousd + ceil_cost(more, ask.answer_rate))
+    return replace(ask, expected_output_tokens=expected_tokens, expected_nanousd=cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +314,21 @@ def _least(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> int:
     return smallest_hold(ask, ceiling, may_clamp=_may_clamp(standings, ask, ceiling))
 
 
-def is_short(standing: Standing, ask: Ask) -> bool:
-    """Whether this budget alone would refuse `ask` even if nothing were held."""
+def is_used_up(standing: Standing, ask: Ask) -> bool:
+    """Whether this budget alone refuses `ask` even if nothing were held, and has little left.
+
+    Little: a fifth; or half, where not even the call's shortest answer can be paid. One call that
+    asks for more than there ever was uses nothing up.
+    """
     idle = replace(standing, held=0)
-    return isinstance(judge((idle,), ask), BudgetSpent)
+    if not isinstance(judge((idle,), ask), BudgetSpent):
+        return False
+    if idle.free * USED_UP_SHARE <= idle.base:
+        return True
+    shortest = ask.expected_nanousd
+    if standing.terms.mode == "strict" and ask.ceiling is not None:
+        shortest = ask.ceiling.at(_floor(ask, _longest(ask)))
+    return idle.free < shortest and idle.free * 2 <= idle.base
 
 
 def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> BudgetRefusal:

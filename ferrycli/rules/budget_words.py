@@ -99,7 +99,8 @@ def _budget_ambiguous(error: errors.BudgetAmbiguous) -> Words:
         if len(set(error.periods)) > 1:
             option = "--period PERIOD --zone ZONE"
             names = tuple(f"{period} {zone}".strip() for period, zone in named)
-    return Words(sentence, f"name one with `{option}`: {listed(names)}; {UNCHANGED}")
+    command = f"{plain(error.command)} {written(error.selector)} " if error.command else ""
+    return Words(sentence, f"name one with `{command}{option}`: {listed(names)}; {UNCHANGED}")
 
 
 @BUDGET_WORDS.of(errors.NoSuchBudget)

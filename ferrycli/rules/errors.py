@@ -179,6 +179,8 @@ class BudgetAmbiguous(BadInput):
     periods: tuple[str, ...]
     zones: tuple[str, ...] = ()
     """Of each of them; empty where none moves the period."""
+    command: str = ""
+    """What takes these options, where the command that was given does not."""
 
 
 @dataclass(eq=False, repr=False, match_args=False)

@@ -11,9 +11,9 @@ CHARS_PER_TOKEN_DECI = {"openai": 39, "google": 35, "anthropic": 30}
 CHARS_PER_TOKEN_DECI_DEFAULT = 30
 """Unknown makers get the smallest ratio: the estimate that charges most."""
 
-RECOVERED_SHARE = 4
-"""A call whose server died is estimated at a quarter of `e`: the median of answers whose 95th
-percentile is `e`, for a lognormal with sigma 0.85."""
+LIKELY_SHARE = 4
+"""An answer of which nothing is known is taken for a quarter of `e`: the median of answers whose
+95th percentile is `e`, for a lognormal with sigma 0.85."""
 
 
 def chars_per_token_deci(model: str) -> int:
@@ -26,6 +26,12 @@ def chars_per_token_deci(model: str) -> int:
     if name.startswith("claude"):
         return CHARS_PER_TOKEN_DECI["anthropic"]
     return CHARS_PER_TOKEN_DECI_DEFAULT
+
+
+def likely_answer(expected_tokens: int, asked_tokens: int | None) -> int:
+    """Tokens of an answer before there is one: by `e`, and no more than were asked for."""
+    likely = expected_tokens // LIKELY_SHARE
+    return likely if asked_tokens is None else min(likely, asked_tokens)
 
 
 def tokens(characters: int, model: str) -> int:

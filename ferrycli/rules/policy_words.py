@@ -59,7 +59,8 @@ def rule_words(rule: Rule, *, owner: str = "", alerts_default: str = "", status:
             return f"{who} take {_route(rule, 'their cheaper route')}"
         case "throttle":
             calls = "call" if rule.per_minute == 1 else "calls"
-            return f"let through {rule.per_minute:,} {calls} a minute"
+            more = "more get HTTP 429 rate_limit_exceeded"
+            return f"let through {rule.per_minute:,} {calls} a minute; {more}"
         case "free":
             return f"all calls take {_route(rule, 'their free route')}, or what costs nothing"
     also = ", also what costs nothing" if rule.is_all else ""

@@ -239,10 +239,17 @@ def _not_json(error: denials.NotJson) -> Words:
     return Words(f"the body is no JSON object: {plain(error.why)}")
 
 
+OF_TYPE = "of type "
+NO_VALUES = frozenset({"missing", "not readable", "out of range", "twice"})
+"""What is told of a parameter instead of its value."""
+
+
 @REFUSALS.of(denials.BadParameter)
 def _bad_parameter(error: denials.BadParameter) -> Words:
-    sentence = f"{ticked(error.field)} cannot be {ticked(error.value)}"
-    return Words(sentence, f"it takes {plain(error.wanted)}")
+    kind = error.value.removeprefix(OF_TYPE)
+    said = f"{OF_TYPE}{ticked(kind)}" if kind != error.value else ticked(error.value)
+    said = error.value if error.value in NO_VALUES else said
+    return Words(f"{ticked(error.field)} cannot be {said}", f"it takes {plain(error.wanted)}")
 
 
 @REFUSALS.of(denials.BodyTooLarge)

@@ -128,7 +128,9 @@ def _rules_clash(error: errors.RulesClash) -> Words:
 
 @WRITERS.of(errors.BadMode)
 def _bad_mode(error: errors.BadMode) -> Words:
-    sentence = f"a budget of mode {ticked(error.mode)} refuses nothing, and {ticked(error.rule)}"
+    sentence = (
+        f"a budget of mode {ticked(error.mode)} refuses nothing for money, and {ticked(error.rule)}"
+    )
     return Words(f"{sentence} would", "leave out `--mode`, or that rule")
 
 

@@ -56,6 +56,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("upstream", "first_byte_s", 600, "seconds until the reply begins", least=1, most=3600),
     Option("upstream", "idle_s", 120, "seconds between two parts of it", least=1, most=3600),
     Option("upstream", "total_s", 900, "seconds for the whole call", least=1, most=86_400),
+    Option("upstream", "on_abort", "close", "a reply whose client left", ("close", "drain")),
+    Option("upstream", "drain_s", 60, "seconds that it is read on, if so", least=1, most=900),
     Option("upstream", "connections_max", 512, "connections to all providers", least=1),
     Option("guard", "loop", "warn", "threads that repeat themselves", ("off", "warn", "block")),
     Option("guard", "same_request_max", 10, "times one request in a thread", least=2, most=10_000),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ferrycli.prices.cards import Cards
 from ferrycli.proxy.questions import Asked, candidate
 from ferrycli.proxy.snapshot import Providers, Snapshot
 from ferrycli.rules.admission import Contender, decide
 from ferrycli.rules.attribution import Attribution, Carried, attribute
+from ferrycli.rules.budget import expecting
 from ferrycli.rules.choices import Choice, Wanted
 from ferrycli.rules.circuit import Circuits, CircuitState
 from ferrycli.rules.errors import NoSuchKey
@@ -122,7 +123,7 @@ class _Moment:
         )
         e = self._learned.expected(choice.route, attribution.feature)
         return Contender(
-            replace(way.ask, expected_output_tokens=e),
+            expecting(way.ask, e),
             self._standings.of(way.facts),
             way.tier,
             way.via,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ferrycli.rules import idempotency as sameness
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
-from ferrycli.rules.budget import Admission, Ask, Standing, judge
+from ferrycli.rules.budget import Admission, Ask, Standing, expecting, judge
 from ferrycli.rules.denials import RateLimited, Refusal
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.limits import Exceeded, Limiter, LimitTerms
@@ -138,7 +138,7 @@ class Admissions:
             return Denied(verdict.refusal, Opening(question.seq, "", 0, ""), verdict.exhausted)
         admission = verdict.admission
         chosen, candidate = contenders[admission.index], question.candidates[admission.index]
-        aim = candidate.aim or call.aim
+        aim = _expected_there(candidate.aim or call.aim, candidate.ask, chosen.ask)
         places = self._hold(admission.hold_nanousd, chosen.standings)
         next_call = replace(
             call,
@@ -184,7 +184,8 @@ class Admissions:
     def _contenders(self, candidates: Sequence[Candidate], feature: str) -> tuple[Contender, ...]:
         return tuple(
             Contender(
-                self._expecting(one.ask, one.facts.get("route", ""), feature),
+                # With the length of answer that was learned.
+                expecting(one.ask, self._learned.expected(one.facts.get("route", ""), feature)),
                 self._standings.of(one.facts),
                 one.tier,
                 one.via,
@@ -193,18 +194,12 @@ class Admissions:
             for one in candidates
         )
 
-    def _expecting(self, ask: Ask, route: str, feature: str) -> Ask:
-        """`ask`, with the length of answer that was learned."""
-        e = self._learned.expected(route, feature)
-        return ask if e == ask.expected_output_tokens else replace(ask, expected_output_tokens=e)
-
     def _open(
         self, question: Admit, admission: Admission, chosen: Contender, number: int
     ) -> Opened:
         candidate, opening = question.candidates[admission.index], question.opening
-        if candidate.aim is not None:
-            opening = candidate.aim.on(opening)
-        opening = replace(opening, expected_output=chosen.ask.expected_output_tokens)
+        aim = _expected_there(candidate.aim or Aim.of(opening), candidate.ask, chosen.ask)
+        opening = replace(aim.on(opening), expected_output=chosen.ask.expected_output_tokens)
         places = self._hold(admission.hold_nanousd, chosen.standings)
         if question.idempotency_key:
             idempotency.bind(
@@ -218,7 +213,7 @@ class Admissions:
             hold_nanousd=admission.hold_nanousd,
             places=places,
             facts=candidate.facts,
-            aim=candidate.aim or Aim.of(opening),
+            aim=aim,
             feature=opening.feature,
             admitted_at=self._now,
             epoch=self._books.epoch,
@@ -260,6 +255,13 @@ class Admissions:
             )
             for one in standings
         )
+
+
+def _expected_there(aim: Aim, asked: Ask, judged: Ask) -> Aim:
+    """`aim` with what the call probably costs there, by what was learned of answers since."""
+    if judged is asked or aim.expected_nanousd is None:
+        return aim
+    return replace(aim, expected_nanousd=judged.expected_nanousd)
 
 
 def _as_it_stands(passage: Passage, contenders: Sequence[Contender]) -> Passage:

@@ -143,6 +143,8 @@ def changing(path: Path) -> Iterator[Session]:
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with Session(engine, expire_on_commit=False) as session:
+            # The lock from here on: what counts from now must not miss what was admitted meanwhile.
+            session.connection()
             yield session
             session.commit()
     except OperationalError as error:
@@ -223,7 +225,7 @@ def _edited(path: Path, name: str, edit: KeyEdit, prepared: Sequence[Prepared]) 
         if edit.removes_budget:
             terms_changes.end_own(session, key.id, now)
         elif edit.allowance is not None:
-            terms_changes.end_other(session, key.id, edit.allowance.period, edit.zone, now)
+            terms_changes.end_other(session, key.id, edit.allowance.period, now)
         for one in prepared:
             plan_changes.carry_out(session, one, make_ids(), now)
         return key.id
@@ -337,7 +339,7 @@ def _budget_plans(
     ruled = replace(bare, rules=policy.rules, mode=policy.mode, clamp=policy.clamp)
     if allowance is not None:
         limit = replace(ruled, limit_nanousd=allowance.limit_nanousd, period=allowance.period)
-        yield replace(limit, zone=plan.zone, counts_from_now=counts_from_now)
+        yield replace(limit, counts_from_now=counts_from_now)
     if plan.balance_nanousd is not None:
         money = Money(plan.balance_nanousd, "first grant")
         yield replace(bare if allowance is not None else ruled, balance=money)

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.errors import CallNotEnded, NoSuchCall
 from ferrycli.rules.selectors import TAG, Selector
-from ferrycli.rules.shares import Parts, doubt_of_grants, parted
+from ferrycli.rules.shares import Parts, parted
 from ferrycli.rules.windows import first_bucket, is_rolling, window_start
-from ferrycli.store import crossings
+from ferrycli.store import corrected_grants, crossings
 from ferrycli.store.ids import seq_at, seq_prefix
 from ferrycli.store.matching import ADMITTED_AFTER_US
 from ferrycli.store.terms import pairs_of
@@ -64,28 +64,6 @@ _COUNTING_BACK = (
     "SELECT id, subject, period, zone, is_prepaid FROM budgets"
     " WHERE removed_at IS NULL AND counts_from <= ?"
 )
-_MOVE_GRANT = (
-    "UPDATE grants SET drawn_nanousd = drawn_nanousd + ?, doubt_nanousd = doubt_nanousd + ?"
-    " WHERE id = ?"
-)
-_REMAINING = "amount_nanousd - held_nanousd - doubt_nanousd - drawn_nanousd"
-_USABLE = (
-    "budget_id = ? AND kind = 'grant' AND voided_at IS NULL"
-    " AND (expires_at IS NULL OR expires_at > ?)"
-)
-_STILL_CARRYING = (
-    f"SELECT id, {_REMAINING} FROM grants WHERE {_USABLE} AND {_REMAINING} > 0"
-    " ORDER BY expires_at IS NULL, expires_at, created_at, id"
-)
-_ALREADY_DRAWN = (
-    "SELECT id, drawn_nanousd FROM grants WHERE budget_id = ? AND kind = 'grant'"
-    " AND drawn_nanousd > 0 ORDER BY expires_at IS NULL DESC, expires_at DESC, created_at DESC,"
-    " id DESC"
-)
-_DRAWN_OF_NONE = (
-    "SELECT (SELECT coalesce(sum(spent_nanousd), 0) FROM windows WHERE budget_id = ?1)"
-    " - (SELECT coalesce(sum(drawn_nanousd), 0) FROM grants WHERE budget_id = ?1)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +87,7 @@ class _Attempt:
 class _Ended:
     """A call that is over, with what corrections have said of it so far."""
 
+    seq: int
     admitted_us: int
     facts: dict[str, str]
     attempts: tuple[_Attempt, ...]
@@ -151,19 +130,55 @@ def correct(
     percentage that a window reaches by this is noted as an alert. Raises `NoSuchCall`, or
     `CallNotEnded` for a call in flight and one that was denied.
     """
+    said = (reason, source, now_us)
     call = _read(connection, call_seq)
-    freed = -min(-doubt_delta_nanousd, call.doubt + call.doubt_delta)
-    values = (id_text, call_seq, delta_nanousd, reason, source, now_us, freed)
-    connection.execute(_INSERT, values)
+    moved = _corrected(connection, call, id_text, delta_nanousd, doubt_delta_nanousd, said)
+    crossings.note(connection, moved, now_us)
+
+
+def correct_to(
+    connection: sqlite3.Connection,
+    call_seq: int,
+    cost_nanousd: int,
+    reason: str,
+    source: str,
+    id_text: str,
+    now_us: int,
+) -> bool:
+    """Record what a call truly cost, and free its doubt; whether that changed anything.
+
+    Raises as `correct` does.
+    """
+    call = _read(connection, call_seq)
+    delta, doubt = cost_nanousd - (call.cost + call.delta), call.doubt + call.doubt_delta
+    if is_new := bool(delta or doubt):
+        correct(connection, call_seq, delta, reason, source, id_text, now_us, -doubt)
+    return is_new
+
+
+def _corrected(
+    connection: sqlite3.Connection,
+    call: _Ended,
+    id_text: str,
+    delta: int,
+    doubt_delta: int,
+    said: tuple[str, str, int],
+) -> dict[crossings.Key, int]:
+    """Record the correction of `call` and move its windows; how much more each has spent.
+
+    `said`: reason, source and time.
+    """
+    freed = -min(-doubt_delta, call.doubt + call.doubt_delta)
+    connection.execute(_INSERT, (id_text, call.seq, delta, *said, freed))
     before = call.shares(call.delta, call.doubt_delta)
-    after = call.shares(call.delta + delta_nanousd, call.doubt_delta + freed)
+    after = call.shares(call.delta + delta, call.doubt_delta + freed)
     moved: dict[crossings.Key, int] = {}
     settled = call.shares(0, 0)
     for attempt, (cost, _), was, now in zip(call.attempts, settled, before, after, strict=True):
         if was != now:
-            for key in _move(connection, call, attempt, cost, was, now, now_us):
+            for key in _move(connection, call, attempt, cost, was, now, said[2]):
                 moved[key] = moved.get(key, 0) + now[0] - was[0]
-    crossings.note(connection, moved, now_us)
+    return moved
 
 
 def late(
@@ -227,12 +242,16 @@ def release_doubt(
     seqs = doubtful(connection, budget_id, subject, now_us) if calls is None else calls
     first = _first(connection, budget_id, now_us)
     released = 0
+    moved: dict[crossings.Key, int] = {}
+    said = ("release-doubt", "operator", now_us)
     for seq in seqs:
         call = _read(connection, seq)
         left = call.doubt + call.doubt_delta
         if first is not None and call.is_doubtful(budget_id, subject, first):
-            correct(connection, seq, 0, "release-doubt", "operator", make_id(), now_us, -left)
+            moved |= _corrected(connection, call, make_id(), 0, -left, said)
             released += left
+    # Once for all: each call moves the same windows.
+    crossings.note(connection, moved, now_us)
     return released
 
 
@@ -263,7 +282,7 @@ def _read(connection: sqlite3.Connection, seq: int) -> _Ended:
     own = connection.execute(_READ_WINDOWS, (seq, count)).fetchone()
     last = _Attempt(provider, model, route, own[0] if own else windows, 0, 0)
     attempts = (*earlier, last)
-    return _Ended(admitted_us, facts, attempts, cost or 0, doubt, delta, doubt_delta)
+    return _Ended(seq, admitted_us, facts, attempts, cost or 0, doubt, delta, doubt_delta)
 
 
 def _move(
@@ -282,7 +301,7 @@ def _move(
         recorded.add(budget)
         connection.execute(_MOVE_WINDOW, (budget, subject, start, spent, doubt))
         if parts or _is_prepaid(connection, budget):
-            _move_grants(connection, budget, parts, cost, was, now, now_us)
+            corrected_grants.move(connection, budget, parts, cost, was, now, now_us)
         yield budget, subject, start
     if not spent:
         return
@@ -290,7 +309,7 @@ def _move(
         if budget not in recorded:
             connection.execute(_MOVE_WINDOW, (budget, subject, start, spent, 0))
             if is_prepaid:
-                _move_grants(connection, budget, (), 0, (0, 0), (spent, 0), now_us)
+                corrected_grants.move(connection, budget, (), 0, (0, 0), (spent, 0), now_us)
             yield budget, subject, start
 
 
@@ -315,52 +334,3 @@ def _counting_back(
         if (subject := selector.subject(facts)) is not None:
             start = window_start(period, ZoneInfo(zone), call.admitted_us)
             yield budget, subject, start, bool(is_prepaid)
-
-
-def _move_grants(
-    connection: sqlite3.Connection,
-    budget_id: str,
-    parts: Parts,
-    cost: int,
-    was: tuple[int, int],
-    now: tuple[int, int],
-    now_us: int,
-) -> None:
-    """What an attempt is less goes back to the grants that it came from; more is drawn of any.
-
-    `cost`: what it was settled at, by which its doubt lies with each grant.
-    """
-    before = doubt_of_grants(parts, cost, was[1])
-    for grant, unsure in doubt_of_grants(parts, cost, now[1]).items():
-        if unsure != before[grant]:
-            connection.execute(_MOVE_GRANT, (0, unsure - before[grant], grant))
-    if now[0] > was[0]:
-        _draw(connection, budget_id, now[0] - was[0], now_us)
-    elif now[0] < was[0]:
-        _give_back(connection, budget_id, parts)
-
-
-def _draw(connection: sqlite3.Connection, budget_id: str, amount: int, now_us: int) -> None:
-    """Draw of the grants that still carry something; what none carries is drawn of none."""
-    rows = connection.execute(_STILL_CARRYING, (budget_id, now_us)).fetchall()
-    for grant, remaining in rows:
-        part = min(remaining, amount)
-        connection.execute(_MOVE_GRANT, (part, 0, grant))
-        amount -= part
-
-
-def _give_back(connection: sqlite3.Connection, budget_id: str, parts: Parts) -> None:
-    """Give back what is drawn and not spent: to the last of `parts` first, then to others.
-
-    The window has moved already. What was drawn of none came first out of what was spent less.
-    """
-    (uncovered,) = connection.execute(_DRAWN_OF_NONE, [budget_id]).fetchone()
-    drawn = dict(map(tuple, connection.execute(_ALREADY_DRAWN, [budget_id])))
-    own = [(grant, min(held, drawn.get(grant, 0))) for grant, held in reversed(parts)]
-    amount = -uncovered
-    for grant, available in (*own, *drawn.items()):
-        part = min(available, drawn.get(grant, 0), amount)
-        if part > 0:
-            connection.execute(_MOVE_GRANT, (-part, 0, grant))
-            drawn[grant] -= part
-            amount -= part

@@ -25,7 +25,6 @@ from ferrycli.store.messages import (
     Admit,
     Again,
     Deny,
-    HealthNote,
     Message,
     Note,
     Record,
@@ -131,8 +130,8 @@ class Draft:
                 self._record(message)
             case Note(kind=kind, subject=subject, window_start=start, detail=detail):
                 self._note(kind, subject, start, detail)
-            case HealthNote():
-                self._writes.health.append(message)
+            case health:
+                self._writes.health.append(health)
         return None
 
     def _number(self) -> int:

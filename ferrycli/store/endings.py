@@ -143,9 +143,15 @@ class Endings:
         doubt = doubt_of(call.hold_nanousd, cost) if keeps else 0
         for place in call.places:
             self._release(place, call.hold_nanousd, cost, doubt)
-        joined = self._joined_since(call)
+        # Held for a moment, so that a balance's grants carry what stays in doubt.
+        joined = tuple(
+            self._change.hold(
+                place, cost + doubt, self._standings.grants(place.budget_id), self._now
+            )
+            for place in self._joined_since(call)
+        )
         for place in joined:
-            self._release(place, 0, cost, doubt)
+            self._release(place, cost + doubt, cost, doubt)
         self.has_freed = self.has_freed or call.hold_nanousd > 0
         return doubt, (*call.places, *joined)
 

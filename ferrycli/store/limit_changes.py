@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlmodel import Session, col, select
 
+from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import Selector
 from ferrycli.store import changes, selecting, terms_changes
 from ferrycli.store.planning import Limits
@@ -16,7 +18,10 @@ from ferrycli.store.terms import pairs_text
 
 
 def set_limits(
-    path: Path, selector: Selector, limits: Limits, providers: tuple[str, ...] | None = None
+    path: Path,
+    selector: Selector,
+    limits: Limits,
+    providers: Sequence[ProviderTerms] | None = None,
 ) -> Limits:
     """Set limits of what matches `selector`; all that now hold, None where there is none.
 
@@ -25,7 +30,7 @@ def set_limits(
     changes.prepare(path)
     with changes.changing(path) as session:
         found = selecting.chosen(terms_changes.raw(session), selector)
-        selecting.check_possible(terms_changes.raw(session), found, providers)
+        selecting.check_configured(terms_changes.raw(session), found, providers)
         now_us = changes.now_us()
         if found.own_key_id:
             key = session.get_one(Key, found.own_key_id)

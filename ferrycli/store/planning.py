@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
+from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import Selector
 from ferrycli.rules.thresholds import DEFAULT_RULES, Rule, check_rules, default_mode, parse_rule
 from ferrycli.rules.windows import is_zoneless
@@ -102,7 +103,7 @@ class BudgetPlan:
     counts_from_now: bool = False
     balance: Money | None = None
     """The first grant of a prepaid budget, which has no limit and no period."""
-    providers: tuple[str, ...] | None = None
+    providers: tuple[ProviderTerms, ...] | None = None
     """Those configured; None: not checked."""
     channels: tuple[str, ...] | None = None
 
@@ -120,6 +121,8 @@ class BudgetSet:
     """Dimensions with `*` that calls of some key may be without."""
     is_kept: bool = True
     """False: nothing was changed, because that was only tried."""
+    is_from_now: bool = False
+    """Whether a new budget counts nothing back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +150,14 @@ def aim_of(
     `standings`: of a budget of many windows, which are not read again under the lock.
     """
     found = selecting.chosen(connection, plan.selector)
-    selecting.check_possible(connection, found, plan.providers)
+    selecting.check_configured(connection, found, plan.providers)
     pairs = Selector(found.pairs)
     there = of_selector(connection, pairs, now_us, has_windows=False)
     before = None
     if plan.balance is None:
         before = _same(plan, there, found)
     else:
-        _check_balance(plan, there)
+        _check_balance(plan, there, str(found.selector))
     if before is not None and standings is not None:
         before = replace(before, standings=tuple(standings))
     elif before is not None:
@@ -170,14 +173,14 @@ def aim_of(
     return Aim(found, before, terms)
 
 
-def _check_balance(plan: BudgetPlan, there: Sequence[BudgetFacts]) -> None:
-    """Nothing, where a balance can be made."""
+def _check_balance(plan: BudgetPlan, there: Sequence[BudgetFacts], text: str) -> None:
+    """Nothing, where a balance can be made. `text`: the selector, with a key's name."""
     if plan.selector.is_each:
-        raise BudgetUnfit(str(plan.selector), "each_balance")
+        raise BudgetUnfit(text, "each_balance")
     if any(one.terms.is_prepaid for one in there):
-        raise BudgetUnfit(str(plan.selector), "has_balance")
+        raise BudgetUnfit(text, "has_balance")
     if plan.balance is not None and plan.balance.amount_nanousd <= 0:
-        raise BudgetUnfit(str(plan.selector), "amount")
+        raise BudgetUnfit(text, "amount")
 
 
 def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> BudgetFacts | None:
@@ -196,14 +199,12 @@ def _same(plan: BudgetPlan, there: Sequence[BudgetFacts], found: Chosen) -> Budg
             # The balance's own rules and owner.
             return there[0]
         raise BudgetUnfit(text, "no_limit" if plan.limit_nanousd is None else "no_period")
-    same = [one for one in limited if one.terms.period == plan.period]
-    if is_zoneless(plan.period) or (not plan.zone and len(same) == 1):
-        found_same = same
-    else:
-        found_same = [one for one in same if one.terms.zone == (plan.zone or plan.zone_default)]
-    if not found_same and plan.limit_nanousd is None:
+    same = [one for one in limited if is_meant(one.terms, plan.period, plan.zone)]
+    if len(same) > 1:
+        raise ambiguous(text, same)
+    if not same and plan.limit_nanousd is None:
         raise BudgetUnfit(text, "no_limit")
-    return found_same[0] if found_same else None
+    return same[0] if same else None
 
 
 def _new_terms(plan: BudgetPlan, found: Chosen, now_us: int) -> Terms:
@@ -287,4 +288,4 @@ def outcome(plan: BudgetPlan, aim: Aim, spent: Spent, now_us: int) -> BudgetSet:
     standings = tuple(
         Standing(aim.terms, *window, amount, subject=subject) for subject, amount in fullest
     )
-    return BudgetSet(aim.terms, None, standings)
+    return BudgetSet(aim.terms, None, standings, is_from_now=plan.counts_from_now)

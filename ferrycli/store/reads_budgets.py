@@ -7,6 +7,7 @@ of a prepaid budget is what was granted, less what expired or was voided unused.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
-from ferrycli.rules.selectors import Selector
+from ferrycli.rules.selectors import ANY, Selector
 from ferrycli.rules.windows import (
     first_bucket,
     is_rolling,
@@ -146,6 +147,35 @@ def about(connection: sqlite3.Connection, selector: Selector, now_us: int) -> li
     return found
 
 
+def around(connection: sqlite3.Connection, selector: Selector, now_us: int) -> list[BudgetFacts]:
+    """Budgets that name more than these pairs, each with the windows of the values named here.
+
+    `thread=th_1` is one window of `assistant=bot,thread=*`. Only what was seen is given.
+    """
+    wanted = dict(selector.pairs)
+    found = []
+    for one in budgets(connection, now_us):
+        pairs = dict(one.terms.subject)
+        stars = [name for name, value in pairs.items() if value == ANY]
+        if not wanted.keys() <= pairs.keys() or not wanted.keys() & set(stars):
+            continue
+        if any(pairs[name] not in (ANY, value) for name, value in wanted.items()):
+            continue
+        standings = tuple(
+            each
+            for each in one.standings
+            if wanted.items() <= (pairs | dict(zip(stars, values_of(each), strict=True))).items()
+        )
+        if standings:
+            found.append(replace(one, standings=standings))
+    return found
+
+
+def values_of(standing: Standing) -> list[str]:
+    """The values of each `*` that a window is of, in the order of the selector."""
+    return list(json.loads(standing.subject or "[]"))
+
+
 def selectors(connection: sqlite3.Connection) -> tuple[str, ...]:
     """The selectors of all budgets in force, as they are written."""
     query = "SELECT DISTINCT selector FROM budgets WHERE removed_at IS NULL ORDER BY selector"
@@ -179,7 +209,7 @@ def one_of(
     named = [one for one in found if is_meant(one.terms, period, zone)]
     if not named:
         # Only where a zone was named does it matter which ones there are.
-        zones = [f" {one.terms.zone}" if zone and _has_zone(one.terms) else "" for one in found]
+        zones = [f" {one.terms.zone}" if zone and has_zone(one.terms) else "" for one in found]
         known = (f"{period_named(one.terms)}{of}" for one, of in zip(found, zones, strict=True))
         asked = (period, zone) if found else ("", "")
         raise NoSuchBudget(str(selector), asked[0], tuple(known), asked[1])
@@ -195,17 +225,18 @@ def is_meant(terms: Terms, period: str = "", zone: str = "") -> bool:
     """
     if period and period_named(terms) != period:
         return False
-    return not zone or (terms.zone == zone if _has_zone(terms) else bool(period))
+    return not zone or (terms.zone == zone if has_zone(terms) else bool(period))
 
 
 def ambiguous(selector: str, found: Sequence[BudgetFacts]) -> BudgetAmbiguous:
     """That one of these must be named."""
-    zones = (one.terms.zone if _has_zone(one.terms) else "" for one in found)
+    zones = (one.terms.zone if has_zone(one.terms) else "" for one in found)
     periods = (period_named(one.terms) for one in found)
     return BudgetAmbiguous(selector, tuple(periods), tuple(zones))
 
 
-def _has_zone(terms: Terms) -> bool:
+def has_zone(terms: Terms) -> bool:
+    """Whether its windows begin at the days of a zone."""
     return not terms.is_prepaid and not is_zoneless(terms.period)
 
 
@@ -306,27 +337,6 @@ def boosts(grants: Sequence[GrantRow], now_us: int) -> list[GrantRow]:
         for one in grants
         if one.kind == "boost" and one.created_at <= now_us and one.is_usable(now_us)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRow:
-    """Limits of requests, tokens and calls at once; None: no limit."""
-
-    id: str
-    selector: str
-    subject: str
-    rpm: int | None
-    tpm: int | None
-    parallel_max: int | None
-
-
-def limits(connection: sqlite3.Connection) -> list[LimitRow]:
-    """Every limit of a selector, the oldest first; those of keys stand with the keys."""
-    rows = connection.execute(
-        "SELECT id, selector, subject, rpm, tpm, parallel_max FROM limits"
-        " WHERE removed_at IS NULL ORDER BY created_at, id"
-    )
-    return [LimitRow(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

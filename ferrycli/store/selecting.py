@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ferrycli.rules.attribution import Policy
 from ferrycli.rules.errors import BadSelector, IdAmbiguous, NoSuchKey, RuleUnknownName
+from ferrycli.rules.routing import ProviderTerms, accepts
 from ferrycli.rules.selectors import ANY, Selector, contradiction, may_be_missing
 from ferrycli.rules.thresholds import Rule
 
@@ -97,6 +98,25 @@ def check_possible(
             raise _bad(found, dimension, "there is no route", value, known)
     if found.key is not None:
         _check_key(found, found.key)
+
+
+def check_configured(
+    connection: sqlite3.Connection, found: Chosen, providers: Sequence[ProviderTerms] | None
+) -> None:
+    """As `check_possible`, and `model` is one that a provider may be sent. None: any."""
+    names = None if providers is None else [one.name for one in providers]
+    check_possible(connection, found, names)
+    wanted = dict(found.selector.pairs)
+    model, provider = wanted.get("model", ANY), wanted.get("provider", ANY)
+    if model in ("", ANY) or not providers:
+        return
+    asked = [one for one in providers if provider in ("", ANY, one.name)]
+    if not any(accepts(one, model) for one in asked):
+        who = (
+            "no provider lists" if provider in ("", ANY) else f"provider `{provider}` does not list"
+        )
+        globs = [glob for one in asked for glob in one.models]
+        raise _bad(found, "model", f"{who} the model", model, globs)
 
 
 def _check_key(found: Chosen, key: KeyNamed) -> None:

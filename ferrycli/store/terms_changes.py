@@ -17,7 +17,6 @@ from ferrycli.rules.budget import Terms
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
 from ferrycli.rules.selectors import Selector
-from ferrycli.rules.windows import is_zoneless
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.matching import Spent
 from ferrycli.store.planning import Limits, Money
@@ -142,16 +141,13 @@ def end_own(session: Session, key_id: str, now_us: int) -> None:
         end(session, row, now_us)
 
 
-def end_other(session: Session, key_id: str, period: str, zone: str, now_us: int) -> None:
-    """Take away the one limit of a key's own that a limit of this period and zone replaces.
+def end_other(session: Session, key_id: str, period: str, now_us: int) -> None:
+    """Take away the one limit of a key's own that a limit of this period replaces.
 
-    Where it has that very budget, or several others, all stay.
+    Where it has one of that period already, or several others, all stay.
     """
     limited = [row for row in _own(session, key_id) if not row.is_prepaid]
-    for row in limited:
-        if row.period == period and (row.zone == zone or is_zoneless(period)):
-            return
-    if len(limited) == 1:
+    if len(limited) == 1 and limited[0].period != period:
         end(session, limited[0], now_us)
 
 

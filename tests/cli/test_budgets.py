@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ferrycli.cli import budget_terms
+from ferrycli.rules.channels import Channel
+from ferrycli.rules.errors import ConfigBadValue
 from tests.cli.driver import Ferry, moment
 from tests.cli.filled import CENT, call
 
@@ -19,7 +23,7 @@ TABLES = ("budgets", "windows", "grants", "limits", "revisions", "alerts", "corr
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch, now_us: int) -> None:
     """The clock of these commands stands too."""
-    for module in ("budgets", "budget_money", "key_secrets"):
+    for module in ("budgets", "budget_money", "budget_shown", "key_secrets"):
         monkeypatch.setattr(f"ferrycli.cli.{module}.now_us", lambda: now_us)
 
 
@@ -212,6 +216,8 @@ BAD = [
     (2, ["tenant=acme", "--limit", "5/day", "--balance", "5"]),
     (2, ["tenant=*", "--balance", "5"]),
     (2, ["tenant=acme", "--balance", "0"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--owner", "nobody-such"]),
+    (2, ["tenant=acme", "--limit", "5/day", "--owner", "not an address"]),
     (2, ["tenant=acme"]),
 ]
 
@@ -417,3 +423,96 @@ def test_a_name_from_strangers_is_not_markup(filled: Ferry) -> None:
     spent(filled, "tenant=*", "--limit", "9/month")
     for said in (filled("budgets", "list", columns=120), filled("budgets", "check", "--at", "1")):
         assert "[/red][bold]x" in said.out
+
+
+def test_from_now_on_nothing_is_counted_back(filled: Ferry) -> None:
+    said = filled("budgets", "set", "tenant=acme", "--limit", "5/day", "--from", "now", columns=80)
+    assert "It counts from now on." in said.out
+
+
+def test_one_value_shows_its_window_of_a_budget_that_names_more(filled: Ferry) -> None:
+    one_set(filled, "tenant=globex,feature=*", "--limit", "9/month")
+    shown = filled("budgets", "show", "feature=chat", "--json").json
+    assert (shown["selector"], shown["subject"]) == ("tenant=globex,feature=*", {"feature": "chat"})
+    assert shown["spent_nanousd"] == 120 * CENT
+    assert filled("budgets", "check", "feature=chat").code == 0
+    for wanted in ("feature=search", "tenant=globex", "feature=chat,user=ana"):
+        assert filled("budgets", "show", wanted).code == 3
+    # Setting free or testing is for what is named exactly.
+    assert filled("budgets", "release-doubt", "feature=chat", "--yes").code == 3
+
+
+def test_the_signs_of_a_list_are_explained_where_there_are_some(filled: Ferry) -> None:
+    legend = "▲ 80% or more is used or in doubt, ! all of it."
+    assert legend not in filled("budgets", "list", columns=80).out
+    one_set(filled, "tenant=acme", "--limit", "4/month")
+    assert legend in filled("budgets", "list", columns=80).out
+
+
+# Owners -------------------------------------------------------------------------------------
+
+OPS, MAIL = Channel("ops", "slack"), Channel("mail", "email")
+
+
+@pytest.mark.parametrize(
+    ("owner", "configured", "wanted"),
+    [
+        (None, (OPS,), ""),
+        ("", (OPS,), ""),
+        ("ops", (OPS,), ""),
+        ("ana@acme.io", (OPS, MAIL), ""),
+        ("ana@acme.io", (), ""),
+        ("ana@acme.io", (OPS,), "a channel (`ops`), or an address, which a channel of kind email"),
+        ("nobody", (OPS, MAIL), "a channel (`ops` or `mail`), or an address"),
+        ("nobody", (), "a channel, of which there is none, or an address"),
+        ("Ana <ana@acme.io>", (MAIL,), "a channel (`mail`), or an address"),
+    ],
+)
+def test_an_owner_is_a_channel_or_an_address_that_can_be_reached(
+    owner: str | None, configured: tuple[Channel, ...], wanted: str
+) -> None:
+    settings: Any = SimpleNamespace(channels=configured)
+    if not wanted:
+        assert budget_terms.owner(owner, settings) == owner
+        return
+    with pytest.raises(ConfigBadValue) as refused:
+        budget_terms.owner(owner, settings)
+    assert refused.value.wanted.startswith(wanted)
+
+
+# Limits alone -------------------------------------------------------------------------------
+
+
+def test_limits_without_a_budget_are_listed_shown_and_removed(filled: Ferry) -> None:
+    made = filled("budgets", "set", "tenant=inv", "--rpm", "1", "--parallel", "4", "--json").json
+    shape = {"schema": "ferry.limit/1", "selector": "tenant=inv", "rpm": 1, "tpm": None}
+    listed = filled("budgets", "list", "--json").json_lines
+    assert listed[-1] == made == {**shape, "parallel_max": 4}
+    assert filled("budgets", "show", "tenant=inv", "--json").json == listed[-1]
+    assert "  1 call a minute, 4 at once\n" in filled("budgets", "list", columns=80).out
+    (row,) = [one for one in filled("budgets", "list").out.splitlines() if "tenant=inv" in one]
+    assert (row.split("\t")[0], row.split("\t")[-3:]) == ("tenant=inv", ["1", "", "4"])
+    card = filled("budgets", "show", "tenant=inv", columns=80)
+    assert (card.code, "no budget" in card.out) == (0, True)
+    assert filled("budgets", "check", "tenant=inv").code == 3
+    assert filled("budgets", "remove", "tenant=inv", "--period", "day", "--yes").code == 3
+    assert filled("budgets", "remove", "tenant=inv").code == 2
+    removed = filled("budgets", "remove", "tenant=inv", "--yes")
+    assert removed.err == "removed the limits of tenant=inv\n"
+    assert filled("budgets", "show", "tenant=inv").code == 3
+
+
+def test_limits_stay_when_the_budget_beside_them_is_removed(filled: Ferry) -> None:
+    one_set(filled, "tenant=acme", "--limit", "50/month", "--rpm", "60")
+    assert "limits      60 calls a minute" in filled("budgets", "show", "tenant=acme").out
+    removed = filled("budgets", "remove", "tenant=acme", "--yes")
+    assert removed.err.endswith("\nits limits stay: 60 calls a minute\n")
+    assert filled("budgets", "show", "tenant=acme", "--json").json["rpm"] == 60
+
+
+def test_limits_of_a_key_are_listed_shown_and_removed_too(filled: Ferry) -> None:
+    assert filled("keys", "create", "web", "--rpm", "5").code == 0
+    assert "  5 calls a minute\n" in filled("budgets", "list", columns=80).out
+    assert filled("budgets", "show", "web", "--json").json["rpm"] == 5
+    assert filled("budgets", "remove", "web", "--yes").code == 0
+    assert filled("keys", "show", "web", "--json").json["rpm"] is None

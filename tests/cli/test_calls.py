@@ -162,3 +162,29 @@ def test_an_empty_file_is_as_no_database(ferry: Ferry) -> None:
     ferry.database.touch()
     said = ferry("calls", "list")
     assert (said.code, said.err.splitlines()[0]) == (0, "no calls yet")
+
+
+def test_what_a_call_truly_cost_is_said_once_and_counts_from_then_on(filled: Ferry) -> None:
+    said = filled("calls", "correct", "c_01M83PPH00E0", "--cost", "0.0725", "--note", "invoice")
+    assert said.err.endswith(" cost $0.0725, was $0.07\n")
+    assert filled("calls", "show", "c_01M83PPH00E0", "--json").json["cost_nanousd"] == 72_500_000
+    again = filled("calls", "correct", "c_01M83PPH00E0", "--cost", "0.0725")
+    assert again.err.endswith(" cost $0.0725 already; nothing was changed\n")
+    made = filled("calls", "correct", "c_01M83PPH00E0", "--cost", "0", "--json").json
+    assert (made["was_nanousd"], made["cost_nanousd"], made["is_new"]) == (72_500_000, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["c_01M83PPH00E0", "--cost", "-1"], 2, "-1"),
+        (["c_01M83PPH00E0", "--cost", "much"], 2, "much"),
+        (["c_0000", "--cost", "1"], 3, "there is no call"),
+    ],
+)
+def test_correction_that_makes_no_sense_is_refused(
+    filled: Ferry, arguments: list[str], code: int, why: str
+) -> None:
+    said = filled("calls", "correct", *arguments)
+    assert said.code == code
+    assert why in said.err

@@ -19,7 +19,7 @@ PLAIN = {"NO_COLOR": "1"}
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch, now_us: int) -> None:
     """The clock of these commands stands too."""
-    for module in ("budgets", "budget_money", "key_secrets"):
+    for module in ("budgets", "budget_money", "budget_shown", "key_secrets"):
         monkeypatch.setattr(f"ferrycli.cli.{module}.now_us", lambda: now_us)
 
 
@@ -167,6 +167,26 @@ def test_a_rule_of_a_key_is_changed_alone_whatever_the_zone_of_its_budget(filled
     assert said.json["budget"]["rules"] == ["70% block"]
 
 
+def test_a_key_keeps_the_zone_of_its_budget_and_of_two_none_is_changed(filled: Ferry) -> None:
+    assert filled("keys", "create", "acme-app").code == 0
+    wanted = ["acme-app", "--limit", "9/day", "--zone"]
+    assert filled("budgets", "set", *wanted, "Asia/Tokyo").code == 0
+    said = filled("keys", "set", "acme-app", "--budget", "8/day", "--json")
+    (found,) = said.json["budgets"]
+    assert (found["timezone"], found["limit_nanousd"]) == ("Asia/Tokyo", 8_000_000_000)
+    assert filled("budgets", "set", *wanted, "Europe/Berlin").code == 0
+    said = filled("keys", "set", "acme-app", "--budget", "8/day")
+    assert said.code == 2
+    assert "name one with `ferry budgets set key=acme-app --zone ZONE`: " in said.err
+
+
+def test_a_second_balance_is_refused_by_the_key_s_name(ferry: Ferry) -> None:
+    assert ferry("keys", "create", "trial", "--balance", "5").code == 0
+    said = ferry("keys", "set", "trial", "--balance", "5")
+    assert said.err.startswith("error: `key=trial` is a balance already\n")
+    assert "`ferry budgets topup key=trial USD`" in said.err
+
+
 # Rotated ------------------------------------------------------------------------------------
 
 
@@ -184,7 +204,7 @@ def test_a_terminal_gets_a_line_that_a_triple_click_copies(filled: Ferry) -> Non
     assert "opens until 2026-11-24 10:00 Europe/Berlin" in " ".join(said.out.split())
     shown = card(filled, "acme-web")
     assert secret not in shown
-    assert "opens too, until 2026-11-24 09:00 UTC" in shown
+    assert "opens too, until 2026-11-24 10:00 Europe/Berlin" in shown
 
 
 def test_quiet_gives_the_new_secret_and_nothing_else(filled: Ferry) -> None:

@@ -262,3 +262,22 @@ def test_ctrl_c_at_a_question_exits_130(filled_path: Path) -> None:
     assert code == 130
     os.close(mine)
     assert b"Revoke key acme-web" in seen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["budgets", "set", "x", "--rpm", "abc"], "invalid value for `--rpm`: `abc` is no whole"),
+        (
+            ["routes", "set", "x", "--first-byte", "z"],
+            "invalid value for `--first-byte`: `z` is no",
+        ),
+    ],
+)
+def test_what_is_no_number_is_said_in_words(
+    ferry: Ferry, arguments: list[str], sentence: str
+) -> None:
+    said = ferry(*arguments)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {sentence}")
+    assert "valid" not in said.err.partition(":")[2].partition(":")[2]

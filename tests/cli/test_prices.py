@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.driver import Ferry
@@ -76,10 +78,34 @@ def test_half_a_price_says_what_it_leaves_out(ferry: Ferry) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "warning"),
+    [
+        ("one/big", ""),
+        ("one/big*", ""),
+        ("two/anything", ""),
+        ("onne/big", "no provider is configured as `onne`\n  did you mean `one`?\n"),
+        ("one/bgi", "provider `one` does not list `bgi`\n  did you mean `big`?\n"),
+    ],
+)
+def test_a_price_that_no_call_can_have_yet_is_set_with_a_warning(
+    ferry: Ferry, tmp_path: Path, model: str, warning: str
+) -> None:
+    config = tmp_path / "prices.toml"
+    tables = ('[providers.one]\nmodels = ["big", "small"]', "[providers.two]")
+    config.write_text("\n".join(f'{one}\nbase_url = "http://127.0.0.1:1"' for one in tables))
+    given = {"FERRY_CONFIG": str(config)}
+    said = ferry("prices", "set", model, "--input", "1", "--output", "1", environment=given)
+    assert said.code == 0
+    assert said.err.partition("\n\n! this prices no call yet: ")[2] == warning
+    assert model.partition("/")[2] in ferry("prices", "list").out
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["gpt-5", "--input", "1"], "`gpt-5` is no value for `model`"),
         (["/x", "--input", "1"], "`/x` is no value for `model`"),
+        (["*/odd", "--input", "1"], "`*/odd` is no value for `model`"),
         (["openai/x"], "`openai/x` is no price: neither --input nor --output was given"),
         (["openai/x", "--input", "free"], "`free` is no price: it is not a number of dollars"),
         (["openai/x", "--input", "-1"], "`-1` is no price"),

@@ -22,13 +22,15 @@ from ferrycli.report.budgets import (
     notes,
     used_words,
 )
+from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, short, slashed, when
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.selectors import parse_selector, subject_text
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.windows import MICROSECONDS
 from ferrycli.store.planning import BudgetSet, Limits
-from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow, LimitRow
+from ferrycli.store.reads_budgets import AlertRow, BudgetFacts, GrantRow
+from ferrycli.store.reads_limits import LimitRow
 
 DOLLAR = 1_000_000_000
 DAY_US = 86_400 * MICROSECONDS
@@ -41,7 +43,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def terms(selector: str = "tenant=acme", limit: int = 50, **more: Any) -> Terms:
     texts = more.pop("rules", ("50% notify", "80% downgrade", "100% block"))
     given: dict[str, Any] = {
-        "id": "b", "selector": selector, "period": "week", "zone": "UTC",
+        "id": "b", "selector": selector, "period": "week", "zone": "Europe/Berlin",
         "limit_nanousd": limit * DOLLAR, "counts_from_us": MONDAY,
         "subject": parse_selector(selector).pairs,
         "rules": tuple(parse_rule(text) for text in texts),
@@ -132,6 +134,36 @@ def test_a_line_says_what_is_left_and_when_it_runs_out() -> None:
         "tenant=acme", "$25.00", "$25.00", "$50.00/week", "███···", "50%", "140%",
         "Mon", "01:00", "Sat", "01:00",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_budgets_that_differ_by_their_zone_alone_say_it(width: int) -> None:
+    said = {
+        "usual": [terms(zone="Europe/Berlin"), terms(period="day", zone="Europe/Berlin")],
+        "another": [terms(zone="Asia/Tokyo")],
+        "siblings": [terms(zone="Europe/Berlin"), terms(zone="Asia/Tokyo")],
+        "none moves it": [terms(period="total", zone="Asia/Tokyo"), terms(is_prepaid=True)],
+    }
+    for name, some in said.items():
+        every = sheet(*(facts(of, standing(of, 50)) for of in some))
+        zones = [of.zone for of in some] if name in ("another", "siblings") else []
+        found = [one.strip() for one in table(every, width) if one.startswith("    in ")]
+        assert found == [f"in {zone}" for zone in zones]
+        checked = drawn(check_lines(every, [(one, one.standings[0]) for one in every.budgets]))
+        assert ["in" in one.split("100%")[0] for one in checked] == [bool(zones)] * len(some)
+    of = terms("tenant=*", zone="Asia/Tokyo")
+    _, each, zone, whose = table(sheet(facts(of, standing(of, 5, 0, 0, "acme"))), width)
+    assert (each.split()[0], zone.strip(), whose.split()[0]) == (
+        "tenant=*",
+        "in Asia/Tokyo",
+        "acme",
+    )
+
+
+def test_a_pace_has_three_digits_at_the_most() -> None:
+    of = terms(limit=1)
+    assert (line(of, 3.57)[-3].strip(), line(of, 3.58)[-3].strip()) == ("999%", ">999%")
+    assert ">999% of what lasts" in shown(facts(of, standing(of, 40)))
 
 
 @pytest.mark.parametrize(
@@ -336,7 +368,7 @@ def test_what_became_of_a_budget(result: BudgetSet, sentence: str) -> None:
 
 SOFT = terms(rules=("50% notify",), mode="soft")
 EACH = terms("user=*", 10)
-BACK = "Counted back to Mon 16 Nov 00:00: "
+BACK = "Counted back to Mon 16 Nov 01:00: "
 COUNTED: dict[str, tuple[BudgetSet, str]] = {
     "nothing": (made(terms()), f"{BACK}nothing is spent yet."),
     "a little": (
@@ -368,7 +400,7 @@ COUNTED: dict[str, tuple[BudgetSet, str]] = {
         "$12.00 is spent already (24%).",
     ),
     "changed, nothing": (made(terms(), before=terms(limit=9)), "Nothing is spent yet."),
-    "from now on": (made(terms(counts_from_us=NOW)), "It counts from now on."),
+    "from now on": (made(terms(counts_from_us=NOW), is_from_now=True), "It counts from now on."),
     "a balance": (
         made(terms(is_prepaid=True, period="total")),
         "It is drawn from now on.",
@@ -399,7 +431,7 @@ COUNTED: dict[str, tuple[BudgetSet, str]] = {
 @pytest.mark.parametrize("name", COUNTED)
 def test_what_the_counting_back_makes(name: str) -> None:
     result, sentence = COUNTED[name]
-    assert card.counted_sentence(result, NOW) == sentence
+    assert card.counted_sentence(result) == sentence
 
 
 def policy(of: Terms, told: str = "", status: str = "429") -> list[str]:
@@ -427,7 +459,7 @@ def test_a_policy_is_read_back_rule_by_rule() -> None:
         (terms(clamp="always"), "ops", "output limit that does not fit is lowered"),
         (terms(allow_unpriced=True), "ops", "calls to models without a price may go"),
         (terms(mode="expected"), "ops", "expected: a call goes if what it probably costs is left"),
-        (SOFT, "ops", "soft: refuses nothing"),
+        (SOFT, "ops", "soft: refuses nothing for money"),
     ],
 )
 def test_what_a_policy_leaves_to_be_known_is_said(of: Terms, told: str, said: str) -> None:
@@ -447,19 +479,22 @@ def test_a_soft_policy_does_not_claim_to_block() -> None:
         (Limits(), ""),
         (Limits(60), "60 calls a minute"),
         (Limits(60, 100_000, 4), "60 calls a minute, 100,000 tokens a minute, 4 at once"),
-        (LimitRow("l", "s", "[]", None, None, 1), "1 at once"),
+        (LimitRow("s", (), None, None, 1), "1 at once"),
+        (Limits(1, 1), "1 call a minute, 1 token a minute"),
     ],
 )
 def test_limits_in_words(limits: Any, words: str) -> None:
-    assert card.limits_words(limits) == words
+    assert limits_words(limits) == words
 
 
 # The card -----------------------------------------------------------------------------------
 
 
-def shown(some: BudgetFacts, *alerts: AlertRow, width: int = 80, **more: Any) -> str:
-    given: dict[str, Any] = {"limits": None, "told": "ops", "status": "429"} | more
-    lines = card.budget_card(sheet(some), some, alerts, width=width, **given)
+def shown(
+    some: BudgetFacts, *alerts: AlertRow, width: int = 80, limits: Any = (), **more: Any
+) -> str:
+    given: dict[str, Any] = {"told": "ops", "status": "429"} | more
+    lines = card.budget_card(sheet(some, limits=limits), some, alerts, width=width, **given)
     return "\n".join(drawn(lines))
 
 
@@ -474,15 +509,16 @@ def grant(amount: int, kind: str = "grant", **more: Any) -> GrantRow:
 
 def test_the_card_says_what_is_spent_left_and_when_it_runs_out() -> None:
     of = terms(owner="ana")
-    text = shown(facts(of, standing(of, 25, 1, 2)), limits=LimitRow("l", "s", "[]", 60, None, None))
+    limits = [LimitRow("tenant=acme", of.subject, 60, None, None)]
+    text = shown(facts(of, standing(of, 25, 1, 2)), limits=limits)
     for said in (
         "tenant=acme   ● 50% used",
-        "limit       $50.00 a week, resets Mon 23 Nov 00:00 UTC",
+        "limit       $50.00 a week, resets Mon 23 Nov 00:00 Europe/Berlin",
         "now         spent $25.00, held $1.00, in doubt $2.00; left $22.00",
         "pace        140% of what lasts until it resets, runs out Sat 01:00 at this pace",
         "owner       ana",
         "limits      60 calls a minute",
-        "counts      calls since 2026-11-16 00:00 UTC",
+        "counts      calls since 2026-11-16 01:00 Europe/Berlin",
         "No threshold has been crossed.",
     ):
         assert said in text
@@ -501,6 +537,16 @@ def test_the_card_of_a_boosted_budget_says_until_when() -> None:
     assert "boost       $20.00 more until Thu 13:00: $70.00" in text
     assert "left $15.00" in text
     assert [one.split()[-2] for one in text.splitlines() if "+$" in one] == ["counts", "expired"]
+
+
+def test_each_boost_is_told_with_its_own_end_the_next_first() -> None:
+    of, hour = terms(), 3_600 * MICROSECONDS
+    ends = (NOW + DAY_US, NOW + hour, NOW + DAY_US)
+    text = shown(facts(of, standing(of, extra=6), grants=tuple(
+        grant(at + 1, "boost", expires_at=end) for at, end in enumerate(ends)
+    )))  # fmt: skip
+    said = "boost       $2.00 more until 14:00, $4.00 more until Thu 13:00: $56.00"
+    assert said in text
 
 
 def test_the_card_of_a_balance_lists_what_was_added() -> None:
@@ -572,7 +618,7 @@ def test_no_table_of_the_card_is_wider_than_the_terminal(width: int) -> None:
         grants=(grant(20, "boost", note="what it was for, at length", expires_at=NOW + DAY_US),),
     )
     lines = card.budget_card(
-        sheet(some), some, [alert(50, "new", subject=subject_text(list(names)))], None, "ops",
+        sheet(some), some, [alert(50, "new", subject=subject_text(list(names)))], "ops",
         "429", width,
     )  # fmt: skip
     tables = [one.plain for one in lines if not one.plain.startswith(("  at ", "  mode"))]

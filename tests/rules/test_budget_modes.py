@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from ferrycli.rules.budget import Admission, Ask, Standing, Terms, is_short, judge, refusal_of
+from ferrycli.rules.budget import (
+    Admission,
+    Ask,
+    Standing,
+    Terms,
+    expecting,
+    is_used_up,
+    judge,
+    refusal_of,
+)
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -259,7 +268,31 @@ def test_a_refusal_tells_the_window_with_its_extra_and_its_subject(
     assert (refusal.subject, refusal.is_prepaid) == (("acme", "chat"), True)
 
 
-SHORT = [
+EXPECTING = [
+    # The caller's limit, `e`, and what the call probably costs: 20 with 256 tokens of answer.
+    (None, 1_024, 20),
+    (None, 4_000, 20 + 744),
+    (None, 1_028, 21),
+    (None, 256, 0),
+    (300, 4_000, 20 + 44),
+    (100, 4_000, 20),
+    (200, 400, 0),
+    (0, 4_000, 20),
+]
+
+
+@pytest.mark.parametrize(("asked", "e", "cost"), EXPECTING)
+def test_what_a_call_probably_costs_follows_what_was_learned(
+    asked: int | None, e: int, cost: int
+) -> None:
+    ask = replace(ASK, output_asked=asked, answer_rate=10**6)
+    known = expecting(ask, e)
+    assert (known.expected_output_tokens, known.expected_nanousd) == (e, cost)
+
+
+LONG = replace(ASK, ceiling=Ceiling(0, 10**6), output_asked=600, expected_output_tokens=256)
+"""Of at most 600, a nano-dollar a token; its shortest answer is 256."""
+USED_UP = [
     (window("strict", 950), ASK, False),
     (window("strict", 951), ASK, True),
     (window("strict", 950, 50), ASK, False),
@@ -270,11 +303,23 @@ SHORT = [
     (window("strict", 5_000), replace(ASK, is_free=True), False),
     (window("strict", 5_000), UNPRICED, False),
     (window("strict", 5_000), UNBOUNDED, False),
+    # A fifth is left, or more, of which a shorter answer could be paid.
+    (window("strict", 800), LONG, True),
+    (window("strict", 744), LONG, False),
+    # Less than half is left, and not even the shortest answer could be.
+    (window("strict", 745), LONG, True),
+    (window("strict", 500), replace(LONG, ceiling=Ceiling(245, 10**6)), True),
+    (window("strict", 500), replace(LONG, ceiling=Ceiling(244, 10**6)), False),
+    (window("strict", 499), replace(LONG, ceiling=Ceiling(5_000, 10**6)), False),
+    (window("expected", 500), replace(ASK, expected_nanousd=501), True),
+    (window("expected", 499), replace(ASK, expected_nanousd=502), False),
+    # What asks for more than there ever was uses nothing up.
+    (window("strict"), replace(ASK, ceiling=Ceiling(5_000, 0)), False),
 ]
 
 
-@pytest.mark.parametrize(("one", "ask", "is_it"), SHORT)
-def test_a_budget_is_short_of_what_is_spent_and_not_of_what_is_held(
+@pytest.mark.parametrize(("one", "ask", "is_it"), USED_UP)
+def test_a_budget_is_used_up_that_refuses_a_call_and_has_little_left_but_what_is_held(
     one: Standing, ask: Ask, is_it: bool
 ) -> None:
-    assert is_short(one, ask) is is_it
+    assert is_used_up(one, ask) is is_it

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferrycli.rules.pace import DAY_US, FAR_US, RECENT_US, Pace, pace
+from ferrycli.rules.pace import (
+    DAY_US,
+    FAR_US,
+    PASSED_PERCENT_MIN,
+    PASSED_US_MIN,
+    RECENT_US,
+    Pace,
+    pace,
+)
 from tests.rules.arithmetic import dollars
 
 START = 1_793_491_200_000_000
@@ -15,6 +23,7 @@ END = START + 30 * DAY_US
 
 def test_limits_are_those_that_the_rows_below_were_written_for() -> None:
     assert (RECENT_US, FAR_US) == (7 * DAY_US, 3_650 * DAY_US)
+    assert (PASSED_US_MIN, PASSED_PERCENT_MIN) == (DAY_US // 24, 1)
 
 
 WITH_END = [
@@ -55,8 +64,28 @@ def test_a_window_with_an_end_runs_out_at_the_pace_of_its_own(
 def test_what_would_run_out_at_the_very_end_does_not_run_out() -> None:
     assert pace(50, START, START + 15 * DAY_US, END, 100) == Pace(100, None)
     # A microsecond before the end is before it.
-    assert pace(1, 0, 1, 3, 2) == Pace(150, 2)
-    assert pace(1, 0, 1, 2, 2) == Pace(100, None)
+    assert pace(1, 0, DAY_US, 2 * DAY_US + 1, 2) == Pace(100, 2 * DAY_US)
+    assert pace(1, 0, DAY_US, 2 * DAY_US, 2) == Pace(100, None)
+
+
+@pytest.mark.parametrize(
+    ("days", "passed_us", "has_pace"),
+    [
+        (1, PASSED_US_MIN - 1, False),
+        (1, PASSED_US_MIN, True),
+        (7, 7 * DAY_US // 100 - 1, False),
+        (7, 7 * DAY_US // 100, True),
+        (30, PASSED_US_MIN, False),
+        (30, 30 * DAY_US // 100, True),
+    ],
+)
+def test_a_window_has_a_pace_once_enough_of_it_has_passed_to_judge_by(
+    days: int, passed_us: int, has_pace: bool
+) -> None:
+    found = pace(dollars("1"), START, START + passed_us, START + days * DAY_US, dollars("3"))
+    assert (found.ratio_percent is not None, found.runs_out_at_us is not None) == (has_pace,) * 2
+    spent = pace(dollars("3"), START, START + passed_us, START + days * DAY_US, dollars("3"))
+    assert spent.runs_out_at_us == START + passed_us
 
 
 def test_a_rolling_window_is_its_span() -> None:
@@ -104,7 +133,9 @@ def test_at_the_moment_that_is_told_all_is_spent_and_before_it_something_is_left
 ) -> None:
     now_us = START + passed_us
     found = pace(spent, START, now_us, END, limit)
-    if found.runs_out_at_us is None:
+    if passed_us * 100 < 30 * DAY_US and spent < limit:
+        assert found == Pace(None, None)
+    elif found.runs_out_at_us is None:
         assert spent * 30 * DAY_US <= limit * passed_us
     elif spent < limit:
         assert now_us < found.runs_out_at_us < END

@@ -210,7 +210,7 @@ def test_a_clash_names_both_rules() -> None:
         "the rule `80% free` is given twice"
     )
     assert words(BadMode("soft", "100% block")).sentence == (
-        "a budget of mode `soft` refuses nothing, and `100% block` would"
+        "a budget of mode `soft` refuses nothing for money, and `100% block` would"
     )
 
 
@@ -274,12 +274,13 @@ def test_thresholds_are_named_each_once() -> None:
 
 # In words ---------------------------------------------------------------------------------------
 
+MORE = "more get HTTP 429 rate_limit_exceeded"
 SAID = [
     ("80% downgrade cheap", 'calls that are not critical take route "cheap"'),
     ("80% downgrade", "calls that are not critical take their cheaper route"),
     ("80% downgrade cheap all", 'all calls take route "cheap"'),
-    ("90% throttle 10/min", "let through 10 calls a minute"),
-    ("90% throttle 1/min", "let through 1 call a minute"),
+    ("90% throttle 10/min", f"let through 10 calls a minute; {MORE}"),
+    ("90% throttle 1/min", f"let through 1 call a minute; {MORE}"),
     ("100% free", "all calls take their free route, or what costs nothing"),
     ("100% free freebie", 'all calls take route "freebie", or what costs nothing'),
     ("100% block", "block with HTTP 429 insufficient_quota"),

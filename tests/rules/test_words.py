@@ -271,3 +271,21 @@ def test_what_tells_budgets_of_one_selector_apart_is_named(
 ) -> None:
     said = words(errors.BudgetAmbiguous("tenant=acme", periods, zones))
     assert said.hint == f"name one with {named}; nothing was changed"
+
+
+def test_a_command_that_takes_no_zone_names_the_one_that_does() -> None:
+    several = errors.BudgetAmbiguous("user=*", ("day",) * 2, ("UTC", "Asia/Tokyo"), "ferry do")
+    assert "with `ferry do 'user=*' --zone ZONE`: `UTC` or" in (words(several).hint or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("of type str", "of type `str`"),
+        ("missing", "missing"),
+        ("out of range", "out of range"),
+        ("0", "`0`"),
+    ],
+)
+def test_a_parameter_is_told_by_its_value_or_by_what_is_wrong(value: str, said: str) -> None:
+    assert words(denials.BadParameter("n", value, "int")).sentence == f"`n` cannot be {said}"

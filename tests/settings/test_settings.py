@@ -78,6 +78,8 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "upstream.first_byte_s": ("1", "3600", 1),
     "upstream.idle_s": ("1", "3600", 1),
     "upstream.total_s": ("1", "86400", 1),
+    "upstream.on_abort": ('"drain"', "drain", "drain"),
+    "upstream.drain_s": ("1", "900", 1),
     "upstream.connections_max": ("1", "2", 1),
     "guard.loop": ('"off"', "block", "off"),
     "guard.same_request_max": ("2", "10000", 2),

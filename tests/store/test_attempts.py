@@ -629,3 +629,22 @@ def test_answers_are_learned_and_written_behind_the_calls(teller: Teller) -> Non
     teller.do()
     assert teller.rows(query) == [{"value": 700, "samples": 250}]
     assert teller.desk.learned.due(teller.clock()) == []
+
+
+def test_what_was_learned_makes_what_a_call_probably_costs(teller: Teller) -> None:
+    teller.change("budgets", "b", limit_nanousd=10**9, mode="expected")
+    teller.desk.refresh()
+    way = to(1, output_asked=None, expected=300)
+    way = replace(way, ask=replace(way.ask, answer_rate=10**6))
+    before = teller.begin(way)
+    calls = [teller.new() for _ in range(250)]
+    teller.do(*(teller.admit(new, to(1, output_asked=None)) for new in calls))
+    teller.do(*(settled(new, 1, usage=Usage(output=4_000)) for new in calls))
+    after = teller.begin(way)
+    expected = [teller.call(new)["expected_nanousd"] for new in (before, after)]
+    # A nano-dollar a token: 256 tokens at first, then a quarter of 4,000.
+    assert expected == [300, 300 - 256 + 1_000]
+    assert teller.call(after)["hold_nanousd"] == expected[1]
+    again = teller.again(after, failed(), way)
+    assert isinstance(again, Admission)
+    assert again.hold_nanousd == expected[1]

@@ -26,6 +26,7 @@ from ferrycli.rules.errors import (
     RulesClash,
     RuleUnknownName,
 )
+from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import parse_selector
 from ferrycli.store import (
     budget_changes,
@@ -361,6 +362,15 @@ def test_a_zone_alone_says_which_budget_is_changed(path: Path, zone: str) -> Non
     }
 
 
+def test_of_two_zones_one_must_be_named_though_one_is_the_default(path: Path) -> None:
+    in_two_zones(path)
+    before = dump(path)
+    with pytest.raises(BudgetAmbiguous) as refused:
+        set_budget(path, plan("tenant=acme", 60, zone_default="Europe/Berlin"))
+    assert set(refused.value.zones) == {"UTC", "Europe/Berlin"}
+    assert dump(path) == before
+
+
 @pytest.mark.parametrize("period", ["month", "total", "rolling 7d"])
 def test_a_zone_that_no_budget_is_of_changes_none(path: Path, period: str) -> None:
     set_budget(path, plan("tenant=acme", 50, period))
@@ -538,6 +548,7 @@ def test_a_rolling_budget_is_not_told_anew_in_the_next_hour(path: Path, clock: C
 
 # Refused ------------------------------------------------------------------------------------
 
+PROVIDERS = (ProviderTerms("up", "compatible", ("m-*", "x-9")), ProviderTerms("down", "openai"))
 BAD: dict[str, tuple[BudgetPlan, type[FerryError], str]] = {
     "an unknown key": (plan("key=nobody"), NoSuchKey, "nobody"),
     "the beginning of several ids": (plan("key=key_0"), IdAmbiguous, "key_0"),
@@ -557,6 +568,11 @@ BAD: dict[str, tuple[BudgetPlan, type[FerryError], str]] = {
     ),
     "both": (plan("key=acme,provider=up,model=x-9"), BadSelector, "other models"),
     "an unknown provider": (plan("provider=nowhere"), BadSelector, "no provider is configured as"),
+    "a model that its provider does not list": (
+        plan("provider=up,model=bgi"),
+        BadSelector,
+        "provider `up` does not list the model",
+    ),
     "an unknown route": (plan("route=nowhere"), BadSelector, "there is no route"),
     "a rule's unknown channel": (
         plan("tenant=a", **rules("50% notify nobody")),
@@ -636,7 +652,7 @@ def test_what_cannot_be_is_refused_with_the_reason_and_nothing_is_changed(
     given, kind, said = BAD[name]
     given = BudgetPlan(
         **{one: getattr(given, one) for one in BudgetPlan.__dataclass_fields__}
-        | {"providers": ("up", "down"), "channels": ("ops",)}
+        | {"providers": PROVIDERS, "channels": ("ops",)}
     )
     before = dump(furnished)
     with pytest.raises(kind) as refused:
@@ -644,6 +660,16 @@ def test_what_cannot_be_is_refused_with_the_reason_and_nothing_is_changed(
     assert type(refused.value) is kind
     assert said in str(vars(refused.value))
     assert dump(furnished) == before
+
+
+def test_a_model_that_no_provider_lists_is_refused_of_limits_too(furnished: Path) -> None:
+    selector = parse_selector("model=bgi")
+    with pytest.raises(BadSelector) as refused:
+        limit_changes.set_limits(furnished, selector, Limits(1), PROVIDERS[:1])
+    assert (refused.value.why, refused.value.known) == (
+        "no provider lists the model",
+        ("m-*", "x-9"),
+    )
 
 
 POSSIBLE = (
@@ -658,7 +684,7 @@ POSSIBLE = (
 @pytest.mark.parametrize("selector", POSSIBLE)
 def test_what_some_call_may_match_is_not_refused(furnished: Path, selector: str) -> None:
     given = rules("50% notify ops", "80% downgrade cheap", "100% free cheap")
-    names: dict[str, Any] = {"providers": ("up", "down"), "channels": ("ops",)}
+    names: dict[str, Any] = {"providers": PROVIDERS, "channels": ("ops",)}
     made = set_budget(furnished, plan(selector, **(given | names)))
     assert made.terms.selector == selector
 

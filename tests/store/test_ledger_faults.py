@@ -27,7 +27,7 @@ from ferrycli.store import books, changes, ledger, upkeep
 from ferrycli.store.connect import open_writer
 from ferrycli.store.ids import NewId
 from ferrycli.store.ledger import Ledger
-from ferrycli.store.messages import Admit, Deny
+from ferrycli.store.messages import Admit, Deny, Note
 from ferrycli.store.rows import Closing
 from tests.store.kit import (
     FACTS,
@@ -328,9 +328,11 @@ async def test_questions_over_the_bound_are_refused_and_settlements_never(
             running_ledger.settle_soon(settled(flying, 5))
             for _ in range(30):
                 running_ledger.deny_soon(Deny(opening(ids.make(), key.id), TooBusy()))
+            running_ledger.note_soon(Note("circuit", "up/m-1"))
             assert running_ledger._queue.qsize() <= 8 + 1 + 8
         assert {type(one) for one in await asyncio.gather(*asking)} == {Admission}
         await running_ledger.refresh()
+        assert rows(path, "SELECT * FROM alerts WHERE kind = 'circuit'") == []
         assert row(path, flying)["state"] == "settled"
         assert isinstance(await running_ledger.admit(admit(ids.make(), key.id, epoch)), Admission)
 

@@ -16,8 +16,7 @@ from ferrycli.rules.selectors import parse_selector
 from ferrycli.store import reads, reads_budgets, reads_pace
 from ferrycli.store.budget_changes import remove_budget, set_budget
 from ferrycli.store.grant_changes import boost, topup
-from ferrycli.store.limit_changes import set_limits
-from ferrycli.store.planning import BudgetPlan, Limits, Money
+from ferrycli.store.planning import BudgetPlan, Money
 from tests.store.kit import DAY_US, NOON, SECOND_US, USD, Clock, looking, make_key, rows
 from tests.store.past import HOUR_US, Past, plan, rules
 
@@ -195,18 +194,6 @@ def test_selectors_of_all_budgets_are_listed_once(path: Path, reader: sqlite3.Co
 
 
 # What stands beside -------------------------------------------------------------------------
-
-
-def test_limits_are_listed_and_those_of_keys_are_not(
-    path: Path, reader: sqlite3.Connection
-) -> None:
-    make_key(path, "acme")
-    set_limits(path, parse_selector("key=acme"), Limits(1))
-    set_limits(path, parse_selector("tenant=acme"), Limits(60, None, 4))
-    (found,) = reads_budgets.limits(reader)
-    assert (found.selector, found.rpm, found.tpm, found.parallel_max) == (
-        "tenant=acme", 60, None, 4,
-    )  # fmt: skip
 
 
 def test_notices_are_of_one_budget_or_of_one_window(

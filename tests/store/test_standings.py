@@ -500,6 +500,20 @@ def test_a_correction_of_what_a_balance_never_held_is_drawn_of_it(teller: Teller
     assert (teller.window("p"), teller.drawn("p1")) == ((5, 0, 0), (0, 0, 5))
 
 
+def test_doubt_of_a_call_that_a_balance_never_held_is_in_doubt_of_it(teller: Teller) -> None:
+    teller.budget("b", 100)
+    teller.desk.refresh()
+    new = teller.begin(to(30))
+    teller.balance("p", 60, counts_from=teller.clock())
+    teller.do(estimated(new, 10))
+    assert (teller.window("p"), teller.drawn("p1")) == ((10, 0, 20), (0, 20, 10))
+    teller.other.execute("BEGIN IMMEDIATE")
+    corrections.correct(teller.other, new.seq, 5, "bill", "operator", "x_1", teller.clock(), -20)
+    teller.other.execute("COMMIT")
+    teller.desk.refresh()
+    assert (teller.window("p"), teller.drawn("p1")) == ((15, 0, 0), (0, 0, 15))
+
+
 GRANT_STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("topup"), st.integers(1, 60), st.sampled_from([0, 0, 1, 5])),

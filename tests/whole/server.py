@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -64,9 +65,13 @@ class Server:
             },
         )
         assert self.process.stderr is not None
-        line = self.process.stderr.readline()
-        assert line, self.process.stderr.read()
-        self.ready = json.loads(line)
+        # What an earlier server left to be told may be said before.
+        told: list[dict[str, Any]] = []
+        while not told or told[-1]["event"] != "ready":
+            line = self.process.stderr.readline()
+            assert line, told
+            told.append(json.loads(line))
+        self.ready = told[-1]
         self.start_s = time.monotonic() - began
         self.port = int(self.ready["addr"].rpartition(":")[2])
         self._clients: list[openai.OpenAI] = []

@@ -103,6 +103,45 @@ def test_leaving_while_a_whole_reply_is_made_closes_the_upstream(
     assert (row.cost_nanousd or 0) > 0
 
 
+def test_reply_may_be_read_on_for_its_usage(
+    config_path: Path, upstream: Upstream, capped_secret: str
+) -> None:
+    with serving(config_path, FERRY_ON_ABORT="drain") as server:
+        leave_after(server, capped_secret, 3)
+        [row] = settled_rows(server.database, 1)
+        [(spent, held, doubt)] = windows(server.database)
+    [seen] = upstream.seen
+    assert seen.is_finished
+    assert (row.state, row.outcome, row.cost_source) == ("settled", "left", "reported")
+    assert (spent, held, doubt) == (row.cost_nanousd, 0, 0)
+    assert row.n_output == seen.completion_tokens
+
+
+def test_reply_is_read_on_no_longer_than_it_may_be(
+    config_path: Path, upstream: Upstream, capped_secret: str
+) -> None:
+    with serving(config_path, FERRY_ON_ABORT="drain", FERRY_DRAIN_S="1") as server:
+        with pytest.raises(httpx.ReadTimeout):
+            _post(server, capped_secret, {"delay_ms": "60000"}, timeout_s=0.5)
+        [row] = settled_rows(server.database, 1)
+    [seen] = upstream.seen
+    assert not seen.is_finished
+    assert (row.state, row.outcome, row.cost_source) == ("settled", "left", "estimated")
+    assert row.doubt_nanousd > 0
+
+
+def test_nobody_else_is_asked_for_a_client_that_has_left(tmp_path: Path) -> None:
+    with FaultyUpstream(faults.by_model) as silent:
+        path = config(tmp_path, silent.base_url, "[upstream]\nfirst_byte_s = 2")
+        secret = changes.create_key(tmp_path / "ferry.db", changes.KeyPlan(name="app")).secret
+        with serving(path, FERRY_ON_ABORT="drain") as server:
+            with pytest.raises(httpx.ReadTimeout):
+                _post(server, secret, {}, model="m-silent", timeout_s=0.5)
+            (row,) = settled_rows(server.database, 1)
+        assert len(silent.seen) == 1
+    assert (row.state, row.outcome, row.cost_source) == ("settled", "left", "estimated")
+
+
 def test_client_that_closes_after_done_has_not_left(server: Server, secret: str) -> None:
     leave_after(server, secret, CHUNKS + 2)
     [row] = settled_rows(server.database, 1)

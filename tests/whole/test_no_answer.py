@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from tests.whole.load import Reply, Shot, fire
 from tests.whole.records import Row, at_rest, query
 from tests.whole.server import INPUT_RATE, Server, serving
 from tests.whole.stage import secret_in, stage
-from tests.whole.upstream import Upstream
+from tests.whole.upstream import Seen, Upstream
 
 HOUR_US = 3_600_000_000
 TOLD_S_MAX = 10.0
@@ -196,3 +198,28 @@ def test_owner_of_a_thread_that_is_stopped_is_told_once(scene: Scene) -> None:
     [told] = scene.alerts("loop")
     assert told["subject"] == "t-1"
     assert json.loads(told["detail"])["action"] == "block"
+
+
+class HalfError(FaultyUpstream):
+    """Answers 503, and breaks off before the body has come."""
+
+    async def _answer(
+        self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        writer.write(b"HTTP/1.1 503 X\r\ncontent-length: 100\r\n\r\n{")
+        await writer.drain()
+        return False
+
+
+def test_error_whose_body_breaks_off_costs_nothing_all_the_same(tmp_path: Path) -> None:
+    with HalfError() as first, Upstream() as second:
+        made = stage(tmp_path, {"first": first.base_url, "second": second.base_url})
+        lines = [f"prices set '{name}/m-*' --input 3 --output 15" for name in ("first", "second")]
+        lines.append("routes set r first/m-1 second/m-1")
+        said, *_ = made.set_up("keys create app --budget 50/month --json", *lines)
+        with serving(made.path) as server:
+            stands = Scene(server, secret_in(said), first, second)
+            assert stands.ask("r").is_answered
+            failed, _ = stands.tries()
+    assert (failed["state"], failed["status"], failed["reason"]) == ("released", 503, "503")
+    assert (failed["cost_nanousd"], failed["doubt_nanousd"]) == (0, 0)
