@@ -31,12 +31,15 @@ test: $(VENV)/.test ## Lint, types, the whole test suite, and the branches of th
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/coverage run -m pytest $(TRACED)
-	$(BIN)/pytest $(addprefix --ignore=,$(TRACED))
+	$(BIN)/pytest $(SPREAD) $(addprefix --ignore=,$(TRACED))
 	$(BIN)/coverage report --include='ferrycli/store/*' --fail-under=0
 	$(BIN)/coverage report
 
 # Tracing takes up to three times as long: only what covers the money modules is traced.
 TRACED := $(filter-out tests/store/test_sums.py,$(wildcard tests/rules/test_*.py tests/store/test_*.py))
+
+# The rest goes to a worker per core; the tests of one file share what they set up.
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 soak: $(VENV)/.test ## Run the tests marked soak, for many rounds
 	FERRY_SOAK=1 $(BIN)/pytest -m soak $(ARGS)

@@ -159,7 +159,7 @@ def say_none(
 ) -> None:
     """Say that the span holds no calls, and how to make one or where the latest is."""
     from ferrycli.report.times import local
-    from ferrycli.rules.phrases import ticked
+    from ferrycli.rules.phrases import path_ticked, ticked
 
     if latest_us is not None and where is not None:
         terminal.say(
@@ -176,7 +176,9 @@ def say_none(
             "hint: look further back, such as with `--since 7d`",
         )
         return
-    where_to = "" if settings.database.exists() else f": no database at {ticked(settings.database)}"
+    where_to = (
+        "" if settings.database.exists() else f": no database at {path_ticked(settings.database)}"
+    )
     terminal.say(f"no calls yet{where_to}", "", *first_call(settings))
 
 

@@ -19,6 +19,7 @@ from ferrycli.rules.money import NANO_PER_USD, usd, usd_exact
 from ferrycli.rules.windows import ROLLING, from_us, is_rolling
 
 VALUE_LENGTH_MAX = 80
+PATH_LENGTH_MAX = 400
 LISTED_MAX = 12
 PICTURE_WIDTH = 72
 NEAREST_CUTOFFS = (0.75, 0.5)
@@ -60,10 +61,15 @@ class Writers(dict[type[FerryError], Callable[[Any], Words]]):
         return register
 
 
-def ticked(value: object) -> str:
+def ticked(value: object, length_max: int = VALUE_LENGTH_MAX) -> str:
     """`value` in backticks, fit to be shown: cleaned, its middle left out where it is long."""
-    text = safe(str(value), VALUE_LENGTH_MAX * 4).replace("`", "'")
-    return f"`{shortened(text, VALUE_LENGTH_MAX)}`"
+    text = safe(str(value), length_max * 4).replace("`", "'")
+    return f"`{shortened(text, length_max)}`"
+
+
+def path_ticked(path: object) -> str:
+    """A path in backticks, whole as far as paths go: it is to be copied."""
+    return ticked(path, PATH_LENGTH_MAX)
 
 
 def shortened(text: str, length_max: int) -> str:

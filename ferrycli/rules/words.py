@@ -20,6 +20,7 @@ from ferrycli.rules.phrases import (
     listed,
     moment,
     nearest,
+    path_ticked,
     plain,
     pointed,
     ticked,
@@ -175,7 +176,7 @@ def _name_taken(error: errors.NameTaken) -> Words:
 @WRITERS.of(errors.ConfigUnreadable)
 def _config_unreadable(error: errors.ConfigUnreadable) -> Words:
     return Words(
-        f"cannot read {ticked(error.path)}: {plain(error.why)}",
+        f"cannot read {path_ticked(error.path)}: {plain(error.why)}",
         "mend it, or name another with `--config FILE` or FERRY_CONFIG",
     )
 
@@ -183,7 +184,7 @@ def _config_unreadable(error: errors.ConfigUnreadable) -> Words:
 @WRITERS.of(errors.ConfigUnknownKey)
 def _config_unknown_key(error: errors.ConfigUnknownKey) -> Words:
     what, place = ("key", f" in {ticked(f'[{error.table}]')}") if error.table else ("table", "")
-    sentence = f"{ticked(error.path)} has an unknown {what} {ticked(error.key)}{place}"
+    sentence = f"{path_ticked(error.path)} has an unknown {what} {ticked(error.key)}{place}"
     return Words(sentence, choice(error.key, error.known))
 
 
@@ -255,7 +256,7 @@ def _id_ambiguous(error: errors.IdAmbiguous) -> Words:
 @WRITERS.of(errors.NoDatabase)
 def _no_database(error: errors.NoDatabase) -> Words:
     hint = f"`ferry serve` and `ferry keys create` make it; or {OTHER_DATABASE}"
-    return Words(f"there is no database at {ticked(error.path)}", hint)
+    return Words(f"there is no database at {path_ticked(error.path)}", hint)
 
 
 # Out of reach -------------------------------------------------------------------------------
@@ -269,30 +270,32 @@ def _ledger_unavailable(error: errors.LedgerUnavailable) -> Words:
 
 @WRITERS.of(errors.DatabaseLocked)
 def _database_locked(error: errors.DatabaseLocked) -> Words:
-    return Words(f"{ticked(error.path)} is locked by {plain(error.holder)}", "try again")
+    return Words(f"{path_ticked(error.path)} is locked by {plain(error.holder)}", "try again")
 
 
 @WRITERS.of(errors.DatabaseNewer)
 def _database_newer(error: errors.DatabaseNewer) -> Words:
-    sentence = f"{ticked(error.path)} was written by a newer ferry ({ticked(error.migration)})"
+    sentence = f"{path_ticked(error.path)} was written by a newer ferry ({ticked(error.migration)})"
     return Words(sentence, f"update ferry, or {OTHER_DATABASE}")
 
 
 @WRITERS.of(errors.DatabaseOlder)
 def _database_older(error: errors.DatabaseOlder) -> Words:
-    sentence = f"{ticked(error.path)} was written by an older ferry (no {ticked(error.migration)})"
+    sentence = (
+        f"{path_ticked(error.path)} was written by an older ferry (no {ticked(error.migration)})"
+    )
     return Words(sentence, "start `ferry serve` once: it keeps a copy and brings it up to date")
 
 
 @WRITERS.of(errors.DatabaseUnusable)
 def _database_unusable(error: errors.DatabaseUnusable) -> Words:
-    return Words(f"cannot use {ticked(error.path)}: {plain(error.why)}", OTHER_DATABASE)
+    return Words(f"cannot use {path_ticked(error.path)}: {plain(error.why)}", OTHER_DATABASE)
 
 
 @WRITERS.of(errors.ServerRunning)
 def _server_running(error: errors.ServerRunning) -> Words:
     hint = "stop it, or serve another database with `ferry --db PATH serve`"
-    return Words(f"{ticked(error.path)} is served already, by {plain(error.holder)}", hint)
+    return Words(f"{path_ticked(error.path)} is served already, by {plain(error.holder)}", hint)
 
 
 @WRITERS.of(errors.NoCredential)

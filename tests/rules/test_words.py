@@ -13,7 +13,14 @@ import typer
 from ferrycli.cli.main import app
 from ferrycli.rules import denials, errors
 from ferrycli.rules.errors import FerryError
-from ferrycli.rules.phrases import argument, next_limit, plain, shortened, ticked
+from ferrycli.rules.phrases import (
+    argument,
+    next_limit,
+    path_ticked,
+    plain,
+    shortened,
+    ticked,
+)
 from ferrycli.rules.words import WRITERS, words
 
 DOLLAR = 1_000_000_000
@@ -246,6 +253,7 @@ def test_values_are_quoted_bounded_and_clean() -> None:
     assert ticked("a`b\x07") == "`a'b`"
     assert ticked("x" * 500) == f"`{'x' * 39}…{'x' * 40}`"
     assert shortened("abcdef", 5) == "ab…ef"
+    assert path_ticked(f"/{'x' * 300}\x07/a`b") == f"`/{'x' * 300}/a'b`"
     assert plain("No such file.") == "no such file"
     assert plain("HTTP is off.") == "HTTP is off"
     assert plain("") == ""
