@@ -112,7 +112,8 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from ferrycli.report.checked import claim_lines
-    from ferrycli.store import checks, reads
+    from ferrycli.store import reads
+    from ferrycli.store.audit import checks
 
     terminal = terminal_of(context)
     settings = terminal.settings()

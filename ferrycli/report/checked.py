@@ -16,7 +16,7 @@ from rich.text import Text
 from ferrycli.report.layout import MARGIN, drawn, folded, middle_cut
 from ferrycli.rules.clean import safe
 from ferrycli.rules.money import usd_exact
-from ferrycli.store.faults import Check, Fault
+from ferrycli.store.audit.faults import Check, Fault
 
 OK, NOTE, FAULT = "ok", "note", "fault"
 SIGNS = {OK: ("✓", "green"), NOTE: ("!", "yellow"), FAULT: ("✗", "red")}

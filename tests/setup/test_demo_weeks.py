@@ -22,7 +22,7 @@ from ferrycli.setup.demo.filling import fill
 from ferrycli.setup.demo.planted import FACTS, Fact
 from ferrycli.setup.demo.traffic import planned
 from ferrycli.setup.demo.weeks import Week, calendar
-from ferrycli.store import checks
+from ferrycli.store.audit import checks
 from ferrycli.store.ids import decode, seq_of
 from tests.rules.arithmetic import NANO, dollars, mtok
 from tests.setup.apart import fill_apart

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ferrycli.store import audit, checks, daily
+from ferrycli.store import audit, daily
+from ferrycli.store.audit import checks
+from ferrycli.store.audit.faults import FAULTS_MAX, Fault
 from ferrycli.store.connect import open_reader, open_writer
-from ferrycli.store.faults import FAULTS_MAX, Fault
 from tests.store.kit import DAY_US, NOON, SECOND_US
 from tests.store.shop import HOUR_US, MIDNIGHT, OLD, Shop
 

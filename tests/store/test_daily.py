@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ferrycli.store import changes, checks, daily, reads, sums
+from ferrycli.store import changes, daily, reads, sums
+from ferrycli.store.audit import checks
 from ferrycli.store.connect import open_writer
 from ferrycli.store.daily import CLOSED_AFTER_US, ROWS_IN_TRANSACTION, DayKeeper
 from ferrycli.store.sums import Question

@@ -1,6 +1,6 @@
 """I1, I2 and I11: what windows hold is what their calls came to, and no call is left out.
 
-What is spent is summed by matching: every entry (`store/audit_entries.py`) whose attribution and
+What is spent is summed by matching: every entry (`store/audit/entries.py`) whose attribution and
 target a budget's selector names, since the budget counts; not by the windows that rows name. All
 budgets whose selectors name the same dimensions are matched in one pass over the entries.
 """
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.selectors import ANY
 from ferrycli.rules.windows import bucket_us, is_rolling, window_end, window_start
-from ferrycli.store.audit_entries import (
+from ferrycli.store.audit.entries import (
     Extent,
     earlier_amount,
     entries_sql,
@@ -25,7 +25,7 @@ from ferrycli.store.audit_entries import (
     last_windows,
     with_parts,
 )
-from ferrycli.store.faults import Check, Fault, check, window_name
+from ferrycli.store.audit.faults import Check, Fault, check, window_name
 from ferrycli.store.terms import pairs_of
 
 CLOCK_BACK_US = 2 * 3_600_000_000

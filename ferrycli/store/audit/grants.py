@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 
-from ferrycli.store.audit_terms import History, Money
-from ferrycli.store.audit_windows import Matching
-from ferrycli.store.faults import Check, Fault, check
+from ferrycli.store.audit.faults import Check, Fault, check
+from ferrycli.store.audit.terms import History, Money
+from ferrycli.store.audit.windows import Matching
 
 _WINDOWS = (
     "SELECT budget_id, sum(spent_nanousd), sum(held_nanousd), sum(doubt_nanousd) FROM windows"

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.thresholds import has_reached
 from ferrycli.rules.windows import first_bucket, is_rolling, window_start
-from ferrycli.store.audit_terms import History
-from ferrycli.store.faults import Check, Fault, check, window_name
+from ferrycli.store.audit.faults import Check, Fault, check, window_name
+from ferrycli.store.audit.terms import History
 
 COMMAND_WAIT_US = 10_000_000
 """A command reads its clock, then waits for the file: a change may be so much younger than it

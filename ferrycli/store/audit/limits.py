@@ -13,14 +13,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from ferrycli.rules.windows import first_bucket, is_rolling
-from ferrycli.store.audit_terms import AFTER_ALL, History
-from ferrycli.store.audit_windows import (
+from ferrycli.store.audit.faults import Check, Fault, check, window_name
+from ferrycli.store.audit.terms import AFTER_ALL, History
+from ferrycli.store.audit.windows import (
     CLOCK_BACK_US,
     Key,
     Matched,
     Matching,
 )
-from ferrycli.store.faults import Check, Fault, check, window_name
 
 REPLAYED_MAX = 10_000
 """Windows whose rows are replayed, those with the most first."""

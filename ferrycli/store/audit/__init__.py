@@ -8,17 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from ferrycli.store import (
-    audit_alerts,
-    audit_calls,
-    audit_grants,
-    audit_limits,
-    audit_sums,
-    audit_windows,
-)
-from ferrycli.store.audit_terms import histories
-from ferrycli.store.checks import file, references
-from ferrycli.store.faults import Check
+from ferrycli.store.audit import alerts, calls, grants, limits, sums, windows
+from ferrycli.store.audit.checks import file, references
+from ferrycli.store.audit.faults import Check
+from ferrycli.store.audit.terms import histories
 
 DEADLINE_S = 900.0
 """What a call may take where nothing else is configured."""
@@ -36,21 +29,21 @@ def run(connection: sqlite3.Connection, now_us: int, deadline_s: float = DEADLIN
         if pages.faults:
             return [pages]
         budgets = histories(connection)
-        matching = audit_windows.match(connection)
+        matching = windows.match(connection)
         return [
             pages,
             references(connection),
-            audit_windows.spent(connection, matching),
-            audit_windows.held(connection),
-            audit_limits.within(connection, matching, budgets, now_us),
-            audit_calls.ended(connection, now_us, deadline_s),
-            audit_calls.paid(connection),
-            audit_calls.added_up(connection),
-            audit_sums.equal(connection),
-            audit_alerts.told(connection, budgets, now_us),
-            audit_grants.balanced(connection, matching, budgets),
-            audit_calls.kept(connection),
-            audit_windows.complete(connection, matching),
+            windows.spent(connection, matching),
+            windows.held(connection),
+            limits.within(connection, matching, budgets, now_us),
+            calls.ended(connection, now_us, deadline_s),
+            calls.paid(connection),
+            calls.added_up(connection),
+            sums.equal(connection),
+            alerts.told(connection, budgets, now_us),
+            grants.balanced(connection, matching, budgets),
+            calls.kept(connection),
+            windows.complete(connection, matching),
             Check("I12 memory", "a server's memory is not looked at: its tests do that", 0, ()),
         ]
     finally:

@@ -1,7 +1,7 @@
 """Whether a database holds what it should: the file, its references, its windows and its days.
 
 All checks read one moment of the database, through a read-only connection, and change nothing.
-These are the quick ones; `store/audit.py` checks every invariant. Source: docs/money.md,
+These are the quick ones; `store/audit` checks every invariant. Source: docs/money.md,
 section 10.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from ferrycli.store import audit_sums, audit_windows
-from ferrycli.store.faults import FAULTS_MAX, Check, Fault, check
+from ferrycli.store.audit import sums, windows
+from ferrycli.store.audit.faults import FAULTS_MAX, Check, Fault, check
 
 
 def run(connection: sqlite3.Connection) -> list[Check]:
@@ -67,13 +67,13 @@ def references(connection: sqlite3.Connection) -> Check:
 
 def _windows(connection: sqlite3.Connection) -> Check:
     """I1 and I2 in one."""
-    spent = audit_windows.spent(connection, audit_windows.match(connection))
-    held = audit_windows.held(connection)
+    spent = windows.spent(connection, windows.match(connection))
+    held = windows.held(connection)
     faults = sorted((*spent.faults, *held.faults), key=lambda fault: fault.subject)
     return check("windows", "windows equal the sums of their calls", spent.count, faults)
 
 
 def _days(connection: sqlite3.Connection) -> Check:
     (count,) = connection.execute("SELECT count(*) FROM summed_days").fetchone()
-    faults = audit_sums.day_faults(connection)
+    faults = sums.day_faults(connection)
     return check("days", "summaries of days equal their calls", count, faults)

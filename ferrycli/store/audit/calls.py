@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
-from ferrycli.store.faults import FAULTS_MAX, Check, Fault, check
+from ferrycli.store.audit.faults import FAULTS_MAX, Check, Fault, check
 
 LOST_AFTER_US = 15_000_000
 """A server writes every 5 seconds that it lives."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ferrycli.rules.windows import from_us
 from ferrycli.store import daily, sums
-from ferrycli.store.faults import Check, Fault, check
+from ferrycli.store.audit.faults import Check, Fault, check
 from ferrycli.store.ids import seq_at
 from ferrycli.store.where import CORRECTED_COST, CORRECTIONS, COST
 
