@@ -25,13 +25,15 @@ from tests.whole.server import Server, serving
 from tests.whole.stage import Stage, secret_in, stage
 from tests.whole.upstream import Upstream
 
-CALLS = 1_000 if os.environ.get("FERRY_SOAK") else 60
+IS_SOAK = bool(os.environ.get("FERRY_SOAK"))
+CALLS = 1_000 if IS_SOAK else 60
 PARALLEL = 32
 ABSORBED = tuple(faults.BROKEN | faults.STATUSES | faults.MONEY | faults.NO_ANSWER)
 """Failures before the first byte of an answer: the next provider is asked."""
 PORTS = ("u1-refused", "u2-black-hole", "u3-no-tls", "u4-accepts-and-closes")
 """Failures of providers that read no request at all."""
-DEADLINES = "connect_s = 1\nfirst_byte_s = 1"
+DEADLINES = "connect_s = {0}\nfirst_byte_s = {0}".format(5 if IS_SOAK else 1)
+"""A server that is busy with many calls may need seconds to see that it is connected."""
 
 
 @dataclass
