@@ -32,7 +32,7 @@ ABSORBED = tuple(faults.BROKEN | faults.STATUSES | faults.MONEY | faults.NO_ANSW
 """Failures before the first byte of an answer: the next provider is asked."""
 PORTS = ("u1-refused", "u2-black-hole", "u3-no-tls", "u4-accepts-and-closes")
 """Failures of providers that read no request at all."""
-DEADLINES = "connect_s = {0}\nfirst_byte_s = {0}".format(5 if IS_SOAK else 1)
+DEADLINES = f"connect_s = {5 if IS_SOAK else 1}\nfirst_byte_s = {5 if IS_SOAK else 1}"
 """A server that is busy with many calls may need seconds to see that it is connected."""
 
 
