@@ -248,12 +248,14 @@ def test_last_error_is_passed_on_where_both_fail(tmp_path: Path) -> None:
         rows = check_rows(stands, replies)
         for reply in replies:
             row, tries = rows[reply.number], stands.tries(reply.number)
-            assert tries, "neither was asked"
+            # A port that reads no request tells of none; the second may be left alone meanwhile.
+            is_port = row["provider"] not in ("first", "second")
+            assert tries or is_port, "neither was asked"
             # What is no answer may have come with status 200: that is passed on, too.
             is_no_answer = (row["outcome"], reply.status) == ("cut", 200)
             assert row["outcome"] == "failed" or is_no_answer
             assert row["status"] == reply.status
-            name, _, sent = tries[-1]
+            name, _, sent = tries[-1] if tries else ("", 0.0, b"")
             if is_no_answer or (is_whole(sent) and name == row["provider"]):
                 assert reply.body == sent, (reply.status, reply.body, sent)
                 assert reply.headers["x-ferry-provider"] == name
