@@ -1,27 +1,25 @@
 """Whom a call belongs to: dimensions read from what it carries, under its key's policy.
 
-Pure. Sources are tried in the order of `SOURCES`; within one source the first name in `NAMES`
-wins. Source: docs/attribution.md.
+Pure. What the key pins is believed first, then `X-Ferry-*`, the path, the body's `metadata`, other
+systems' names in the order of their table, the key's default. Source: docs/attribution.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from urllib.parse import unquote
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import MissingAttribution
 from ferrycli.rules.errors import BadPolicy
+from ferrycli.rules.other_names import OTHER_ALIASES, OTHERS, PREFIXES, RANKS, Name
 
 DIMENSIONS = ("tenant", "user", "assistant", "thread", "feature")
 PRIORITIES = ("critical", "normal", "background")
 POLICED = (*DIMENSIONS, "priority")
 """Dimensions for which a key may have a policy."""
-
-SOURCES = ("key", "header", "path", "metadata", "foreign", "client", "default")
-"""From the one that is believed first: what the key pins, `X-Ferry-*`, the path, the body's
-`metadata`, other systems' names, what clients send by themselves, the key's default."""
 
 ALIASES = {
     "agent": "assistant",
@@ -35,17 +33,6 @@ TAGS_MAX = 16
 TAG_NAME_LENGTH_MAX = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """One place where a client may say a dimension."""
-
-    place: str
-    """`header` (lower case), or `body` (a field of the request)."""
-    name: str
-    dimension: str
-    source: str
-
-
 def _own_headers() -> Iterable[Name]:
     for dimension in (*POLICED, "route"):
         yield Name("header", f"x-ferry-{dimension}", dimension, "header")
@@ -53,15 +40,10 @@ def _own_headers() -> Iterable[Name]:
         yield Name("header", f"x-ferry-{alias}", dimension, "header")
 
 
-NAMES: tuple[Name, ...] = (
-    *_own_headers(),
-    Name("body", "user", "user", "foreign"),
-    Name("body", "safety_identifier", "user", "foreign"),
-)
-"""Every single-valued name that is read. Another system's names are further rows."""
+OWN = tuple(_own_headers())
+"""Ferry's own names of a single dimension, from the one that is believed first."""
 
-HEADER_NAMES = {name.name: name for name in NAMES if name.place == "header"}
-BODY_NAMES = {name.name: name for name in NAMES if name.place == "body"}
+HEADER_NAMES = frozenset(name.name for name in (*OWN, *OTHERS) if name.place == "header")
 TAGS_HEADER = "x-ferry-tags"
 
 
@@ -114,13 +96,14 @@ class Carried:
     """What a request says of itself, collected by place, before any policy."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Names in lower case; only names of `HEADER_NAMES` and `TAGS_HEADER` are looked at."""
+    """Names in lower case; only `TAGS_HEADER`, those of `HEADER_NAMES` and those that begin as in
+    `PREFIXES` are looked at."""
     path: str = ""
     """The part after `/@` of a path prefix, as it was sent: `tenant=a%2Cb,feature=search`."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The body's `metadata`, where it maps text to text."""
     body: Mapping[str, str] = field(default_factory=dict)
-    """Single fields of the body that are in `BODY_NAMES`."""
+    """Fields of the body that are in `OTHERS`: text, or JSON where it is no text."""
 
 
 def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
@@ -141,7 +124,7 @@ def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
             values[dimension] = value
             sources.append((dimension, source))
     return Attribution(
-        **values, tags=_bounded(tags), sources=tuple(sources), unread_priority=unread
+        **values, tags=tuple(sorted(tags.items())), sources=tuple(sources), unread_priority=unread
     )
 
 
@@ -152,7 +135,10 @@ _DIMENSIONS_IN: dict[str, tuple[str, ...]] = {
     "path": (*POLICED, "route"),
     "metadata": DIMENSIONS,
 }
-"""The names that say a dimension in each kind of pairs; every other name is a tag."""
+"""The names that say a dimension in each kind of pairs, other systems' being like `metadata`;
+every other name is a tag."""
+
+_ALL_ALIASES = {**ALIASES, **OTHER_ALIASES}
 
 
 def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str]:
@@ -169,41 +155,68 @@ def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str
 
 def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str], str]:
     """What is said of each dimension, tags, and a priority that is none."""
-    every: list[Said] = []
     tags: dict[str, str] = {}
-    for header, name in HEADER_NAMES.items():
-        if value := carried.headers.get(header):
-            every.append(Said(name.dimension, value, name.source))
+    every = [
+        Said(name.dimension, value, name.source)
+        for name in OWN
+        if (value := carried.headers.get(name.name))
+    ]
     _spread(pairs(carried.headers.get(TAGS_HEADER, "")), "tag", every, tags)
     # Parted first: a name may hold a comma that is written `%2C`.
     path = [(unquote(name), unquote(value)) for name, value in pairs(carried.path)]
     _spread(path, "path", every, tags)
-    _spread(carried.metadata.items(), "metadata", every, tags)
-    for field_name, name in BODY_NAMES.items():
-        if value := carried.body.get(field_name):
-            every.append(Said(name.dimension, value, name.source))
+    metadata = [pair for pair in carried.metadata.items() if pair[0] not in RANKS["metadata"]]
+    _spread(metadata, "metadata", every, tags)
+    _read_others(carried, every, tags)
     said: dict[str, Said] = {}
     unread = ""
-    for one in sorted(every, key=lambda one: SOURCES.index(one.source)):
+    for one in every:
+        if one.dimension in said:
+            continue
         value = safe(one.value)
         if one.dimension == "priority" and value not in PRIORITIES:
             unread = unread or value
-            continue
-        if value:
-            said.setdefault(one.dimension, Said(one.dimension, value, one.source))
+        elif value:
+            said[one.dimension] = Said(one.dimension, value, one.source)
     return said, tags, unread
+
+
+def _read_others(carried: Carried, every: list[Said], tags: dict[str, str]) -> None:
+    """What other systems' names say, behind everything that ferry's own do."""
+    found = [
+        (rank, name, value)
+        for place, said in (
+            ("header", carried.headers),
+            ("body", carried.body),
+            ("metadata", carried.metadata),
+        )
+        for name, value in said.items()
+        for rank in RANKS[place].get(name, ())
+    ]
+    for header, value in carried.headers.items():
+        if header.startswith(PREFIXES):
+            ranks = RANKS["prefix"].items()
+            found += [(rank[0], header, value) for name, rank in ranks if header.startswith(name)]
+    for rank, said_as, value in sorted(found, key=itemgetter(0)):
+        name = OTHERS[rank]
+        if name.dimension:
+            every.append(Said(name.dimension, value, name.source))
+        else:
+            _spread(name.members(said_as, value), name.source, every, tags)
 
 
 def _spread(
     found: Iterable[tuple[str, str]], source: str, every: list[Said], tags: dict[str, str]
 ) -> None:
     """Put each pair where it belongs: a dimension's name to `every`, anything else to `tags`."""
+    dimensions = _DIMENSIONS_IN.get(source, DIMENSIONS)
+    aliases = ALIASES if source in _DIMENSIONS_IN else _ALL_ALIASES
     for raw_name, value in found:
         name = raw_name.lower().removeprefix("ferry_").removeprefix("ferry-")
-        dimension = ALIASES.get(name, name)
-        if dimension in _DIMENSIONS_IN[source]:
+        dimension = aliases.get(name, name)
+        if dimension in dimensions:
             every.append(Said(dimension, value, source))
-        elif tag := safe(raw_name, TAG_NAME_LENGTH_MAX):
+        elif len(tags) < TAGS_MAX and (tag := safe(raw_name, TAG_NAME_LENGTH_MAX)):
             tags.setdefault(tag, safe(value))
 
 
@@ -213,7 +226,3 @@ def pairs(text: str) -> Iterable[tuple[str, str]]:
         name, equals, value = member.partition("=")
         if name.strip():
             yield name.strip(), value.strip() if equals else "true"
-
-
-def _bounded(tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(tags.items())[:TAGS_MAX])

@@ -48,7 +48,7 @@ class Facts:
     """The field that makes the cost of the call unbounded; empty where it is bounded."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
-    """Single fields that attribution reads, such as `user`."""
+    """Fields that attribution reads, such as `user`; JSON where they are no text."""
     fingerprints: Fingerprints = Fingerprints()
     members: tuple[Member, ...] = ()
     messages: tuple[bytes, ...] = field(default=(), repr=False, compare=False)

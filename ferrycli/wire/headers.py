@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from ferrycli.rules.attribution import HEADER_NAMES, TAGS_HEADER
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, TwoKeys
+from ferrycli.rules.other_names import LISTS, PREFIXES
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -50,11 +51,12 @@ VIA = b"ferry"
 IDEMPOTENCY_HEADER = b"idempotency-key"
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
-_READ = frozenset({name.encode() for name in HEADER_NAMES} | {TAGS_HEADER.encode()})
+_READ = {name.encode(): name for name in (*HEADER_NAMES, TAGS_HEADER)}
+_READ_PREFIXES = tuple(prefix.encode() for prefix in PREFIXES)
 
 
 def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers for the provider, without any credential and without `X-Ferry-*`.
+    """The headers for the provider: no credential, no `X-Ferry-*` and no other name of attribution.
 
     Asks for an answer that is not compressed: its bytes are relayed as they are and read on the
     way.
@@ -115,11 +117,19 @@ def idempotency_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def attribution_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """The headers that attribution reads; of a name that stands twice, the first."""
+    """The headers that attribution reads; of a name that stands twice, the first, or the list."""
     read: dict[str, str] = {}
-    for name, value in headers:
-        if name in _READ:
-            read.setdefault(name.decode("ascii"), value.decode("utf-8", "replace"))
+    for raw_name, value in headers:
+        name = _READ.get(raw_name)
+        if name is None:
+            if not raw_name.startswith(_READ_PREFIXES):
+                continue
+            name = raw_name.decode("utf-8", "replace")
+        text = value.decode("utf-8", "replace")
+        if name in LISTS and name in read:
+            read[name] += "," + text
+        else:
+            read.setdefault(name, text)
     return read
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, NotJson
+from ferrycli.rules.other_names import LENGTH_MAX, MEMBERS_MAX
 from ferrycli.wire.facts import Facts, Fingerprints
 from ferrycli.wire.input_bounds import AUDIO, image_tokens, input_bound, unescaped
 from ferrycli.wire.splice import Member, members
@@ -52,6 +53,9 @@ class _Body(msgspec.Struct):
     service_tier: str | None = None
     user: Any = None
     safety_identifier: Any = None
+    session_id: Any = None
+    prompt_cache_key: Any = None
+    trace: msgspec.Raw = _ABSENT
     metadata: Any = None
     modalities: Any = None
 
@@ -104,11 +108,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         predicted_bytes=len(_present(parsed.prediction)),
         unbounded_field=_unbounded_field(body, found, tools),
         metadata=_metadata(parsed.metadata),
-        fields={
-            name: value
-            for name in ("user", "safety_identifier")
-            if isinstance(value := getattr(parsed, name), str)
-        },
+        fields=_fields(parsed),
         fingerprints=_fingerprints(body, messages, raw_tools, salt),
         members=tuple(found),
         messages=tuple(messages),
@@ -219,6 +219,17 @@ def _metadata(value: object) -> Mapping[str, str]:
         return {}
     pairs = [(name, text) for name, text in value.items() if isinstance(text, str)]
     return dict(pairs[:METADATA_MEMBERS_MAX])
+
+
+def _fields(parsed: _Body) -> dict[str, str]:
+    """The fields that attribution reads, and `metadata.tags`; JSON where it is no text."""
+    names = ("user", "safety_identifier", "session_id", "prompt_cache_key")
+    fields = {name: text for name in names if isinstance(text := getattr(parsed, name), str)}
+    if (trace := _present(parsed.trace)) and len(trace) <= LENGTH_MAX:
+        fields["trace"] = trace.decode()
+    if isinstance(parsed.metadata, dict) and (tags := _strings(parsed.metadata.get("tags"))):
+        fields["metadata.tags"] = msgspec.json.encode(tags[:MEMBERS_MAX]).decode()
+    return fields
 
 
 def _fingerprints(

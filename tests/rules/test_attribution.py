@@ -12,7 +12,6 @@ from ferrycli.rules.attribution import (
     ALIASES,
     DIMENSIONS,
     POLICED,
-    SOURCES,
     TAG_NAME_LENGTH_MAX,
     TAGS_MAX,
     Attribution,
@@ -27,24 +26,29 @@ from ferrycli.rules.errors import BadPolicy
 NONE: Mapping[str, Policy] = {}
 
 
-def test_the_order_of_belief_is_the_one_of_the_design() -> None:
-    order = ("key", "header", "path", "metadata", "foreign", "client", "default")
-    assert order == SOURCES
-
-
 # Precedence ---------------------------------------------------------------------------------------
 
-WHERE: dict[str, dict[str, object]] = {
+WHERE: dict[str, dict[str, str | dict[str, str]]] = {
     "header": {"headers": {"x-ferry-user": "by-header"}},
     "path": {"path": "user=by-path"},
     "metadata": {"metadata": {"user": "by-metadata"}},
-    "foreign": {"body": {"user": "by-foreign"}},
+    "litellm": {"headers": {"x-litellm-end-user-id": "by-litellm"}},
+    "openai": {"body": {"user": "by-openai"}},
+    "claude-code": {"metadata": {"user_id": '{"device_id":"by-claude-code"}'}},
 }
 """Each place where a client may say the user, from the one that is believed first."""
 
 
 def said_in(*places: str) -> Carried:
-    return Carried(**{name: value for place in places for name, value in WHERE[place].items()})  # type: ignore[arg-type]
+    merged: dict[str, dict[str, str]] = {"headers": {}, "metadata": {}, "body": {}}
+    path = ""
+    for place in places:
+        for name, value in WHERE[place].items():
+            if isinstance(value, str):
+                path = value
+            else:
+                merged[name] |= value
+    return Carried(path=path, **merged)
 
 
 @pytest.mark.parametrize("count", range(len(WHERE) + 1))
@@ -74,14 +78,14 @@ def test_what_a_key_denies_is_believed_from_no_place(place: str) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", "   ", "\u200b", "\x1b\x00"])
-@pytest.mark.parametrize("place", [place for place in WHERE if place != "foreign"])
+@pytest.mark.parametrize("place", ["header", "path", "metadata"])
 def test_a_place_that_says_nothing_visible_is_passed_over(place: str, nothing: str) -> None:
     carried = {
-        "header": Carried(headers={"x-ferry-user": nothing}, body={"user": "by-foreign"}),
-        "path": Carried(path=f"user={nothing}", body={"user": "by-foreign"}),
-        "metadata": Carried(metadata={"user": nothing}, body={"user": "by-foreign"}),
+        "header": Carried(headers={"x-ferry-user": nothing}, body={"user": "by-openai"}),
+        "path": Carried(path=f"user={nothing}", body={"user": "by-openai"}),
+        "metadata": Carried(metadata={"user": nothing}, body={"user": "by-openai"}),
     }[place]
-    assert attribute(carried, NONE).sources == (("user", "foreign"),)
+    assert attribute(carried, NONE).sources == (("user", "openai"),)
 
 
 def test_user_is_believed_before_safety_identifier() -> None:
@@ -354,7 +358,7 @@ def test_sources_are_stored_exactly_for_what_has_a_value(
     stored = dict(found.sources)
     for dimension in (*DIMENSIONS, "route"):
         assert bool(getattr(found, dimension)) == (dimension in stored)
-    assert set(stored.values()) <= {"header", "path", "metadata", "foreign"}
+    assert set(stored.values()) <= {"header", "path", "metadata", "openai"}
     assert not stored.keys() & policies.keys()
     assert len(found.tags) <= TAGS_MAX
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferrycli.rules.attribution import HEADER_NAMES
+from ferrycli.rules.attribution import DIMENSIONS, HEADER_NAMES, Carried, attribute
+from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, TwoKeys
+from ferrycli.rules.other_names import PREFIXES
 from ferrycli.wire.headers import (
     CREDENTIAL_HEADERS,
     Headers,
@@ -33,8 +35,15 @@ PASSED_ON = [
 KEPT_HERE = [
     *CREDENTIAL_HEADERS,
     *(name.encode() for name in HEADER_NAMES),
+    *(prefix.encode() + b"tenant" for prefix in PREFIXES),
     b"x-ferry-tags",
     b"x-ferry-anything",
+    # Credentials and settings of other gateways.
+    b"helicone-auth",
+    b"x-portkey-api-key",
+    b"x-litellm-api-key",
+    b"cf-aig-authorization",
+    b"tracestate",
     b"cookie",
     b"set-cookie",
     b"proxy-authorization",
@@ -226,6 +235,39 @@ def test_only_names_that_are_read_are_read() -> None:
         "x-ferry-tags": "a=b",
         "x-ferry-user": "\ufffd",
     }
+
+
+def test_other_systems_names_are_read_and_baggage_may_stand_twice() -> None:
+    headers = [
+        (b"helicone-user-id", b"ana"),
+        (b"helicone-user-id", b"evil"),
+        (b"helicone-property-env", b"prod"),
+        (b"helicone-auth", b"Bearer a"),
+        (b"x-bf-dim-\xff", b"\xff"),
+        (b"x-bf-vk", b"secret"),
+        (b"baggage", b"a=1"),
+        (b"baggage", b"b=2"),
+    ]
+    assert attribution_headers(headers) == {
+        "helicone-user-id": "ana",
+        "helicone-property-env": "prod",
+        "x-bf-dim-\ufffd": "\ufffd",
+        "baggage": "a=1,b=2",
+    }
+
+
+NAMES = st.sampled_from([name.encode() for name in sorted(HEADER_NAMES)]) | st.builds(
+    bytes.__add__, st.sampled_from([prefix.encode() for prefix in PREFIXES]), st.binary(max_size=9)
+)
+
+
+@given(st.lists(st.tuples(NAMES, st.binary(max_size=40)), max_size=20))
+def test_no_bytes_of_a_header_are_an_error_or_come_out_unclean(headers: Headers) -> None:
+    found = attribute(Carried(attribution_headers(headers)), {})
+    values = [getattr(found, dimension) for dimension in DIMENSIONS]
+    values += [text for tag in found.tags for text in tag]
+    assert values == [safe(value) for value in values]
+    assert request_headers(headers) == ADDED
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.denials import BadParameter, NotJson
+from ferrycli.rules.other_names import LENGTH_MAX
 from ferrycli.wire.facts import Facts, Fingerprints
 from ferrycli.wire.input_bounds import IMAGE_TOKENS
 from ferrycli.wire.intake import (
@@ -212,6 +213,19 @@ READ: list[tuple[dict[str, Any], dict[str, object]]] = [
         {"fields": {"user": "u", "safety_identifier": "s"}},
     ),
     ({"user": 5, "safety_identifier": None}, {"fields": {}}),
+    (
+        {"session_id": "s", "prompt_cache_key": "k"},
+        {"fields": {"session_id": "s", "prompt_cache_key": "k"}},
+    ),
+    ({"session_id": 5, "prompt_cache_key": [], "trace": None}, {"fields": {}}),
+    ({"trace": {"a": "é"}}, {"fields": {"trace": '{"a": "\\u00e9"}'}}),
+    ({"trace": {"a": "x" * LENGTH_MAX}}, {"fields": {}}),
+    (
+        {"metadata": {"tags": ["a", 5, "b:c"], "x": "y"}},
+        {"fields": {"metadata.tags": '["a","b:c"]'}, "metadata": {"x": "y"}},
+    ),
+    ({"metadata": {"tags": "a"}}, {"fields": {}, "metadata": {"tags": "a"}}),
+    ({"metadata": {"tags": [5]}}, {"fields": {}, "metadata": {}}),
     ({"metadata": {"tenant": "acme", "n": 5, "x": None}}, {"metadata": {"tenant": "acme"}}),
     ({"metadata": "x"}, {"metadata": {}}),
     ({"metadata": ["x"]}, {"metadata": {}}),

@@ -224,7 +224,7 @@ def _attribution(call: Planned) -> Attribution:
     priority = habit.manner.priority
     sources = [("tenant", "key")]
     if call.user:
-        sources.append(("user", "foreign"))
+        sources.append(("user", "openai"))
     if habit.manner.is_bot:
         sources.append(("assistant", "header"))
     if call.thread:
