@@ -34,7 +34,7 @@ PASSED_ON = [
 ]
 KEPT_HERE = [
     *CREDENTIAL_HEADERS,
-    *(name.encode() for name in HEADER_NAMES),
+    *(name.encode() for name in sorted(HEADER_NAMES)),
     *(prefix.encode() + b"tenant" for prefix in PREFIXES),
     b"x-ferry-tags",
     b"x-ferry-anything",
