@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ferrycli.rules.circuit import CircuitState
     from ferrycli.rules.route_prices import Card
     from ferrycli.rules.routes import Assignment, Route
-    from ferrycli.rules.routing import ProviderTerms
     from ferrycli.settings import Settings
     from ferrycli.store.route_changes import RoutePlan
 
@@ -145,13 +144,6 @@ def found(settings: Settings) -> Found:
             return Found(routes, assignments, health)
     except NoDatabase:
         return Found({}, (), {})
-
-
-def providers(settings: Settings) -> tuple[ProviderTerms, ...]:
-    """The configured providers; the simulated one alone where there is none."""
-    from ferrycli.proxy.snapshot import Providers
-
-    return Providers.of(settings.providers).terms
 
 
 def card(settings: Settings) -> Card:

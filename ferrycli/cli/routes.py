@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferrycli.cli import explain, route_terms
+from ferrycli.cli import budget_terms, explain, route_terms
 from ferrycli.cli.route_terms import Terms
 from ferrycli.cli.terminal import Terminal, now_us
 from ferrycli.cli.tree import check_agreed, explained, group, terminal_of
@@ -95,7 +95,7 @@ def set_route(
     from ferrycli.rules.route_words import warned
     from ferrycli.store import route_changes
 
-    world = route_changes.World(route_terms.providers(settings), route_terms.card(settings))
+    world = route_changes.World(budget_terms.providers(settings), route_terms.card(settings))
     made = route_changes.set_route(settings.database, plan, world)
     if made.before is None:
         terminal.say(f"route `{name}` is made: calls ask for it as their model, `{name}`")
@@ -248,7 +248,7 @@ def assign(
     terminal = terminal_of(context)
     settings = terminal.settings()
     until_us = route_terms.until(until, settings)
-    names = tuple(one.name for one in route_terms.providers(settings))
+    names = tuple(one.name for one in budget_terms.providers(settings))
 
     from ferrycli.store.route_changes import AssignmentPlan
     from ferrycli.store.route_changes import assign as assign_calls

@@ -263,8 +263,9 @@ class ChatCompletions:
 
 def _unread(priority: str) -> str:
     """What a caller is told whose priority is none; empty where it is one."""
-    wanted = ", ".join(PRIORITIES)
-    return f"priority `{priority}` counts for nothing: it is none of {wanted}" if priority else ""
+    if not priority:
+        return ""
+    return f"priority `{priority}` counts for nothing: it is none of {', '.join(PRIORITIES)}"
 
 
 def _client_retry(scope: Scope) -> int:

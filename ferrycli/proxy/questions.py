@@ -12,7 +12,7 @@ from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.estimate import likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
-from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price_call
+from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price
 from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import NewId
@@ -66,31 +66,39 @@ class Asked:
 def question(ways: Sequence[Asked]) -> Admit:
     """What the ledger must know to admit this call by one of its `ways`."""
     first = ways[0]
-    candidates = tuple(candidate(one, has_aim=len(ways) > 1) for one in ways)
-    ask = candidates[0].ask
-    row = opening(first, ask, input_bound(first), _expected(first))
+    bound = input_bound(first)
+    expected, answer_rate = _likely_cost(first, bound)
+    ask = _ask(first, bound, expected, answer_rate)
+    aim = _aim(first, ask, bound, expected) if len(ways) > 1 else None
+    candidates = (_candidate(first, ask, aim), *map(candidate, ways[1:]))
+    row = opening(first, ask, bound, expected)
     used = tokens(first.facts.input_characters, first.target.model)
     answer = first.output_asked or EXPECTED_OUTPUT_TOKENS
     held = used + min(answer, EXPECTED_OUTPUT_TOKENS) * first.facts.choices
     return Admit(row, candidates, first.epoch, held, first.idempotency_key)
 
 
-def candidate(asked: Asked, *, has_aim: bool = True) -> Candidate:
-    """One way as the ledger judges it."""
-    bound, expected = input_bound(asked), _expected(asked)
-    ask = _ask(asked, bound, expected)
+def candidate(asked: Asked) -> Candidate:
+    """One way of several, as the ledger judges it."""
+    bound = input_bound(asked)
+    expected, answer_rate = _likely_cost(asked, bound)
+    ask = _ask(asked, bound, expected, answer_rate)
+    return _candidate(asked, ask, _aim(asked, ask, bound, expected))
+
+
+def _candidate(asked: Asked, ask: Ask, aim: Aim | None) -> Candidate:
     choice = asked.choice
     return Candidate(
         ask,
         selector_facts(asked),
-        _aim(asked, ask, bound, expected) if has_aim else None,
+        aim,
         asked.tier,
         choice.via if choice is not None else "",
         choice.condition if choice is not None else None,
     )
 
 
-def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
+def _ask(asked: Asked, bound: int, expected: int | None, answer_rate: int) -> Ask:
     facts, card = asked.facts, asked.card
     limits = None
     if card is not None and not facts.unbounded_field:
@@ -115,7 +123,7 @@ def _ask(asked: Asked, bound: int, expected: int | None) -> Ask:
         output_asked=asked.output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=expected or 0,
-        answer_rate=_answer_rate(asked),
+        answer_rate=answer_rate,
         unbounded_field=facts.unbounded_field or _unbounded_field(card),
         is_bounded_here=is_bounded_here,
         is_left_open=is_bounded_here and is_open(facts.output_asked),
@@ -144,25 +152,22 @@ def estimated_usage(asked: Asked, characters: int) -> Usage:
     )
 
 
-def _expected(asked: Asked) -> int | None:
-    """The estimate before anything is known of the answer; None where nothing prices it."""
+def _likely_cost(asked: Asked, bound: int) -> tuple[int | None, int]:
+    """What the call probably costs, before anything is known of the answer; None: no price says it.
+
+    Then the nano-dollars per million tokens of answer, all choices together; 0: nothing says so.
+    """
     if asked.card is None:
-        return None
-    output = likely_answer(EXPECTED_OUTPUT_TOKENS, asked.output_asked)
-    usage = estimated_usage(asked, 0)
-    usage = Usage(input=usage.input, output=output * asked.facts.choices)
+        return None, 0
+    facts = asked.facts
+    used = min(tokens(facts.input_characters, asked.target.model), bound)
+    rate, _ = asked.card.rate(used, facts.tier)
+    answer = likely_answer(EXPECTED_OUTPUT_TOKENS, asked.output_asked) * facts.choices
+    answer_rate = (rate.output or 0) * facts.choices
     try:
-        return price_call(usage, asked.card, asked.facts.tier).total
+        return price(Usage(input=used, output=answer), rate).total, answer_rate
     except UnpricedUsage:
-        return None
-
-
-def _answer_rate(asked: Asked) -> int:
-    """Nano-dollars per million tokens of answer, all choices together; 0 where nothing says so."""
-    if asked.card is None:
-        return 0
-    rate, _ = asked.card.rate(estimated_usage(asked, 0).input, asked.facts.tier)
-    return (rate.output or 0) * asked.facts.choices
+        return None, answer_rate
 
 
 def selector_facts(asked: Asked) -> dict[str, str]:

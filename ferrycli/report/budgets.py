@@ -19,9 +19,9 @@ from ferrycli.report.times import iso
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.pace import Pace, pace
-from ferrycli.rules.selectors import ANY
+from ferrycli.rules.selectors import ANY, subject_values
 from ferrycli.rules.windows import is_rolling, span_us
-from ferrycli.store.reads_budgets import BudgetFacts, has_zone, values_of
+from ferrycli.store.reads_budgets import BudgetFacts, has_zone
 from ferrycli.store.reads_limits import LimitRow
 
 SCHEMA = "ferry.budget/1"
@@ -81,7 +81,7 @@ class Sheet:
     def values(self, standing: Standing) -> dict[str, str]:
         """The values of `*` that a standing is of, by dimension; a key by its name."""
         stars = [name for name, value in standing.terms.subject if value == ANY]
-        found = dict(zip(stars, values_of(standing), strict=False))
+        found = dict(zip(stars, subject_values(standing.subject), strict=False))
         return {
             name: self.keys.get(value, value) if name == "key" else value
             for name, value in found.items()

@@ -203,7 +203,7 @@ def key_card(
         lines.append(labelled("role", row.role))
     if row.owner:
         lines.append(labelled("owner", row.owner))
-    lines.append(labelled("made", f"{_local(row.created_at, zone)}"))
+    lines.append(labelled("made", _local(row.created_at, zone)))
     lines.append(labelled("last used", ago(row.last_used_at, now_us)))
     if row.revoked_at is not None:
         lines.append(labelled("revoked", f"{_local(row.revoked_at, zone)}"))

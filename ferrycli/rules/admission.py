@@ -20,7 +20,7 @@ from ferrycli.rules.budget import (
     refusal_of,
     smallest_hold,
 )
-from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent, NoTarget, Refusal
+from ferrycli.rules.denials import BudgetBusy, BudgetSpent, NoTarget, Refusal
 from ferrycli.rules.thresholds import Active, Rule, active
 
 TIERS = ("normal", "cheaper", "free")
@@ -98,6 +98,8 @@ class _Round:
     def __init__(self, usable: Sequence[tuple[int, Contender]], *, is_critical: bool) -> None:
         self._usable = usable
         self._is_critical = is_critical
+        self._cheaper = {one.via for _, one in usable if one.tier == "cheaper"}
+        """The routes, as rules name them, of the cheaper targets that could carry the call."""
         self._active: dict[tuple[str, str], Active] = {}
         self._standings: dict[tuple[str, str], Standing] = {}
         for _, contender in usable:
@@ -137,30 +139,27 @@ class _Round:
 
     def _first_that_fits(self, opened: Sequence[_Opening]) -> Passage | None:
         for tier in TIERS:
-            fitting: list[tuple[int, Admission, _Opening]] = []
+            fitting: list[tuple[int, Contender, Admission, _Opening]] = []
             for index, contender in self._usable:
                 way = _way(opened, contender)
                 if contender.tier != tier or way is None or self._is_passed_over(contender):
                     continue
                 verdict = self._judged(index, contender)
                 if isinstance(verdict, Admission):
-                    fitting.append((index, verdict, way))
+                    fitting.append((index, contender, verdict, way))
             if fitting:
-                index, admission, way = fitting[0]
-                way = self._undiverted(self._usable_at(index)) or way
+                index, contender, admission, way = fitting[0]
+                way = self._undiverted(contender) or way
                 admission = replace(
                     admission,
                     index=index,
                     tier=tier,
-                    fallbacks=tuple(other for other, _, _ in fitting[1:]),
+                    fallbacks=tuple(other for other, *_ in fitting[1:]),
                     rule=way.rule,
                     reason=way.reason,
                 )
                 return Passage(admission, self._exhausted())
         return None
-
-    def _usable_at(self, index: int) -> Contender:
-        return next(one for at, one in self._usable if at == index)
 
     def _diverting(self, contender: Contender) -> Iterator[tuple[Standing, Rule]]:
         """The active rules by which a call that this normal target would carry goes cheaper."""
@@ -172,8 +171,7 @@ class _Round:
 
     def _is_passed_over(self, contender: Contender) -> bool:
         """Whether a cheaper target that can carry the call takes this one's place."""
-        cheaper = {one.via for _, one in self._usable if one.tier == "cheaper"}
-        return any(rule.route in cheaper for _, rule in self._diverting(contender))
+        return any(rule.route in self._cheaper for _, rule in self._diverting(contender))
 
     def _undiverted(self, contender: Contender) -> _Opening | None:
         """Why a call stays at a normal target though a rule would have it go cheaper."""
@@ -197,7 +195,7 @@ class _Round:
             return None
         tightest = min(barring, key=lambda one: one.free)
         told = refusal_of(tightest, _needed(tightest, contender.ask), is_spent=True)
-        if isinstance(verdict, BudgetSpent) and _free(verdict) < _free(told):
+        if isinstance(verdict, BudgetSpent) and verdict.free_nanousd < told.free_nanousd:
             return verdict
         return told
 
@@ -219,7 +217,7 @@ class _Round:
         for kind in (BudgetBusy, BudgetSpent):
             of_budgets = [one for one in refusals if isinstance(one, kind)]
             if of_budgets:
-                named = min(of_budgets, key=_free)
+                named = min(of_budgets, key=lambda one: one.free_nanousd)
                 is_busy = kind is BudgetBusy
                 return Denial(
                     named,
@@ -279,8 +277,3 @@ def _needed(standing: Standing, ask: Ask) -> int:
     if ask.ceiling is None or standing.terms.mode != "strict":
         return ask.expected_nanousd
     return smallest_hold(ask, ask.ceiling, may_clamp=standing.terms.clamp == "always")
-
-
-def _free(refusal: BudgetRefusal) -> int:
-    used = refusal.spent_nanousd + refusal.held_nanousd + refusal.doubt_nanousd
-    return refusal.limit_nanousd - used

@@ -142,6 +142,11 @@ class BudgetRefusal(Refusal):
     zone: str = "UTC"
     """The time zone that the period is of."""
 
+    @property
+    def free_nanousd(self) -> int:
+        """What was left for a hold; below 0 where the limit is under what is used."""
+        return self.limit_nanousd - self.spent_nanousd - self.held_nanousd - self.doubt_nanousd
+
 
 @dataclass(eq=False, repr=False, match_args=False)
 class BudgetSpent(BudgetRefusal):

@@ -140,6 +140,6 @@ def window_start(period: str, zone: tzinfo, now_us: int) -> int:
 
 def window_end(period: str, zone: tzinfo, start_us: int) -> int | None:
     """When the window that began at `start_us` ends; None for `total` and rolling periods."""
-    if period == "total" or is_rolling(period):
+    if is_zoneless(period):
         return None
     return day_start(next_first_day(period, from_us(start_us, zone).date()), zone)

@@ -199,7 +199,7 @@ class Admissions:
     ) -> Opened:
         candidate, opening = question.candidates[admission.index], question.opening
         aim = _expected_there(candidate.aim or Aim.of(opening), candidate.ask, chosen.ask)
-        opening = replace(aim.on(opening), expected_output=chosen.ask.expected_output_tokens)
+        opening = aim.on(opening, expected_output=chosen.ask.expected_output_tokens)
         places = self._hold(admission.hold_nanousd, chosen.standings)
         if question.idempotency_key:
             idempotency.bind(

@@ -130,10 +130,8 @@ def correct(
     percentage that a window reaches by this is noted as an alert. Raises `NoSuchCall`, or
     `CallNotEnded` for a call in flight and one that was denied.
     """
-    said = (reason, source, now_us)
     call = _read(connection, call_seq)
-    moved = _corrected(connection, call, id_text, delta_nanousd, doubt_delta_nanousd, said)
-    crossings.note(connection, moved, now_us)
+    _record(connection, call, id_text, delta_nanousd, doubt_delta_nanousd, (reason, source, now_us))
 
 
 def correct_to(
@@ -152,8 +150,21 @@ def correct_to(
     call = _read(connection, call_seq)
     delta, doubt = cost_nanousd - (call.cost + call.delta), call.doubt + call.doubt_delta
     if is_new := bool(delta or doubt):
-        correct(connection, call_seq, delta, reason, source, id_text, now_us, -doubt)
+        _record(connection, call, id_text, delta, -doubt, (reason, source, now_us))
     return is_new
+
+
+def _record(
+    connection: sqlite3.Connection,
+    call: _Ended,
+    id_text: str,
+    delta: int,
+    doubt_delta: int,
+    said: tuple[str, str, int],
+) -> None:
+    """As `_corrected`, and note what that makes a window reach."""
+    moved = _corrected(connection, call, id_text, delta, doubt_delta, said)
+    crossings.note(connection, moved, said[2])
 
 
 def _corrected(
@@ -206,7 +217,7 @@ def late(
     doubt = call.shares(call.delta, call.doubt_delta)[-1][1]
     if state != "recovered" or not (delta or doubt):
         return False
-    correct(connection, call_seq, delta, reason, source, id_text, now_us, -doubt)
+    _record(connection, call, id_text, delta, -doubt, (reason, source, now_us))
     return True
 
 

@@ -7,7 +7,6 @@ of a prepaid budget is what was granted, less what expired or was voided unused.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
-from ferrycli.rules.selectors import ANY, Selector
+from ferrycli.rules.selectors import ANY, Selector, subject_values
 from ferrycli.rules.windows import (
     first_bucket,
     is_rolling,
@@ -164,16 +163,12 @@ def around(connection: sqlite3.Connection, selector: Selector, now_us: int) -> l
         standings = tuple(
             each
             for each in one.standings
-            if wanted.items() <= (pairs | dict(zip(stars, values_of(each), strict=True))).items()
+            for values in [dict(zip(stars, subject_values(each.subject), strict=True))]
+            if wanted.items() <= (pairs | values).items()
         )
         if standings:
             found.append(replace(one, standings=standings))
     return found
-
-
-def values_of(standing: Standing) -> list[str]:
-    """The values of each `*` that a window is of, in the order of the selector."""
-    return list(json.loads(standing.subject or "[]"))
 
 
 def selectors(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -16,12 +16,11 @@ from ferrycli.rules.denials import (
     RateLimited,
 )
 from ferrycli.rules.errors import FerryError
-from ferrycli.rules.thresholds import active
+from ferrycli.rules.thresholds import REFUSING, active
 from ferrycli.rules.words import words
+from ferrycli.store.alerts import EXHAUSTED_PERCENT
 
 _KEPT = (BudgetRefusal, RateLimited, ModelUnpriced, CallUnbounded, LoopDetected, NoTarget)
-_REFUSING = ("block", "free")
-EXHAUSTED_PERCENT = 100
 
 
 def rule_of(refusal: FerryError, standing: Standing | None) -> str:
@@ -36,9 +35,9 @@ def rule_of(refusal: FerryError, standing: Standing | None) -> str:
         return ""
     terms = standing.terms
     rule = active(terms.rules, standing.used, standing.base).steering
-    if rule is None or rule.action not in _REFUSING:
+    if rule is None or rule.action not in REFUSING:
         full = (one for one in terms.rules if one.percent == EXHAUSTED_PERCENT)
-        rule = next((one for one in full if one.action in _REFUSING), None)
+        rule = next((one for one in full if one.action in REFUSING), None)
     return f"{terms.selector}: {rule}" if rule is not None else ""
 
 
@@ -49,7 +48,4 @@ def reason_of(refusal: FerryError) -> str:
 
 def free_of(refusal: FerryError) -> int | None:
     """What a budget that refused had free; None where it was no budget."""
-    if not isinstance(refusal, BudgetRefusal):
-        return None
-    used = refusal.spent_nanousd + refusal.held_nanousd + refusal.doubt_nanousd
-    return refusal.limit_nanousd - used
+    return refusal.free_nanousd if isinstance(refusal, BudgetRefusal) else None

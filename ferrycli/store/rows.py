@@ -71,9 +71,9 @@ class Aim:
         """The target that an opening names."""
         return cls(*_aim_of(opening))
 
-    def on(self, opening: Opening) -> Opening:
-        """`opening`, with this target instead of its own."""
-        return replace(opening, **{name: getattr(self, name) for name in _AIM})
+    def on(self, opening: Opening, **others: Any) -> Opening:
+        """`opening`, with this target instead of its own, and other columns."""
+        return replace(opening, **dict(zip(_AIM, _aim_of(self), strict=True)), **others)
 
 
 _AIM = tuple(field.name for field in fields(Aim))
