@@ -247,6 +247,17 @@ class BadParameter(Refusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class Untranslatable(Refusal):
+    """A member of a request that the provider's dialect cannot say."""
+
+    code = "not_translatable"
+    field: str
+    """As the caller wrote it, such as `logit_bias` or `messages[2].content[0].type`."""
+    why: str
+    """`anthropic messages have no such thing`: a clause."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class BodyTooLarge(Refusal):
     status = 413
     code = "request_too_large"

@@ -244,6 +244,14 @@ NO_VALUES = frozenset({"missing", "not readable", "out of range", "twice"})
 """What is told of a parameter instead of its value."""
 
 
+@REFUSALS.of(denials.Untranslatable)
+def _untranslatable(error: denials.Untranslatable) -> Words:
+    return Words(
+        f"{ticked(error.field)} cannot be carried to this provider: {plain(error.why)}",
+        "leave it out, or ask for a model whose provider speaks the dialect of the request",
+    )
+
+
 @REFUSALS.of(denials.BadParameter)
 def _bad_parameter(error: denials.BadParameter) -> Words:
     kind = error.value.removeprefix(OF_TYPE)

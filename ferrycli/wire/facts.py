@@ -42,6 +42,8 @@ class Facts:
     """Images in `input_bound`: each counts by the model that looks at it."""
     input_characters: int = 0
     has_audio: bool = False
+    thinking_tokens: int = 0
+    """The caller's budget for thoughts, inside the limit on the answer: that is never set lower."""
     predicted_bytes: int = 0
     """The size of a predicted answer; it bounds the tokens of it that may be rejected."""
     unbounded_field: str = ""
@@ -63,11 +65,22 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One of several model calls inside one reply, each billed by itself."""
+
+    model: str
+    kind: str
+    """As the provider names it: `message`, `advisor_message`, `fallback_message`."""
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a reply said of itself, as far as it came."""
 
     usage: Usage | None = None
-    """None: none was reported, or what was reported cannot be."""
+    """The sum of the `lines` where there are any. None: none was reported, or what was reported
+    cannot be."""
     provider_cost_nanousd: int | None = None
     model: str = ""
     tier: str = ""
@@ -78,3 +91,5 @@ class Reading:
     """Set where a reply with status 200 carries an error."""
     is_complete: bool = False
     """The reply came to its own end."""
+    lines: tuple[Line, ...] = ()
+    """Where one reply billed several models; else empty."""

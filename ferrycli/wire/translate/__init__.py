@@ -1,0 +1,1 @@
+"""One conversation in every dialect: read from one, written in another."""
