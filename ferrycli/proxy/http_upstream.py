@@ -15,7 +15,7 @@ from ferrycli.proxy.upstream import Attempt, Deadlines
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.errors import NoCredential
 from ferrycli.settings import Provider
-from ferrycli.wire.headers import Headers
+from ferrycli.wire.headers import Headers, provider_credential
 
 KEEPALIVE_S = 30.0
 _NOT_DISPATCHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -51,7 +51,7 @@ class HttpUpstream:
         request = self._client.build_request(
             "POST",
             provider.base_url + attempt.path,
-            headers=self._with_credential(attempt.headers, provider),
+            headers=self._with_credential(attempt.headers, provider, attempt.path),
             content=attempt.body,
         )
         first_byte_s = attempt.first_byte_s or self._deadlines.first_byte_s
@@ -71,11 +71,11 @@ class HttpUpstream:
         """As `Upstream.close`."""
         await self._client.aclose()
 
-    def _with_credential(self, headers: Headers, provider: Provider) -> Headers:
+    def _with_credential(self, headers: Headers, provider: Provider, path: str) -> Headers:
         key = self._credentials.get(provider.name, "")
         if isinstance(key, NoCredential):
             raise key
-        return [*headers, (b"authorization", f"Bearer {key}".encode())] if key else headers
+        return [*headers, provider_credential(provider.kind, path, key)] if key else headers
 
 
 class HttpReply:

@@ -79,6 +79,17 @@ class NoTarget(Refusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class NotOffered(Refusal):
+    """A model whose provider does not offer what was asked for."""
+
+    status = 404
+    code = "endpoint_not_offered"
+    target: str
+    asked: str
+    """`embeddings`, `images/generations`."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class RouteNotFound(Refusal):
     exit_code = 3
     status = 404

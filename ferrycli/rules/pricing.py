@@ -113,6 +113,11 @@ def ceil_cost(quantity: int, rate: int) -> int:
     return -(-quantity * rate // UNITS_PER_RATE)
 
 
+def rate_of(rate: Rate, bucket: str) -> int | None:
+    """Nano-dollars per million units of `bucket`; None where nothing says it."""
+    return _rate_of(rate, bucket)[0]
+
+
 def _rate_of(rate: Rate, bucket: str) -> tuple[int | None, bool]:
     is_sure = True
     amount = getattr(rate, bucket)
@@ -177,6 +182,15 @@ class RateCard:
             if input_total > step.input_above:
                 chosen = step
         return chosen.rate, is_sure
+
+
+UNBILLED = "unbilled"
+"""The version of the card of what no provider bills."""
+
+
+def unbilled(provider: str, model: str) -> RateCard:
+    """The card of an endpoint that providers answer for nothing, such as a count of tokens."""
+    return RateCard(provider, model, (Step(0, Rate(input=0, output=0)),), version=UNBILLED)
 
 
 def price_call(usage: Usage, card: RateCard, tier: str) -> Cost:

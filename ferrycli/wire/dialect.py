@@ -131,5 +131,7 @@ class Dialect:
     stream_reader: Callable[[bool], Reader]
     """Given whether the usage that only ferry asked for is taken out."""
     error_body: Callable[[FerryError], bytes]
+    passed_error: Callable[[int, str, str], bytes]
+    """A provider's error by status, code and message, for a client of this dialect."""
     codec: Codec | None = None
     """None: nothing is translated to or from it."""
