@@ -34,7 +34,7 @@ from ferrycli.rules.routing import Target
 from ferrycli.store.ids import NewId
 from ferrycli.store.messages import Deny, Stale
 from ferrycli.store.rows import Opening
-from ferrycli.wire.dialect import Place
+from ferrycli.wire.dialect import NOWHERE, Place
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.entries import Entry, endpoint, place
 from ferrycli.wire.facts import Facts
@@ -50,7 +50,7 @@ class _Known:
 
     new: NewId
     scope: Scope
-    place: Place = Place()
+    place: Place = NOWHERE
     key: KeyTerms | None = None
     body: bytes = b""
     facts: Facts | None = None

@@ -60,7 +60,7 @@ class Root(Endpoint):
 
     methods = ("HEAD",)
 
-    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+    async def answer(self, _scope: Scope) -> tuple[int, bytes]:
         return 200, b""
 
 

@@ -131,6 +131,8 @@ class Ask:
     unbounded_field: str = ""
     expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS
     """`e`, from which `expected_nanousd` is."""
+    thinking_tokens: int = 0
+    """The caller's budget for thoughts, which come out of the answer's bound."""
     answer_rate: int = 0
     """Nano-dollars per million tokens of what the answer probably is, all choices together."""
     is_bounded_here: bool = False
@@ -278,7 +280,8 @@ def _size(free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> tuple[in
     bound = affordable
     if ask.is_open:
         e = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR)
-        bound = min(max(ceiling.affords(free // OPEN_SHARE), 2 * e), 8 * e, affordable)
+        least, most = 2 * e + ask.thinking_tokens, 8 * e + ask.thinking_tokens
+        bound = min(max(ceiling.affords(free // OPEN_SHARE), least), most, affordable)
     if longest is not None:
         bound = min(bound, longest)
     return None if bound < _floor(ask, longest) else (bound, True)
@@ -297,7 +300,7 @@ def _longest(ask: Ask) -> int | None:
 
 def _floor(ask: Ask, longest: int | None) -> int:
     """The shortest answer worth selling: a cut answer is paid for and useless."""
-    floor = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR)
+    floor = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR) + ask.thinking_tokens
     return floor if longest is None else min(floor, longest)
 
 

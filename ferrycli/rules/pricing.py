@@ -215,6 +215,8 @@ class Bounds:
     writes_cache: bool = False
     """The request, or its provider by itself, may write input to a cache."""
     has_audio: bool = False
+    has_output: bool = True
+    """False: what is asked for has no answer that is billed, such as embeddings."""
     predicted_tokens_max: int = 0
     """A predicted answer's tokens: rejected ones are billed as output, beside the answer."""
 
@@ -266,7 +268,8 @@ def ceiling(card: RateCard, bounds: Bounds) -> Ceiling | None:
     buckets += WRITE_BUCKETS if bounds.writes_cache else ()
     buckets += ["audio_in"] if bounds.has_audio else []
     input_rate = _dearest(reached, buckets)
-    output_rate = _dearest(reached, ["output", "audio_out"] if bounds.has_audio else ["output"])
+    answer = ["output", "audio_out"] if bounds.has_audio else ["output"]
+    output_rate = _dearest(reached, answer) if bounds.has_output else 0
     if input_rate is None or output_rate is None:
         return None
     predicted = ceil_cost(bounds.predicted_tokens_max * bounds.choices, output_rate)

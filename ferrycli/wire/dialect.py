@@ -26,6 +26,10 @@ class Place:
     """None: the body says it."""
 
 
+NOWHERE = Place()
+"""A path that says nothing of the call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What is sent otherwise than it came; every other byte goes on as it is."""

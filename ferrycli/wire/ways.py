@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +31,8 @@ _OPENAI = MappingProxyType(
         "audio/translations": "/audio/translations",
     }
 )
+_READ = ("chat", "responses", "completions", "embeddings")
+"""Of these the requests and replies are read by a dialect of their own."""
 _MESSAGES = "/v1/messages"
 _GEMINI = "/models/{model}:{verb}"
 _OWN_RESPONSES = ("openai", "openrouter", "azure")
@@ -92,13 +94,15 @@ def _spoken(speaker: Speaker, model: str, *, is_stream: bool) -> Mapping[str, Wa
         return _google(speaker, model, is_stream=is_stream)
     if kind == "bedrock":
         return _bedrock(speaker.base_url, model, is_stream=is_stream)
-    ways = {name: Way(name, path) for name, path in _OPENAI.items()}
+    ways = {name: Way(name if name in _READ else "plain", path) for name, path in _OPENAI.items()}
     if kind not in _OWN_RESPONSES and "responses" not in speaker.speaks:
         del ways["responses"]
     if "messages" in speaker.speaks:
         ways["messages"] = Way("messages", "/messages")
     if "/openai/deployments/" in speaker.base_url:
-        return {name: Way(name, f"{way.path}?{_AZURE_VERSION}") for name, way in ways.items()}
+        return {
+            name: replace(way, path=f"{way.path}?{_AZURE_VERSION}") for name, way in ways.items()
+        }
     return ways
 
 
