@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
-
 from ferrycli.proxy.closings import CardOf
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.questions import Asked
 from ferrycli.proxy.upstream import Attempt
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import NotOffered
-from ferrycli.wire.bodies import error_text
+from ferrycli.wire.bodies import error_text, json_body
 from ferrycli.wire.dialect import Asking, Dialect, Place, Reader, Sent
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.entries import Entry
@@ -131,7 +129,7 @@ class Saying:
         asked = self.asked
         if self.way.form == "invoke":
             betas = [] if self.is_translated else anthropic_betas(self.request.headers)
-            return {"anthropic_beta": msgspec.json.encode(betas)} if betas else {}
+            return {"anthropic_beta": json_body(betas)} if betas else {}
         providers = self.request.gateway.snapshot().providers
         if not providers.is_openrouter(asked.target.provider) or not _is_bounded(asked, admission):
             return {}
