@@ -73,6 +73,23 @@ def test_a_pipe_gets_whole_names_and_every_place(filled: Ferry) -> None:
     assert "llama-in-the-cellar-70b-instruct" in rows[3]
 
 
+def cost_in_pipe(ferry: Ferry, id: str) -> str:
+    """`cost_usd` of one call, as a row of tabs has it."""
+    heading, *rows = [line.split("\t") for line in ferry("calls", "list").out.splitlines()]
+    (row,) = (row for row in rows if row[heading.index("id")] == id)
+    return row[heading.index("cost_usd")]
+
+
+def test_what_was_unpriced_and_is_corrected_has_a_cost_in_every_form(filled: Ferry) -> None:
+    lines = filled("calls", "list", "--json").json_lines
+    (id,) = (line["id"] for line in lines if line["cost_source"] == "unpriced")
+    assert cost_in_pipe(filled, id) == "unpriced"
+    filled("calls", "correct", id, "--cost", "0.5")
+    assert cost_in_pipe(filled, id) == "0.5"
+    assert filled("calls", "show", id, "--json").json["cost_nanousd"] == 500_000_000
+    assert "unpriced" not in filled("calls", "list", columns=100).out
+
+
 def test_a_name_that_slipped_in_raw_acts_nowhere(filled: Ferry) -> None:
     bad = "\x1b[2J\tgpt\n\u202e\x9b31m"
     with closing(sqlite3.connect(filled.database)) as connection:
