@@ -344,6 +344,7 @@ class AlertRow:
     limit_nanousd: int
     action: str
     spent_nanousd: int
+    """Of a balance what is used of it, expired or spent."""
     created_at: int
     state: str
     told_at: int | None

@@ -359,6 +359,27 @@ def test_of_two_budgets_of_one_period_the_zone_says_which(filled: Ferry) -> None
     assert filled("budgets", "show", "tenant=acme", "--json").json["timezone"] == "Europe/Berlin"
 
 
+@pytest.mark.parametrize(
+    ("terms", "named"), [("--balance=5", "used_nanousd"), ("--limit=5/total", "spent_nanousd")]
+)
+def test_show_names_what_a_notice_was_of_as_the_notice_does(
+    filled: Ferry, terms: str, named: str
+) -> None:
+    made = one_set(filled, "tenant=umbrella", terms)
+    with closing(sqlite3.connect(filled.database)) as connection:
+        connection.execute(
+            "INSERT INTO alerts (id, kind, budget_id, threshold, spent_nanousd)"
+            " VALUES ('a_1', 'budget', ?, 50, 7)",
+            [made["id"]],
+        )
+        connection.commit()
+    (alert,) = filled("budgets", "show", "tenant=umbrella", "--json").json["alerts"]
+    assert {name: alert[name] for name in alert if name.endswith("nanousd")} == {
+        "limit_nanousd": 0,
+        named: 7,
+    }
+
+
 def test_a_topup_with_an_id_is_added_once(filled: Ferry) -> None:
     assert one_set(filled, "tenant=acme", "--balance", "5")["left_nanousd"] == 5 * DOLLAR
     added = ["budgets", "topup", "tenant=acme", "20", "--id", "pay_1", "--json"]

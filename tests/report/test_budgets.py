@@ -594,6 +594,14 @@ def test_the_card_says_who_was_told(state: str, more: dict[str, Any], said: str)
     assert "50%" in found
 
 
+@pytest.mark.parametrize("is_prepaid", [True, False])
+def test_what_has_expired_of_a_balance_is_told_as_used_and_not_as_spent(is_prepaid: bool) -> None:
+    of = terms(period="total", is_prepaid=is_prepaid)
+    text = shown(facts(of, standing(of, 30)), alert(50, "nobody"))
+    (heading,) = [one.split() for one in text.splitlines() if "CROSSED" in one]
+    assert heading == ["CROSSED", "AT", "USED" if is_prepaid else "SPENT", "LIMIT", "NOTICE"]
+
+
 def test_the_card_of_a_star_lists_its_windows_and_whose_thresholds_were_crossed() -> None:
     of = terms("user=*", 10)
     some = [standing(of, 10 - number / 10, 0, 0, f"u{number}") for number in range(23)]
