@@ -192,6 +192,26 @@ def test_what_a_call_truly_cost_is_said_once_and_counts_from_then_on(filled: Fer
 
 
 @pytest.mark.parametrize(
+    ("id", "cost", "told"),
+    [
+        ("c_01M83PPH00E0", "0.5", "cost $0.50, was $0.07"),
+        ("c_01M83PPH00E0", "0", "cost $0.00, was $0.07"),
+        ("c_01M83PPH00E0", "0.000225", "cost $0.000225, was $0.07"),
+        ("c_01M83PPH00E0", "1234.5", "cost $1,234.50, was $0.07"),
+        ("c_01M83PPH00E0", "0.07", "cost $0.07 already; nothing was changed"),
+        # Estimated, with a doubt; unpriced.
+        ("c_01M83PPT", "0.1", "cost $0.10, was $0.05; $0.03 is in doubt no more"),
+        ("c_01M83PQ4", "2", "cost $2.00, was unpriced"),
+    ],
+)
+def test_amounts_of_a_correction_have_cents_and_all_their_places(
+    filled: Ferry, id: str, cost: str, told: str
+) -> None:
+    said = filled("calls", "correct", id, "--cost", cost)
+    assert said.err.partition(" ")[2] == f"{told}\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
         (["c_01M83PPH00E0", "--cost", "-1"], 2, "-1"),
