@@ -25,6 +25,7 @@ from ferrycli.report.budgets import (
 from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, short, slashed, when
 from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.pace import Recent
 from ferrycli.rules.selectors import parse_selector, subject_text
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.windows import MICROSECONDS
@@ -262,7 +263,7 @@ def test_what_rolls_has_no_pace_and_what_never_ends_has_that_of_the_last_week() 
     rolling = line(terms(period="rolling 7d"), 25)
     assert [one.strip() for one in rolling[-3:]] == ["–", "rolls", "–"]
     total = terms(period="total", counts_from_us=0)
-    some = sheet(facts(total, standing(total, 40)), recent={"b": 14 * DOLLAR})
+    some = sheet(facts(total, standing(total, 40)), recent={"b": Recent(14 * DOLLAR, 7 * DAY_US)})
     found = table(some, 120)[1].split()
     # 10 are left, and 2 go a day.
     assert found[-4:] == ["–", "never", "Mon", "13:00"]
