@@ -85,8 +85,7 @@ def cost_text(row: CallRow) -> str:
         return "–"
     if row.cost_nanousd is None:
         return "unpriced"
-    sign = "≈" if row.cost_source == "estimated" or row.is_price_incomplete else ""
-    return f"{sign}{usd_plain(row.cost_nanousd)}"
+    return f"{'≈' if row.is_approximate else ''}{usd_plain(row.cost_nanousd)}"
 
 
 def status_of(row: CallRow) -> tuple[str, str]:

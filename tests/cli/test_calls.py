@@ -191,6 +191,25 @@ def test_what_a_call_truly_cost_is_said_once_and_counts_from_then_on(filled: Fer
     assert (made["was_nanousd"], made["cost_nanousd"], made["is_new"]) == (72_500_000, 0, True)
 
 
+def test_card_of_a_corrected_call_has_its_cost_and_its_history(filled: Ferry) -> None:
+    id = "c_01M83PPT"
+    filled("calls", "correct", id, "--cost", "0.1", "--note", "invoice \x1b[2J\n of November")
+    filled("calls", "correct", id, "--cost", "0.0725")
+    plain = {"NO_COLOR": "1"}
+    shown = filled("calls", "show", id, columns=100, environment=plain).out
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "total 0.0725" in lines
+    first = lines.index("at first ≈$0.05, $0.03 in doubt")
+    added = "corrected 2026-11-23 10:00 +$0.05, $0.03 no longer in doubt operator: invoice"
+    assert lines[first + 1 : first + 5] == [
+        "estimated: the provider reported no usage · genai-prices 0.2.3",
+        f"{added} [2J of November",
+        "corrected 2026-11-23 10:00 -$0.0275 operator",
+        "",
+    ]
+    assert "≈" not in filled("calls", "list", columns=100, environment=plain).out
+
+
 @pytest.mark.parametrize(
     ("id", "cost", "told"),
     [
