@@ -124,7 +124,7 @@ def _cost(
             Cell(label),
             Cell(f"{tokens:,}" if tokens else "–"),
             Cell(_rate(tokens, cost)),
-            Cell(usd_exact(cost)),
+            Cell(usd_exact(cost) if cost or row.cost_source != "unpriced" else "–"),
         ]
         for label, tokens, cost in parts
         if tokens or cost

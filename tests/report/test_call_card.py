@@ -139,6 +139,8 @@ HISTORY: dict[str, tuple[CallRow, list[CorrectionRow], int, int, list[str]]] = {
         BILLED,
     ]),
     "unpriced": (UNPRICED, [corrected(500_000_000)], 500_000_000, 0, [
+        # What has no price is not 0.
+        "input 100 – –",
         "corrections – – 0.5",
         "total 0.5",
         "at first unpriced: no price was known",
