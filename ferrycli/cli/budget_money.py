@@ -127,7 +127,7 @@ def details_json(sheet: Sheet, facts: BudgetFacts, alerts: Sequence[AlertRow]) -
         "alerts": [
             {
                 "subject": one.subject,
-                "window_start": iso(one.window_start),
+                "window_start": iso(one.window_start or None),
                 "threshold": one.threshold,
                 "limit_nanousd": one.limit_nanousd,
                 "spent_nanousd": one.spent_nanousd,

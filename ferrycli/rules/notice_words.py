@@ -306,7 +306,7 @@ def _facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
 
 
 def _budget_facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
-    start_us = alert.window_start_us
+    start_us = 0 if is_rolling(alert.period) else alert.window_start_us
     end_us = None
     if start_us and not alert.is_prepaid:
         end_us = window_end(alert.period or TOTAL, zone, start_us)
