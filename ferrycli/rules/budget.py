@@ -58,6 +58,8 @@ class Terms:
     is_prepaid: bool = False
     """The limit is the sum of its grants."""
     owner: str = ""
+    needs_zone: bool = False
+    """Its selector and period stand in several zones: a command must say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +370,7 @@ def refusal_of(standing: Standing, needed_nanousd: int, *, is_spent: bool) -> Bu
         subject=subject_values(standing.subject),
         is_prepaid=terms.is_prepaid,
         zone=terms.zone,
+        needs_zone=terms.needs_zone,
     )
 
 

@@ -141,6 +141,8 @@ class BudgetRefusal(Refusal):
     is_prepaid: bool = False
     zone: str = "UTC"
     """The time zone that the period is of."""
+    needs_zone: bool = False
+    """Its selector and period stand in several: a command must say which."""
 
     @property
     def free_nanousd(self) -> int:

@@ -55,6 +55,8 @@ class Alerted:
     doubt_nanousd: int = 0
     period: str = ""
     zone: str = "UTC"
+    needs_zone: bool = False
+    """As of the budget: a command must say which zone."""
     is_prepaid: bool = False
     detail: Mapping[str, str | int] = field(default_factory=dict)
 
@@ -208,8 +210,9 @@ def _commands(alert: Alerted) -> Lines:
     if alert.is_prepaid:
         return [f"Add to it: ferry budgets topup {selector} 20"]
     limit = f"{next_limit(alert.limit_nanousd, alert.spent_nanousd)}/{alert.period or TOTAL}"
+    zone = f" --zone {shell_word(alert.zone)}" if alert.needs_zone else ""
     return [
-        f"Raise it: ferry budgets set {selector} --limit {shell_word(limit)}",
+        f"Raise it: ferry budgets set {selector} --limit {shell_word(limit)}{zone}",
         f"See more: ferry budgets show {selector}",
     ]
 

@@ -123,7 +123,9 @@ def _raised(error: denials.BudgetRefusal) -> str:
     limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
     amount = argument(f"{limit}/{error.period.removeprefix(ROLLING)}")
     dimension, _, name = error.owner_hint.partition("=")
-    if dimension == "key" and "," not in name:
+    if error.needs_zone:
+        amount += f" --zone {argument(error.zone)}"
+    elif dimension == "key" and "," not in name:
         return f"raise it with `ferry keys set {argument(name)} --budget {amount}`"
     return f"raise it with `ferry budgets set {selector} --limit {amount}`"
 

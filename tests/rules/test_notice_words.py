@@ -122,6 +122,10 @@ BUDGETS: dict[str, tuple[Alerted, list[str]]] = {
             "ferry budgets set 'assistant=bot,thread=*' --limit 80/total",
         ],
     ),
+    "in several zones": (
+        replace(MONTH, needs_zone=True),
+        ["Raise it: ferry budgets set tenant=acme --limit 80/month --zone Europe/Berlin"],
+    ),
     "rolling": (
         replace(MONTH, period="rolling 7d"),
         ["in the last 7 days", "spent longer ago counts no more", "--limit '80/rolling 7d'"],
