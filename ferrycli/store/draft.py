@@ -94,22 +94,22 @@ class Draft:
         """A verdict for each message, then for each call that waits."""
         verdicts: list[Verdict | None] = []
         self._admissions.blocked = set().union(*(one.short for one in waiting))
-        came: list[tuple[int, Admit, Waits]] = []
+        came: list[tuple[int, Admit, frozenset[tuple[str, str]]]] = []
         for number, message in enumerate(messages):
             verdict = self._take(message)
             verdicts.append(verdict)
             if isinstance(verdict, Waits) and isinstance(message, Admit):
-                came.append((number, message, verdict))
+                came.append((number, message, verdict.places))
         first = len(verdicts)
-        waits = [Waits(question.short) for question in waiting]
-        verdicts += waits
+        verdicts += [question.waits for question in waiting]
         may_go = self.endings.has_freed or self._memory.has_moved
         if may_go or any(self._is_due(one) for one in waiting):
             self._admissions.blocked = set()
-            queue = zip(range(first, len(verdicts)), waiting, waits, strict=True)
-            for number, question, verdict in (*queue, *came):
+            shorts = [question.short for question in waiting]
+            queue = zip(range(first, len(verdicts)), waiting, shorts, strict=True)
+            for number, question, short in (*queue, *came):
                 # Behind one that waits for the same: a look at the standings would change nothing.
-                if self._is_due(question) or not verdict.places & self._admissions.blocked:
+                if self._is_due(question) or not short & self._admissions.blocked:
                     verdicts[number] = self._admit(question)
         return verdicts
 
@@ -291,10 +291,11 @@ class Draft:
             self._seen.append((standing, crossed(standing, self._now)))
 
     def _refusing(self, refusal: FerryError) -> Standing | None:
-        """Of the budget that refused; None where it was none."""
-        if not isinstance(refusal, BudgetRefusal):
+        """Of the budget that refused; None where it was none, or is gone since one waited."""
+        budgets = self._memory.books.budgets
+        if not isinstance(refusal, BudgetRefusal) or refusal.budget not in budgets:
             return None
-        terms = self._memory.books.budgets[refusal.budget]
+        terms = budgets[refusal.budget]
         subject = subject_text([*refusal.subject]) if refusal.subject else ""
         return self._standings.now(terms, subject)
 
