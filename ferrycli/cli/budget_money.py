@@ -128,7 +128,7 @@ def details_json(sheet: Sheet, facts: BudgetFacts, alerts: Sequence[AlertRow]) -
         "alerts": [
             {
                 "subject": one.subject,
-                "window_start": iso(one.window_start),
+                "window_start": iso(one.window_start or None),
                 "threshold": one.threshold,
                 "limit_nanousd": one.limit_nanousd,
                 used: one.spent_nanousd,

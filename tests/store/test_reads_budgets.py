@@ -247,6 +247,21 @@ def test_a_window_that_has_refused_is_exhausted_before_all_is_spent(
     assert found == {(made.terms.id, "")}
 
 
+def test_a_rolling_window_that_has_refused_is_exhausted_until_it_falls(
+    path: Path, reader: sqlite3.Connection
+) -> None:
+    made = set_budget(path, plan("tenant=acme", 50, "rolling 7d"))
+    window(path, made.terms.id, "", NOON - NOON % HOUR_US, 49, 0, 0)
+    for start, wanted in ((NOON - NOON % HOUR_US, set()), (0, {(made.terms.id, "")})):
+        with looking(path) as connection:
+            connection.execute(
+                "INSERT INTO alerts (id, kind, budget_id, window_start, threshold, limit_nanousd)"
+                " VALUES (?, 'budget', ?, ?, 100, ?)",
+                (f"a_{start}", made.terms.id, start, 50 * USD),
+            )
+        assert reads_budgets.exhausted(reader, reads_budgets.budgets(reader, NOON)) == wanted
+
+
 @pytest.mark.parametrize(
     ("selector", "period", "wanted"),
     [
