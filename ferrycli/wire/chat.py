@@ -20,7 +20,7 @@ from ferrycli.rules.money import AMOUNT_USD_MAX, nanousd
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.facts import Facts, Reading
 from ferrycli.wire.splice import spliced
-from ferrycli.wire.sse import EventSplitter, event_data, is_event, is_plain
+from ferrycli.wire.sse import EventSplitter, event_data, event_name, is_event, is_plain
 
 BODY_KEPT_MAX = 4 << 20
 """A whole reply up to this is kept, for its cost to stand in a header; more passes by."""
@@ -326,19 +326,24 @@ class StreamReader:
     def _note(self, event: bytes) -> bool:
         """Note what `event` says; whether it is the usage chunk that ferry asked for."""
         gathered = self._gathered
+        is_error = b"error" in event and event_name(event) == b"error"
+        if is_error:
+            gathered.error_code = "error"
         if len(event) <= _DONE_EVENT_MAX and (event_data(event) or b"").strip() == b"[DONE]":
             gathered.is_complete = True
             return False
         for text in _TEXT.findall(event):
             gathered.characters += len(text)
         has_usage = _USAGE_OBJECT.search(event) is not None
-        if not (has_usage or self._is_first or _TELLING.search(event)):
+        if not (has_usage or is_error or self._is_first or _TELLING.search(event)):
             return False
         data = event_data(event)
         if data is None:
             return False
         try:
             reply = _decode_reply(data)
+            if is_error and not reply.error:
+                reply.error = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A report that cannot be read takes back the one before: the last one counts.
             if has_usage:
