@@ -25,8 +25,9 @@ from ferrycli.rules.errors import FerryError
 from ferrycli.rules.failures import Failure, classify, failure_of, may_go_on, retry_after_s
 from ferrycli.store.messages import Again, Ended, HealthNote, Note, Stale
 from ferrycli.wire.bodies import error_text
-from ferrycli.wire.chat import outgoing
+from ferrycli.wire.dialect import Sent
 from ferrycli.wire.headers import Headers
+from ferrycli.wire.intakes.chat import outgoing
 from ferrycli.wire.max_price import with_max_price
 
 BOUND_FIELDS = {"openai": "max_completion_tokens"}
@@ -152,14 +153,8 @@ class Attempts:
             if rate.input is not None and rate.output is not None:
                 price = with_max_price(self._body, asked.facts, rate.input, rate.output)
                 members["provider"] = price
-        body = outgoing(
-            self._body,
-            asked.facts,
-            asked.target.model,
-            admission.output_bound,
-            bound_field,
-            members,
-        )
+        sent = Sent(asked.target.model, admission.output_bound, bound_field, members)
+        body = outgoing(self._body, asked.facts, sent)
         first_byte_s = asked.choice.first_byte_s if asked.choice is not None else None
         return Attempt(provider, self._path, self._headers, body, first_byte_s)
 

@@ -33,7 +33,7 @@ from ferrycli.store.messages import Deny, Stale
 from ferrycli.store.rows import Opening
 from ferrycli.wire.facts import Facts
 from ferrycli.wire.headers import attribution_headers, idempotency_key, request_headers
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.intakes.chat import read_chat
 
 STALE_TRIES_MAX = 8
 """How often a question is built anew because keys, budgets or prices changed meanwhile."""

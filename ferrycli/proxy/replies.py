@@ -6,7 +6,7 @@ from typing import Any
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
-from ferrycli.wire.bodies import error_body
+from ferrycli.wire.errors import openai_error
 from ferrycli.wire.headers import Headers
 
 JSON = (b"content-type", b"application/json")
@@ -35,7 +35,7 @@ async def send_error(
         extra.append((b"retry-after", str(error.retry_after_s).encode()))
     if error.status in (408, 413, 431):
         extra.append((b"connection", b"close"))
-    await send_json(send, status or error.status, error_body(error), extra)
+    await send_json(send, status or error.status, openai_error(error), extra)
 
 
 def own(name: str, value: str) -> tuple[bytes, bytes]:

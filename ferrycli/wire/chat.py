@@ -1,4 +1,4 @@
-"""OpenAI's chat dialect: the outgoing body, and readers of the reply.
+"""OpenAI's chat dialect: readers of the reply.
 
 A reader taps a copy: what it is fed goes on at once, but for the one usage chunk that ferry asked
 for and the client did not. Counts are cumulative: the last report wins, nothing is added up.
@@ -7,9 +7,7 @@ for and the client did not. Counts are cumulative: the last report wins, nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -18,8 +16,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BadUsage
 from ferrycli.rules.money import AMOUNT_USD_MAX, nanousd
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.facts import Facts, Reading
-from ferrycli.wire.splice import spliced
+from ferrycli.wire.facts import Reading
 from ferrycli.wire.sse import EventSplitter, event_data, is_event, is_plain
 
 BODY_KEPT_MAX = 4 << 20
@@ -36,43 +33,6 @@ _TEXT = re.compile(
 _TELLING = re.compile(rb'"finish_reason"\s*:\s*"|"error"')
 _DONE_EVENT_MAX = 32
 _NAMED = re.compile(rb'"(model|service_tier|finish_reason)"\s*:\s*"([^"\\]{1,200})"')
-
-
-def outgoing(
-    body: bytes,
-    facts: Facts,
-    model: str,
-    output_bound: int | None,
-    bound_field: str,
-    members: Mapping[str, bytes] = MappingProxyType({}),
-) -> bytes:
-    """The body for the provider: the caller's own, but for what ferry must set.
-
-    Set are the model's name at the provider, the request for usage in a stream, ferry's bound
-    on the answer (in the caller's fields if it used any, else in `bound_field`), and `members`,
-    JSON by name, such as OpenRouter's `provider`.
-    """
-    values = dict(members)
-    if model != facts.model:
-        values["model"] = msgspec.json.encode(model)
-    if facts.is_stream and not facts.wants_usage:
-        values["stream_options"] = _with_usage(body, facts)
-    if output_bound is not None:
-        for field in facts.output_fields or (bound_field,):
-            values[field] = str(output_bound).encode()
-    return spliced(body, facts.members, values) if values else body
-
-
-def _with_usage(body: bytes, facts: Facts) -> bytes:
-    for member in facts.members:
-        if member.name == "stream_options":
-            options = _decode_options(body[member.start : member.end]) or {}
-            return msgspec.json.encode({**options, "include_usage": True})
-    return b'{"include_usage":true}'
-
-
-# Raw: numbers keep their digits, also those that no float holds.
-_decode_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 
 
 class Reader(Protocol):

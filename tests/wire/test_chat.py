@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.chat import BODY_KEPT_MAX, TAIL_KEPT, Reader, StreamReader, WholeReader, outgoing
+from ferrycli.wire.chat import BODY_KEPT_MAX, TAIL_KEPT, Reader, StreamReader, WholeReader
+from ferrycli.wire.dialect import Sent
 from ferrycli.wire.facts import Reading
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.intakes.chat import outgoing, read_chat
 
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
 
@@ -26,7 +27,8 @@ def request(fields: str) -> bytes:
 
 
 def sent(body: bytes, model: str = "m", bound: int | None = None) -> bytes:
-    return outgoing(body, read_chat(body, b"salt"), model, bound, "max_completion_tokens")
+    facts = read_chat(body, b"salt")
+    return outgoing(body, facts, Sent(model, bound, "max_completion_tokens"))
 
 
 UNTOUCHED = [
