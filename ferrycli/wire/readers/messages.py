@@ -1,4 +1,4 @@
-"""What replies in Anthropic's messages dialect say, from Anthropic itself or from Bedrock.
+"""What replies in Anthropic's messages dialect say.
 
 Tokens read from a cache and written to one stand beside `input_tokens`; thoughts are inside the
 output. A stream says its input first, then overwrites any count in `message_delta`. Of the output,
@@ -19,7 +19,6 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Reader
 from ferrycli.wire.facts import Line, Reading
-from ferrycli.wire.frames import Frame
 from ferrycli.wire.readers.bodies import WholeReader
 from ferrycli.wire.readers.counting import (
     Costed,
@@ -30,8 +29,8 @@ from ferrycli.wire.readers.counting import (
     split_writes,
     summed,
 )
-from ferrycli.wire.readers.gathered import UNREADABLE, Gathered, objects_of, strings_of
-from ferrycli.wire.readers.streams import EventReader, FrameReader
+from ferrycli.wire.readers.gathered import Gathered, objects_of, strings_of
+from ferrycli.wire.readers.streams import EventReader
 
 _ANSWERS = frozenset({"message", "fallback_message"})
 """Kinds of model calls that wrote the answer; others advised it or shortened what went before."""
@@ -42,7 +41,7 @@ class _Creation(msgspec.Struct):
     ephemeral_1h_input_tokens: Any = None
 
 
-class _Counts(msgspec.Struct):
+class _Counts(Costed):
     input_tokens: Any = None
     output_tokens: Any = None
     cache_read_input_tokens: Any = None
@@ -63,7 +62,7 @@ class _OutputDetails(msgspec.Struct):
     thinking_tokens: Any = 0
 
 
-class _Usage(_Counts, Costed):
+class _Usage(_Counts):
     service_tier: Any = None
     speed: Any = None
     server_tool_use: _ServerTools | None = None
@@ -94,19 +93,14 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
-class _Chunk(msgspec.Struct):
-    """What a frame of Bedrock's `invoke-with-response-stream` holds: an event in base64."""
-
-    bytes: bytes | None = None
-
-
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-class _Messages(Gathered):
+class MessagesGathered(Gathered):
+    """The reading of one reply under way."""
+
     delivered = strings_of("text", "thinking", "partial_json")
     delivered_objects = objects_of("input")
     telling = re.compile(rb'"type"\s*:\s*"(?:message_(?:start|delta|stop)|fallback|error)"')
@@ -228,23 +222,11 @@ def _counted(counts: _Counts, output_tokens: object, extras: Mapping[str, object
     )
 
 
-def _unwrapped(frame: Frame) -> bytes | None:
-    try:
-        return _decode_chunk(frame.payload).bytes
-    except UNREADABLE:
-        return None
-
-
 def whole() -> Reader:
     """A reader of a reply, also of Bedrock's `invoke`."""
-    return WholeReader(_Messages())
+    return WholeReader(MessagesGathered())
 
 
 def stream(_strips_usage: bool) -> Reader:
     """A reader of a stream. Nothing is stripped: its usage is always there."""
-    return EventReader(_Messages())
-
-
-def framed(_strips_usage: bool) -> Reader:
-    """A reader of Bedrock's `invoke-with-response-stream`: events of a stream, in frames."""
-    return FrameReader(_Messages(), _unwrapped)
+    return EventReader(MessagesGathered())

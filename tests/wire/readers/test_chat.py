@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.dialect import Reader
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.readers import chat
 from ferrycli.wire.readers.bodies import BODY_KEPT_MAX, TAIL_KEPT, WholeReader
+from tests.wire.readers.fed import every_cut, relayed
 
 # Streams ------------------------------------------------------------------------------------
 
@@ -40,21 +39,10 @@ def usage_event(choices: object = (), **usage: object) -> bytes:
     return event(model="m-1", choices=choices, usage=usage or counts())
 
 
-def relayed(reader: Reader, chunks: Iterable[bytes]) -> bytes:
-    return b"".join([*[reader.feed(chunk) for chunk in chunks], reader.finish()])
-
-
 def read(*events: bytes, strips: bool = False) -> Reading:
     reader = chat.stream(strips)
     relayed(reader, events)
     return reader.reading()
-
-
-def every_cut(data: bytes) -> Iterable[Sequence[bytes]]:
-    yield [data]
-    yield [data[at : at + 1] for at in range(len(data))]
-    for at in range(1, len(data)):
-        yield [data[:at], data[at:]]
 
 
 COMMON = {
