@@ -20,9 +20,10 @@ from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.money import usd_exact
-from ferrycli.wire.chat import Reader, StreamReader, WholeReader
+from ferrycli.wire.dialect import Reader
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.headers import Headers, reply_headers
+from ferrycli.wire.readers import chat
 
 ERROR_BYTES_MAX = 1 << 20
 """More of a provider's error body is not passed on."""
@@ -78,7 +79,7 @@ class Delivery:
 
     async def read_error(self, reply: UpstreamReply) -> bytes:
         """The body of an error, as much of it as is passed on. Raises as `deliver` does."""
-        reader = self._reader = WholeReader()
+        reader = self._reader = chat.whole()
         size = 0
         async for chunk in reply.chunks():
             size += len(chunk)
@@ -97,7 +98,7 @@ class Delivery:
         await self._finish(body)
 
     async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
-        reader = self._reader = WholeReader()
+        reader = self._reader = chat.whole()
         async for chunk in reply.chunks():
             self._note_first_byte()
             if passed := reader.feed(chunk):
@@ -118,7 +119,7 @@ class Delivery:
 
     async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
         facts = self._asked.facts
-        reader = self._reader = StreamReader(strips_usage=facts.is_stream and not facts.wants_usage)
+        reader = self._reader = chat.stream(facts.is_stream and not facts.wants_usage)
         headers = [*headers, (b"cache-control", b"no-cache")]
         first = b""
         chunks = reply.chunks()
@@ -173,7 +174,7 @@ class Delivery:
         await self._send({"type": "http.response.body", "body": body})
 
 
-async def _rest_of_error(reader: StreamReader, chunks: AsyncIterator[bytes]) -> bytes:
+async def _rest_of_error(reader: Reader, chunks: AsyncIterator[bytes]) -> bytes:
     """What follows the error that a stream begins with, as far as it comes soon."""
     rest = b""
     with contextlib.suppress(TimeoutError, UpstreamFailed, UpstreamTimeout):

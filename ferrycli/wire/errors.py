@@ -18,6 +18,8 @@ from ferrycli.wire.bodies import MESSAGE_LENGTH_MAX
 DOMAIN = "ferry"
 """Whose reason it is, in Google's form."""
 
+_More = Mapping[str, object]
+
 _ANTHROPIC_TYPES: Mapping[int, str] = {
     401: "authentication_error",
     402: "billing_error",
@@ -29,7 +31,8 @@ _ANTHROPIC_TYPES: Mapping[int, str] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""By status; other ones below 500 are `invalid_request_error`, the rest `api_error`."""
+"""By status; other ones by `_BLAMED`: below 500, and from there."""
+_BLAMED = ("invalid_request_error", "api_error")
 
 _GOOGLE_STATUSES: Mapping[int, str] = {
     401: "UNAUTHENTICATED",
@@ -64,59 +67,72 @@ _AMAZON_TYPES: Mapping[int, str] = {
 
 def openai_error(error: FerryError) -> bytes:
     """`{"error": {message, type, param, code, ferry}}`."""
-    return msgspec.json.encode(
-        {
-            "error": {
-                "message": _message(error),
-                "type": error.kind,
-                "param": _param(error),
-                "code": error.code,
-                "ferry": _facts(error),
-            }
-        }
-    )
+    return _openai(error.kind, error.code, _message(error), _param(error), {"ferry": _facts(error)})
+
+
+def openai_passed(status: int, code: str, message: str) -> bytes:
+    """A provider's error in OpenAI's shape."""
+    kind = _named(_ANTHROPIC_TYPES, status, *_BLAMED)
+    return _openai(kind, code, message, None, {})
+
+
+def _openai(
+    kind: str,
+    code: str,
+    message: str,
+    param: str | None = None,
+    facts: dict[str, object] | None = None,
+) -> bytes:
+    inner = {"message": message, "type": kind, "param": param, "code": code or None}
+    return msgspec.json.encode({"error": inner if facts is None else {**inner, "ferry": facts}})
 
 
 def anthropic_error(error: FerryError) -> bytes:
     """`{"type": "error", "error": {type, message, code, param, ferry}, "request_id"}`."""
-    return msgspec.json.encode(
-        {
-            "type": "error",
-            "error": {
-                "type": _named(_ANTHROPIC_TYPES, error, "invalid_request_error", "api_error"),
-                "message": _message(error),
-                "code": error.code,
-                "param": _param(error),
-                "ferry": _facts(error),
-            },
-            "request_id": None,
-        }
-    )
+    more = {"code": error.code, "param": _param(error), "ferry": _facts(error)}
+    return _anthropic(error.status, _message(error), more)
+
+
+def anthropic_passed(status: int, code: str, message: str) -> bytes:
+    """A provider's error in Anthropic's shape."""
+    return _anthropic(status, message, {"code": code} if code else {})
+
+
+def _anthropic(status: int, message: str, more: _More) -> bytes:
+    kind = _named(_ANTHROPIC_TYPES, status, *_BLAMED)
+    error = {"type": kind, "message": message, **more}
+    return msgspec.json.encode({"type": "error", "error": error, "request_id": None})
 
 
 def gemini_error(error: FerryError) -> bytes:
     """`{"error": {code, message, status, details}}`; the facts are of an `ErrorInfo`, as text."""
-    details: list[dict[str, object]] = [
-        {
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": error.code.upper(),
-            "domain": DOMAIN,
-            "metadata": {name: _text(value) for name, value in _facts(error).items()},
-        }
+    details = [
+        _reason(error.code, DOMAIN, {name: _text(one) for name, one in _facts(error).items()})
     ]
     if error.retry_after_s is not None:
         delay = f"{error.retry_after_s}s"
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
-    return msgspec.json.encode(
-        {
-            "error": {
-                "code": error.status,
-                "message": _message(error),
-                "status": _named(_GOOGLE_STATUSES, error, "INVALID_ARGUMENT", "INTERNAL"),
-                "details": details,
-            }
-        }
-    )
+    return _gemini(error.status, _message(error), details)
+
+
+def gemini_passed(status: int, code: str, message: str) -> bytes:
+    """A provider's error in Gemini's shape."""
+    return _gemini(status, message, [_reason(code, "", {})] if code else [])
+
+
+def _gemini(status: int, message: str, details: list[dict[str, object]]) -> bytes:
+    named = _named(_GOOGLE_STATUSES, status, "INVALID_ARGUMENT", "INTERNAL")
+    error = {"code": status, "message": message, "status": named, "details": details}
+    return msgspec.json.encode({"error": error})
+
+
+def _reason(code: str, domain: str, metadata: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": code.upper(),
+        "domain": domain,
+        "metadata": metadata,
+    }
 
 
 def bedrock_error(error: FerryError) -> bytes:
@@ -127,17 +143,27 @@ def bedrock_error(error: FerryError) -> bytes:
     )
 
 
+def bedrock_passed(_status: int, _code: str, message: str) -> bytes:
+    """A provider's error in Bedrock's shape, which has room for no code."""
+    return msgspec.json.encode({"message": message})
+
+
 def bedrock_type(error: FerryError) -> str:
     """The value of the header `x-amzn-errortype`."""
     if error.status == 429 and error.may_retry is False:
         # What is throttled is asked again; a quota that is used up is not.
         return "ServiceQuotaExceededException"
-    return _named(_AMAZON_TYPES, error, "ValidationException", "InternalServerException")
+    return bedrock_type_of(error.status)
 
 
-def _named(names: Mapping[int, str], error: FerryError, ours: str, theirs: str) -> str:
-    """The name for the error's status; `ours` is the caller's fault, `theirs` the server's."""
-    return names.get(error.status, ours if error.status < 500 else theirs)
+def bedrock_type_of(status: int) -> str:
+    """The value of that header for a provider's error."""
+    return _named(_AMAZON_TYPES, status, "ValidationException", "InternalServerException")
+
+
+def _named(names: Mapping[int, str], status: int, ours: str, theirs: str) -> str:
+    """The name for a status; `ours` is the caller's fault, `theirs` the server's."""
+    return names.get(status, ours if status < 500 else theirs)
 
 
 def _message(error: FerryError) -> str:

@@ -184,8 +184,7 @@ def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
     added = dict(sent.members)
     if all(member.name != "anthropic_version" for member in facts.members):
         added.setdefault("anthropic_version", msgspec.json.encode(INVOKE_VERSION))
-    here = replace(sent, model=facts.model, members=added)
-    return without(with_set(body, facts, here, LIMIT), INVOKE_DROPS)
+    return without(with_set(body, facts, replace(sent, members=added), LIMIT), INVOKE_DROPS)
 
 
 # Counting -----------------------------------------------------------------------------------

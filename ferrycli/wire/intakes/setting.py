@@ -23,6 +23,9 @@ def with_set(body: bytes, facts: Facts, sent: Sent, limit: str = "") -> bytes:
     Empty: the dialect has no field for it.
     """
     values = values_set(facts, sent)
+    if "model" not in values and all(one.name != "model" for one in facts.members):
+        # A path has named it, or nothing has.
+        values["model"] = msgspec.json.encode(sent.model)
     if limit and sent.output_bound is not None:
         values[limit] = str(sent.output_bound).encode()
     return spliced(body, facts.members, values) if values else body
