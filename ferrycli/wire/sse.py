@@ -10,6 +10,7 @@ import re
 
 # Atomic groups: otherwise CRLF could match as CR and LF, two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_WHOLE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)\Z")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 EVENT_BYTES_MAX = 1 << 20
@@ -77,6 +78,11 @@ def _values(event: bytes, name: bytes) -> list[bytes]:
 def is_event(event: bytes) -> bool:
     """Whether it says anything: blank lines alone are no event."""
     return event.strip(b"\r\n") != b""
+
+
+def is_whole(event: bytes) -> bool:
+    """Whether it ends with its blank line: no piece of an event that is too long to be kept."""
+    return _WHOLE.search(event[-4:]) is not None
 
 
 def first_data(stream: bytes) -> bytes:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ferrycli.wire.frames import frame
-
 from tests.whole.tape import Asked, Played
 
 TEXT = ("It is ", "süß, 21 °C ", "in Rome.")
