@@ -26,13 +26,22 @@ from ferrycli.wire.readers import gemini as gemini_reader
 from ferrycli.wire.readers import messages as messages_reader
 from ferrycli.wire.readers import plain as plain_reader
 from ferrycli.wire.readers import responses as responses_reader
+from ferrycli.wire.translate.chat import ChatCodec
+from ferrycli.wire.translate.gemini import GeminiCodec
+from ferrycli.wire.translate.messages import MessagesCodec
 
 _OPENAI = (errors.openai_error, errors.openai_passed)
 _ANTHROPIC = (errors.anthropic_error, errors.anthropic_passed)
 _GOOGLE = (errors.gemini_error, errors.gemini_passed)
 _AMAZON = (errors.bedrock_error, errors.bedrock_passed)
 
-CODECS: Mapping[str, Codec] = MappingProxyType({})
+CODECS: Mapping[str, Codec] = MappingProxyType(
+    {
+        "chat": ChatCodec(),
+        "messages": MessagesCodec(),
+        "gemini": GeminiCodec(),
+    }
+)
 """By the name of the dialect; one that is not here is not translated."""
 
 
