@@ -138,6 +138,7 @@ def carried(rig: Rig, fixture: dict[str, Any], *, by_byte: bool) -> tuple[httpx.
         headers={"authorization": f"Bearer {rig.secret}"},
         timeout=60,
     )
+    assert rig.tape.asked, got.text
     return got, rig.tape.asked[-1]
 
 
