@@ -339,9 +339,10 @@ def _reasoning(config: GoogleAsked) -> Reasoning | None:
     effort = thinking.text("thinkingLevel").lower().removeprefix("thinking_level_")
     shows_thoughts = thinking.truth("includeThoughts") is True
     thinking.close(GEMINIS_OWN)
+    effort = {"unspecified": ""}.get(effort, effort)
     found = Reasoning(
-        effort="" if effort == "unspecified" else effort,
-        budget_tokens=None if budget is None or budget < 0 else budget,
+        effort="none" if budget == 0 else effort,
+        budget_tokens=budget if budget is not None and budget > 0 else None,
         is_adaptive=budget is not None and budget < 0,
         shows_thoughts=shows_thoughts,
     )

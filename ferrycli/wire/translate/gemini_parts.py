@@ -95,7 +95,7 @@ def _part(part: Part, is_olds: bool) -> Json:
 
 def _thought(part: Thinking) -> Json:
     if part.redacted:
-        raise Untranslatable("redacted_thinking", "Gemini opens no thoughts of other models")
+        raise Untranslatable("thinking", "Gemini opens no thoughts of other models")
     if _is_seal(part):
         return {"text": "", "thoughtSignature": part.signature}
     return said({"text": part.text, "thought": True, "thoughtSignature": part.signature or None})
@@ -104,11 +104,11 @@ def _thought(part: Thinking) -> Json:
 def _result(result: ToolResult, is_olds: bool) -> Json:
     """By Google's convention a tool's output is the member `output`, and its error `error`."""
     if not result.name:
-        raise Untranslatable("tool_call_id", f"no call before it has the id `{result.id}`")
+        raise Untranslatable("tool_result", f"no call before it has the id `{result.id}`")
     texts = [part.text for part in result.parts if isinstance(part, Text)]
     files = [_file(part, is_olds) for part in result.parts if not isinstance(part, Text)]
     if files and is_olds:
-        raise Untranslatable("image", "Geminis before 3 take only text from tools")
+        raise Untranslatable("tool_result", "Geminis before 3 take only text from tools")
     output = texts[0] if len(texts) == 1 else texts
     is_said = bool(texts) or result.is_error
     return said(
