@@ -9,7 +9,7 @@ from typing import Any
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.calls import arguments_object
-from ferrycli.wire.translate.gemini_asked import DETAILS
+from ferrycli.wire.translate.gemini_asked import DETAILS, NO_SIGNATURE
 from ferrycli.wire.translate.kinds_of_files import guessed_type
 from ferrycli.wire.translate.talk import (
     Audio,
@@ -24,11 +24,6 @@ from ferrycli.wire.translate.talk import (
 
 Json = dict[str, Any]
 
-NO_SIGNATURE = "skip_thought_signature_validator"
-"""What Google takes for the signature of a call that no Gemini made, at its API and at Vertex.
-
-Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
-"""
 _RESOLUTIONS = MappingProxyType({detail: level for level, detail in DETAILS.items() if detail})
 _OLD = re.compile(r"gemini-[12](?![0-9])|gemma")
 
