@@ -71,22 +71,28 @@ class StreamParser:
         return [found for event in self._splitter.feed(chunk) for found in self._events(event)]
 
     def finish(self) -> Sequence[Event]:
+        """Of an event without its end only what can be read: some servers forget the end."""
         rest = self._splitter.flush()
-        last = self._events(rest) if rest else []
+        try:
+            last = self._taken(rest)
+        except Unreadable:
+            last = ()
         return [*last, *self._ended()]
 
     def _events(self, event: bytes) -> Sequence[Event]:
-        if self._is_over or not is_event(event):
-            return ()
-        data = event_data(event)
-        if data is None or not data.strip():
+        try:
+            return self._taken(event)
+        except Unreadable:
+            self._is_over = True
+            return (UNREADABLE,)
+
+    def _taken(self, event: bytes) -> Sequence[Event]:
+        data = event_data(event) if is_event(event) else None
+        if self._is_over or data is None or not data.strip():
             return ()
         if data.strip() == _DONE:
             return self._ended()
-        try:
-            found = up_to_break(self._reading.take(decoded(data)))
-        except Unreadable:
-            found = [UNREADABLE]
+        found = up_to_break(self._reading.take(decoded(data)))
         self._is_over = any(isinstance(one, Broken) for one in found)
         return found
 
