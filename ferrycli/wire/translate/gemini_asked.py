@@ -34,6 +34,13 @@ from ferrycli.wire.translate.talk import (
     Turn,
 )
 
+NO_SIGNATURE = "skip_thought_signature_validator"
+"""What Google takes for the signature of a call that no Gemini made, at its API and at Vertex.
+
+Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+"""
+NO_SIGNATURES = frozenset({"", NO_SIGNATURE, "context_engineering_is_the_way_to_go"})
+"""The second is taken by Google's API alone."""
 GEMINIS_OWN = "only Gemini has such a thing"
 _TIERS = MappingProxyType({"unspecified": "", "standard": "default"})
 _CHOICES = MappingProxyType(
@@ -155,7 +162,8 @@ def _add(parts: list[Part], found: Sequence[Part]) -> None:
 
 
 def _part(part: GoogleAsked, calls: _Calls) -> list[Part]:
-    seal = _base64(part.text("thoughtSignature"))
+    signature = part.text("thoughtSignature")
+    seal = "" if signature in NO_SIGNATURES else _base64(signature)
     is_thought = part.truth("thought") is True
     if (call := part.inner("functionCall")) is not None:
         return [_call(call, calls, seal)]
@@ -339,9 +347,10 @@ def _reasoning(config: GoogleAsked) -> Reasoning | None:
     effort = thinking.text("thinkingLevel").lower().removeprefix("thinking_level_")
     shows_thoughts = thinking.truth("includeThoughts") is True
     thinking.close(GEMINIS_OWN)
+    effort = {"unspecified": ""}.get(effort, effort)
     found = Reasoning(
-        effort="" if effort == "unspecified" else effort,
-        budget_tokens=None if budget is None or budget < 0 else budget,
+        effort="none" if budget == 0 else effort,
+        budget_tokens=budget if budget is not None and budget > 0 else None,
         is_adaptive=budget is not None and budget < 0,
         shows_thoughts=shows_thoughts,
     )

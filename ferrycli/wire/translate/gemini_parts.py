@@ -9,7 +9,7 @@ from typing import Any
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.calls import arguments_object
-from ferrycli.wire.translate.gemini_asked import DETAILS
+from ferrycli.wire.translate.gemini_asked import DETAILS, NO_SIGNATURE
 from ferrycli.wire.translate.kinds_of_files import guessed_type
 from ferrycli.wire.translate.talk import (
     Audio,
@@ -24,11 +24,6 @@ from ferrycli.wire.translate.talk import (
 
 Json = dict[str, Any]
 
-NO_SIGNATURE = "skip_thought_signature_validator"
-"""What Google takes for the signature of a call that no Gemini made, at its API and at Vertex.
-
-Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
-"""
 _RESOLUTIONS = MappingProxyType({detail: level for level, detail in DETAILS.items() if detail})
 _OLD = re.compile(r"gemini-[12](?![0-9])|gemma")
 
@@ -95,7 +90,7 @@ def _part(part: Part, is_olds: bool) -> Json:
 
 def _thought(part: Thinking) -> Json:
     if part.redacted:
-        raise Untranslatable("redacted_thinking", "Gemini opens no thoughts of other models")
+        raise Untranslatable("thinking", "Gemini opens no thoughts of other models")
     if _is_seal(part):
         return {"text": "", "thoughtSignature": part.signature}
     return said({"text": part.text, "thought": True, "thoughtSignature": part.signature or None})
@@ -104,11 +99,11 @@ def _thought(part: Thinking) -> Json:
 def _result(result: ToolResult, is_olds: bool) -> Json:
     """By Google's convention a tool's output is the member `output`, and its error `error`."""
     if not result.name:
-        raise Untranslatable("tool_call_id", f"no call before it has the id `{result.id}`")
+        raise Untranslatable("tool_result", f"no call before it has the id `{result.id}`")
     texts = [part.text for part in result.parts if isinstance(part, Text)]
     files = [_file(part, is_olds) for part in result.parts if not isinstance(part, Text)]
     if files and is_olds:
-        raise Untranslatable("image", "Geminis before 3 take only text from tools")
+        raise Untranslatable("tool_result", "Geminis before 3 take only text from tools")
     output = texts[0] if len(texts) == 1 else texts
     is_said = bool(texts) or result.is_error
     return said(
