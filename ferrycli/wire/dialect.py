@@ -7,8 +7,7 @@ bytes in and values out. `wire/dialects.py` names them; nothing outside `wire` t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ferrycli.rules.errors import FerryError
@@ -40,7 +39,7 @@ class Sent:
     """ferry's bound on the answer, in tokens, each choice by itself; None: it sets none."""
     bound_field: str = ""
     """The field for the bound where the caller used none and the dialect has several."""
-    members: Mapping[str, bytes] = MappingProxyType({})
+    members: Mapping[str, bytes] = field(default_factory=dict)
     """Further members, JSON by name, such as OpenRouter's `provider`."""
     form: str = ""
     """A provider's own form of the dialect: `invoke` for Anthropic's messages at Bedrock."""

@@ -19,8 +19,9 @@ EVENT_BYTES_MAX = 1 << 20
 class EventSplitter:
     """Cuts a byte stream into events, each with the blank line that ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._rest = b""
+        self._event_bytes_max = event_bytes_max
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes. All that is fed comes out again, in order."""
@@ -36,7 +37,7 @@ class EventSplitter:
             events.append(data[position : end.end()])
             position = end.end()
         self._rest = data[position:]
-        if len(self._rest) > EVENT_BYTES_MAX:
+        if len(self._rest) > self._event_bytes_max:
             events.append(self.flush())
         return events
 
@@ -80,3 +81,9 @@ def first_data(stream: bytes) -> bytes:
 def is_plain(event: bytes) -> bool:
     """Whether the event has `data` lines and nothing else: no name, id or comment."""
     return all(line.startswith(b"data") for line in _LINE_END.split(event) if line)
+
+
+def written_event(data: bytes, name: str = "") -> bytes:
+    """An event of one line of `data`, such as JSON is when msgspec writes it."""
+    head = b"event: " + name.encode() + b"\n" if name else b""
+    return head + b"data: " + data + b"\n\n"
