@@ -17,6 +17,8 @@ from ferrycli.rules.denials import NotJson
 
 MESSAGE_OVERHEAD = 16
 """Tokens that a chat template puts around a message, at the most."""
+REQUEST_OVERHEAD = 128
+"""Tokens of instructions that some models' own templates begin with, such as gpt-oss's."""
 TOOLS_OVERHEAD = 512
 """Tokens of the hidden instructions that come with tools, beside twice their text."""
 IMAGE_TOKENS = 10_240

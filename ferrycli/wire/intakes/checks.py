@@ -80,6 +80,11 @@ def present(raw: msgspec.Raw) -> bytes:
     return b"" if value == b"null" else value
 
 
+def first_byte(raw: msgspec.Raw) -> bytes:
+    """What kind of value it is: JSON shows that by its beginning."""
+    return bytes(memoryview(raw)[:1])
+
+
 _TYPES = {
     "int": "a whole number",
     "float": "a number",

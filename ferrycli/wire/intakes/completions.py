@@ -11,7 +11,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import TEXT_ALONE, input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, TEXT_ALONE, input_bound
 from ferrycli.wire.intakes import chat
 from ferrycli.wire.intakes.carried import Carrying, fields_of, fingerprints, text_members
 from ferrycli.wire.intakes.checks import (
@@ -20,6 +20,7 @@ from ferrycli.wire.intakes.checks import (
     OUTPUT_ASKED_MAX,
     bounded,
     decoded,
+    first_byte,
     model_asked,
     named_member,
     positions,
@@ -71,7 +72,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         output_fields=() if asked is None else (LIMIT,),
         choices=max(kept, made) * count,
         tier=safe(parsed.service_tier or "", 40),
-        input_bound=input_bound(len(body), TEXT_ALONE, 0, count, model),
+        input_bound=input_bound(len(body) + REQUEST_OVERHEAD, TEXT_ALONE, 0, count, model),
         input_characters=len(prompt),
         predicted_bytes=len(prompt) if parsed.echo else 0,
         unbounded_field=named_member(body, found, chat.UNBOUNDED_FIELDS),
@@ -93,7 +94,7 @@ def prompts_in(raw: msgspec.Raw, field: str) -> int:
         said = _decode_prompt(raw)
         if isinstance(said, str):
             return 1
-        if said and bytes(said[0][:1]) not in (b'"', b"["):
+        if said and first_byte(said[0]) not in (b'"', b"["):
             _decode_tokens(raw)
             return 1
         if said:

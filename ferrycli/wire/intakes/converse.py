@@ -12,7 +12,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, input_bound
 from ferrycli.wire.intakes.carried import fingerprints, text_members
 from ferrycli.wire.intakes.checks import (
     ABSENT,
@@ -96,7 +96,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     asked = bounded(f"{CONFIG}.{LIMIT}", limit, OUTPUT_ASKED_MAX)
     bound = None
     if not present(parsed.prompt_variables):
-        bound = input_bound(len(body), parts, len(tools), len(turns), model)
+        bound = input_bound(len(body) + REQUEST_OVERHEAD, parts, len(tools), len(turns), model)
     return Facts(
         model=model,
         is_stream=place.is_stream is True,

@@ -11,6 +11,7 @@ from ferrycli.wire.intakes.carried import Carrying, fields_of, fingerprints, tex
 from ferrycli.wire.intakes.chat import UNBOUNDED_FIELDS
 from ferrycli.wire.intakes.checks import (
     decoded,
+    first_byte,
     model_asked,
     named_member,
     positions,
@@ -36,7 +37,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     found = positions(body, (said,))
     inputs = _decode_list(said) if said.startswith(b"[") else []
     # An input that is an object is a picture or the like, and may name what is elsewhere.
-    is_text = not said.startswith(b"{") and not any(bytes(one[:1]) == b"{" for one in inputs)
+    is_text = not said.startswith(b"{") and not any(first_byte(one) == b"{" for one in inputs)
     parts = TEXT_ALONE if is_text else Parts(is_elsewhere=True)
     return Facts(
         model=model,

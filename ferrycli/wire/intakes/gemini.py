@@ -16,7 +16,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import Parts, input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, Parts, input_bound
 from ferrycli.wire.intakes.carried import fingerprints, strings, text_members
 from ferrycli.wire.intakes.checks import (
     ABSENT,
@@ -99,7 +99,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     )
     bound = None
     if not present(said.get("cachedContent", ABSENT)):
-        bound = input_bound(len(body), parts, len(tools), len(turns), model)
+        bound = input_bound(len(body) + REQUEST_OVERHEAD, parts, len(tools), len(turns), model)
     modalities = [one.upper() for one in strings(_any(config.get("responseModalities")))]
     return Facts(
         model=model,
@@ -210,7 +210,7 @@ def read_cached(body: bytes, place: Place, salt: bytes) -> Facts:
     contents = listed(said["contents"], "contents", "content") if turns else []
     system = present(said.get("systemInstruction", ABSENT))
     parts = _parts(turns or b"[]", system)
-    bound = input_bound(len(body), parts, len(tools), len(contents), model)
+    bound = input_bound(len(body) + REQUEST_OVERHEAD, parts, len(tools), len(contents), model)
     last = bytes(contents[-1]) if contents else b""
     return Facts(
         model=model,

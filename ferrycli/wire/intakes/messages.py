@@ -9,7 +9,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import TOOLS_OVERHEAD, Parts, input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, TOOLS_OVERHEAD, Parts, input_bound
 from ferrycli.wire.intakes.carried import Carrying, fields_of, fingerprints, text_members
 from ferrycli.wire.intakes.chat import UNBOUNDED_FIELDS
 from ferrycli.wire.intakes.checks import (
@@ -87,7 +87,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     hidden = DEFINED_TOOL_TOKENS * sum(kind not in ("", "custom") for kind in kinds or ())
     if present(parsed.output_config) or present(parsed.output_format):
         hidden += TOOLS_OVERHEAD
-    bound = input_bound(len(body) + hidden, parts, len(tools), len(turns), model)
+    bound = input_bound(len(body) + REQUEST_OVERHEAD + hidden, parts, len(tools), len(turns), model)
     if _is_continued(parsed.thread):
         bound = None
     # 0 fills a cache, and nothing is answered.

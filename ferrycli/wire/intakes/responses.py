@@ -9,7 +9,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import TEXT_ALONE, Parts, input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, TEXT_ALONE, Parts, input_bound
 from ferrycli.wire.intakes.carried import (
     Carrying,
     fields_of,
@@ -23,6 +23,7 @@ from ferrycli.wire.intakes.checks import (
     OUTPUT_ASKED_MAX,
     bounded,
     decoded,
+    first_byte,
     listed,
     model_asked,
     named_member,
@@ -78,7 +79,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     varying = present(parsed.conversation) + present(parsed.prompt)
     bound = None
     if not varying and not present(parsed.previous_response_id):
-        bound = input_bound(len(body), parts, len(tools), len(items), model)
+        bound = input_bound(len(body) + REQUEST_OVERHEAD, parts, len(tools), len(items), model)
     asked = bounded(LIMIT, parsed.max_output_tokens, OUTPUT_ASKED_MAX)
     last = bytes(items[-1]) if items else b""
     return Facts(
@@ -105,7 +106,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
 
 def _items(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """The items of the input; text alone is one."""
-    return [raw] if bytes(raw[:1]) == b'"' else listed(raw, "input", "item")
+    return [raw] if first_byte(raw) == b'"' else listed(raw, "input", "item")
 
 
 def _parts(items: list[msgspec.Raw]) -> Parts:
