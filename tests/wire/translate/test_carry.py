@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from ferrycli.wire.chat import StreamReader
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.chat import StreamReader
 from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.translate import carry
