@@ -123,6 +123,28 @@ def test_a_stream_that_begins_with_an_error_says_so() -> None:
     assert reader.finish() == b""
 
 
+def test_a_stream_that_cannot_be_read_has_failed() -> None:
+    reader = from_chat()
+    reader.feed(b"data: {oops}\n\n")
+    assert reader.reading().error_code == "reply_unreadable"
+
+
+def test_a_stream_that_broke_off_has_no_error_of_its_own() -> None:
+    reader = from_chat()
+    begun = reader.feed(chat_stream()[:300])
+    assert begun.startswith(b"event: message_start\n")
+    assert b"event: error\n" in reader.finish()
+    assert reader.reading().error_code == ""
+    assert not reader.reading().is_complete
+
+
+def test_a_whole_reply_without_an_answer_has_failed() -> None:
+    reader = from_whole_chat(tells_in_a_stream=False)
+    reader.feed(b"<html>")
+    assert json.loads(reader.finish())["type"] == "error"
+    assert reader.reading().error_code == "reply_unreadable"
+
+
 def whole_chat() -> bytes:
     body = json.loads(told(CHAT.writer(asking(False)), ANSWER))
     return json.dumps({**body, "usage": USAGE}).encode()
