@@ -328,7 +328,7 @@ def test_parts_of_any_shape_are_counted_or_refused(
     assert got.input_bound is None or got.input_bound >= text_bytes(turns)
 
 
-@pytest.mark.parametrize("name", TURNED)
+@pytest.mark.parametrize("name", [name for name in TURNED if name != "chat"])
 @given(st.lists(OBJECTS, min_size=1, max_size=3), RANDOMS)
 def test_no_text_has_more_tokens_than_its_bound(
     name: str, turns: list[object], random: Random
