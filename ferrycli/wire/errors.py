@@ -20,6 +20,7 @@ DOMAIN = "ferry"
 
 _More = Mapping[str, object]
 
+_OPENAI_TYPES: Mapping[int, str] = {401: "authentication_error", 429: "rate_limit_error"}
 _ANTHROPIC_TYPES: Mapping[int, str] = {
     401: "authentication_error",
     402: "billing_error",
@@ -46,6 +47,7 @@ _GOOGLE_STATUSES: Mapping[int, str] = {
     502: "UNAVAILABLE",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
+    529: "UNAVAILABLE",
 }
 """By status; other ones below 500 are `INVALID_ARGUMENT`, the rest `INTERNAL`."""
 
@@ -61,30 +63,25 @@ _AMAZON_TYPES: Mapping[int, str] = {
     502: "ServiceUnavailableException",
     503: "ServiceUnavailableException",
     504: "ModelTimeoutException",
+    529: "ServiceUnavailableException",
 }
 """By status; other ones below 500 are `ValidationException`, the rest `InternalServerException`."""
 
 
 def openai_error(error: FerryError) -> bytes:
     """`{"error": {message, type, param, code, ferry}}`."""
-    return _openai(error.kind, error.code, _message(error), _param(error), _facts(error))
+    return _openai(error.kind, error.code, _message(error), _param(error), {"ferry": _facts(error)})
 
 
 def openai_passed(status: int, code: str, message: str) -> bytes:
     """A provider's error in OpenAI's shape."""
-    kind = _named(_ANTHROPIC_TYPES, status, *_BLAMED)
-    return _openai(kind, code, message)
+    kind = _named(_OPENAI_TYPES, status, *_BLAMED)
+    return _openai(kind, code, message, None, {})
 
 
-def _openai(
-    kind: str,
-    code: str,
-    message: str,
-    param: str | None = None,
-    facts: dict[str, object] | None = None,
-) -> bytes:
-    inner = {"message": message, "type": kind, "param": param, "code": code or None}
-    return msgspec.json.encode({"error": inner if facts is None else {**inner, "ferry": facts}})
+def _openai(kind: str, code: str, message: str, param: str | None, more: _More) -> bytes:
+    error = {"message": message, "type": kind, "param": param, "code": code or None, **more}
+    return msgspec.json.encode({"error": error})
 
 
 def anthropic_error(error: FerryError) -> bytes:

@@ -65,6 +65,10 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return [one for one in every if isinstance(one, dict)]
 
 
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _length(value: object) -> int:
     return len(value) if isinstance(value, str) else 0
 
@@ -146,7 +150,7 @@ def _responses(items: list[dict[str, Any]]) -> Found:
     while waiting:
         item = waiting.pop()
         # Without a type it is a message, or names an item that the provider has kept.
-        kind = item.get("type") or ("message" if "content" in item else "item_reference")
+        kind = _word(item.get("type")) or ("message" if "content" in item else "item_reference")
         if kind in _RESPONSES_TEXT:
             waiting += _objects(item.get("content"))
         elif kind in _RESPONSES_OUTPUTS:
@@ -186,13 +190,13 @@ def _messages(turns: list[dict[str, Any]]) -> Found:
     waiting = [block for turn in turns for block in _objects(turn.get("content"))]
     while waiting:
         block = waiting.pop()
-        kind = block.get("type")
+        kind = _word(block.get("type"))
         if kind in _MESSAGES_TEXT:
             waiting += _objects(block.get("content"))
             continue
         named = block.get("source")
         source = named if isinstance(named, dict) else {}
-        form = source.get("type")
+        form = _word(source.get("type"))
         if kind == "image" and form in ("base64", "url", "file"):
             yield IMAGE, _length(source.get("data")) if form == "base64" else 0
         elif kind == "document" and form in ("text", "content"):
@@ -264,13 +268,13 @@ def _converse_part(name: str, part: dict[str, Any]) -> Found:
         yield IMAGE, size
     elif name == "audio" and "bytes" in held:
         yield SOUND, size
-    elif name != "document" or not _is_text_document(part.get("format"), held):
+    elif name != "document" or not _is_text_document(_word(part.get("format")), held):
         yield ELSEWHERE, 0
     if "s3Location" in held:
         yield VARYING, 0
 
 
-def _is_text_document(form: object, source: Mapping[str, Any]) -> bool:
+def _is_text_document(form: str, source: Mapping[str, Any]) -> bool:
     is_text = "bytes" in source and form in _CONVERSE_TEXT_FORMATS
     return "s3Location" not in source and (is_text or "text" in source or "content" in source)
 

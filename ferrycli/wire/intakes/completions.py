@@ -74,7 +74,8 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         tier=safe(parsed.service_tier or "", 40),
         input_bound=input_bound(len(body) + REQUEST_OVERHEAD, TEXT_ALONE, 0, count, model),
         input_characters=len(prompt),
-        predicted_bytes=len(prompt) if parsed.echo else 0,
+        # Each prompt is said again before its continuations.
+        predicted_bytes=-(-len(prompt) // count) if parsed.echo else 0,
         unbounded_field=named_member(body, found, chat.UNBOUNDED_FIELDS),
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),

@@ -86,6 +86,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     said = _in_camel(written)
     found = positions(body, list(written.values()))
     model = model_asked(None, place.model.removeprefix(MODEL_PREFIX))
+    _any(said.get("model"))
     raw_turns, tools = said.get("contents", ABSENT), present(said.get("tools", ABSENT))
     turns = listed(raw_turns, "contents", "content")
     system = present(said.get("systemInstruction", ABSENT))
@@ -112,7 +113,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         input_bound=bound,
         images=0 if bound is None else parts.images,
         input_characters=len(raw_turns) + len(tools) + len(system),
-        has_audio=parts.has_audio or "AUDIO" in modalities,
+        has_audio=parts.has_audio or "AUDIO" in modalities or "speechConfig" in config,
         thinking_tokens=bounded(
             f"{CONFIG}.thinkingConfig.thinkingBudget",
             None if budget == -1 else budget,

@@ -134,7 +134,8 @@ def _is_local(tool: _Tool) -> bool:
     if tool.type != "namespace":
         return tool.type in LOCAL_TOOLS
     inner = tool.tools if isinstance(tool.tools, list) else [None]
-    return all(isinstance(one, dict) and one.get("type") in LOCAL_TOOLS for one in inner)
+    kinds = [one.get("type") if isinstance(one, dict) else None for one in inner]
+    return all(isinstance(kind, str) and kind in LOCAL_TOOLS for kind in kinds)
 
 
 def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,8 +14,18 @@ from ferrycli.rules.denials import BadParameter, NotJson
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.intakes.checks import MODEL_LENGTH_MAX, OUTPUT_ASKED_MAX
-from tests.wire.intakes.asked import IN_BODY, LEAST, LIMITED, NAMES, SALT, body_of, nest, read
-from tests.wire.written import OBJECTS, VALUES
+from tests.wire.intakes.asked import (
+    IN_BODY,
+    LEAST,
+    LIMITED,
+    NAMES,
+    SALT,
+    TURNED,
+    body_of,
+    nest,
+    read,
+)
+from tests.wire.written import OBJECTS, RANDOMS, VALUES, written
 
 
 def with_text(name: str, text: str) -> bytes:
@@ -278,3 +289,69 @@ def test_depth_near_the_most_is_read_or_refused(name: str, depth: int) -> None:
             read(name, body)
         except (NotJson, BadParameter):
             continue
+
+
+WORDS = st.sampled_from(
+    """
+    type source content text image document base64 url data file_id input_image image_url
+    input_file output role user tool_result function_call_output reasoning encrypted_content parts
+    inlineData mimeType fileData functionResponse response toolResult guardContent format txt bytes
+    s3Location audio json message item_reference input_audio image/png audio/wav tools namespace
+    """.split()
+)
+PARTS = st.recursive(
+    WORDS | st.integers(0, 9) | st.none() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def text_bytes(value: object) -> int:
+    """The UTF-8 bytes of every string in `value`: a token is never shorter."""
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, dict):
+        return sum(map(text_bytes, value)) + sum(map(text_bytes, value.values()))
+    return sum(map(text_bytes, value)) if isinstance(value, list) else 0
+
+
+@pytest.mark.parametrize("name", TURNED)
+@given(st.lists(st.dictionaries(WORDS, PARTS, max_size=4), min_size=1, max_size=3), PARTS)
+def test_parts_of_any_shape_are_counted_or_refused(
+    name: str, turns: list[object], tools: object
+) -> None:
+    try:
+        got = read(name, body_of(name, **{LEAST[name].turns: turns, "tools": tools}))
+    except (NotJson, BadParameter):
+        return
+    # Only pictures and sounds are no text, and each of them counts for more than these words.
+    assert got.input_bound is None or got.input_bound >= text_bytes(turns)
+
+
+@pytest.mark.parametrize("name", [name for name in TURNED if name != "chat"])
+@given(st.lists(OBJECTS, min_size=1, max_size=3), RANDOMS)
+def test_no_text_has_more_tokens_than_its_bound(
+    name: str, turns: list[object], random: Random
+) -> None:
+    members = {**LEAST[name].members, LEAST[name].turns: turns}
+    got = read(name, written(members, random)).input_bound
+    assert got is None or got >= text_bytes(turns) + len(turns)
+
+
+ESCAPED_TEXTS = ["a" * 9_000, "\x01" * 900, "é" * 900, "😀" * 900, '"\\\n' * 900]
+
+
+@pytest.mark.parametrize("name", TURNED)
+@pytest.mark.parametrize("text", ESCAPED_TEXTS, ids=lambda text: ascii(text[0]))
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_escapes_do_not_make_text_shorter(name: str, text: str, is_ascii: bool) -> None:
+    turn = {"role": "user", "content": [{"type": "text", "text": text}], "parts": [{"text": text}]}
+    members = {**LEAST[name].members, LEAST[name].turns: [turn]}
+    got = read(name, json.dumps(members, ensure_ascii=is_ascii).encode()).input_bound
+    assert got is not None
+    assert got >= len(text.encode())
+
+
+def test_half_a_character_in_geminis_model_is_refused() -> None:
+    with pytest.raises(NotJson):
+        read("gemini", with_text("gemini", r'"model":"\ud800"'))
