@@ -21,7 +21,7 @@ def reply(status: str = "completed", **more: object) -> dict[str, Any]:
     return {"object": "response", "status": status, "model": "m-1", "output": [], **more}
 
 
-def whole(**more: object) -> Reading:
+def whole(**more: Any) -> Reading:
     return of_object(responses.whole(), **reply(**more))
 
 
