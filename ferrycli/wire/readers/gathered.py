@@ -115,23 +115,18 @@ class Gathered(ABC):
 
     def note_tail(self, tail: bytes) -> None:
         """Read usage, and who made it, out of the end of what cannot be decoded as it is."""
-        for model, tier, value in _NAMED.findall(tail):
-            text = value.decode("utf-8", "replace")
-            if model:
-                self.name(model=text)
-            elif tier:
-                self.name(tier=text)
-            else:
-                self.name(finish=text)
-        position = 0
+        position = seen = 0
         for _ in range(USAGE_TRIES_MAX):
             if (start := self.usage_object.search(tail, position)) is None:
                 break
+            self._note_names(tail[seen : start.start()])
             opening, position = start.end() - 1, start.end()
             end = object_end(tail, opening)
             with contextlib.suppress(*UNREADABLE):
                 self.take_usage(tail[opening:end])
                 position = end
+            seen = position
+        self._note_names(tail[seen:])
 
     def lose_usage(self) -> None:
         """What was reported cannot be, so it is no report."""
@@ -165,6 +160,16 @@ class Gathered(ABC):
             is_complete=self.is_complete,
             lines=self.lines,
         )
+
+    def _note_names(self, piece: bytes) -> None:
+        for model, tier, value in _NAMED.findall(piece):
+            text = value.decode("utf-8", "replace")
+            if model:
+                self.name(model=text)
+            elif tier:
+                self.name(tier=text)
+            else:
+                self.name(finish=text)
 
     def _delivered_in(self, data: bytes, strings: re.Pattern[bytes]) -> int:
         length = 0

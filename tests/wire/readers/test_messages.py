@@ -363,3 +363,14 @@ def test_usage_is_found_at_the_end_of_a_long_message() -> None:
     reading = reader.reading()
     assert (reading.usage, reading.finish_reason) == (Usage(input=1, output=2), "end_turn")
     assert reading.is_complete
+
+
+@pytest.mark.parametrize("named", ["main", ""])
+def test_calls_at_the_end_of_a_long_message_are_no_other_models(named: str) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, "iterations": CALLS}
+    end = json.dumps({"model": named, "usage": usage, "stop_reason": "end_turn"}).encode()[1:]
+    reader = messages.whole()
+    relayed(reader, [b'{"content":[{"text":"' + b"x" * BODY_KEPT_MAX + b'"}],' + end])
+    reading = reader.reading()
+    assert [line.model for line in reading.lines] == [named, "adv", named]
+    assert (reading.model, reading.finish_reason) == (named, "end_turn")
