@@ -16,7 +16,8 @@ from ferrycli.rules import denials
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, Refusal
 from ferrycli.rules.errors import FerryError
-from ferrycli.wire.bodies import MESSAGE_LENGTH_MAX, ModelEntry, error_body, models_body
+from ferrycli.wire.bodies import MESSAGE_LENGTH_MAX, ModelEntry, models_body
+from ferrycli.wire.errors import openai_error
 
 NASTY = "\x1b]0;x\x07\r\nx\x00\u202e\u2028\ud800</script>`'\"\\" + "é" * 300
 PLAIN = "acme"
@@ -69,7 +70,7 @@ def test_every_error_has_openais_shape_and_nothing_that_acts(
     kind: type[FerryError], text: str
 ) -> None:
     error = instance(kind, text)
-    body = error_body(error)
+    body = openai_error(error)
     told = json.loads(body)
     assert list(told) == ["error"]
     inner = told["error"]
@@ -101,7 +102,7 @@ def test_openais_sdk_reads_every_refusal(kind: type[FerryError]) -> None:
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         headers = {"content-type": "application/json", "x-should-retry": "false"}
-        return httpx2.Response(kind.status, content=error_body(error), headers=headers)
+        return httpx2.Response(kind.status, content=openai_error(error), headers=headers)
 
     transport = httpx2.MockTransport(answer)
     with (
@@ -117,7 +118,7 @@ def test_openais_sdk_reads_every_refusal(kind: type[FerryError]) -> None:
 
 
 def test_a_hint_is_part_of_the_message() -> None:
-    told = json.loads(error_body(BadParameter("n", "0", "a whole number from 1 to 128")))["error"]
+    told = json.loads(openai_error(BadParameter("n", "0", "a whole number from 1 to 128")))["error"]
     assert told["message"] == "`n` cannot be `0`; it takes a whole number from 1 to 128"
     assert told["param"] == "n"
     assert told["ferry"] == {"field": "n", "value": "0", "wanted": "a whole number from 1 to 128"}

@@ -17,6 +17,7 @@ from ferrycli.wire.sse import (
     EVENT_BYTES_MAX,
     EventSplitter,
     event_data,
+    event_name,
     is_event,
     is_plain,
     is_whole,
@@ -72,6 +73,8 @@ class EventReader:
     def _note(self, event: bytes) -> bool:
         """Note what `event` says; whether it is the usage chunk that ferry asked for."""
         data = event_data(event)
+        if b"error" in event and event_name(event) == b"error":
+            self._gathered.note_error(data or b"")
         if data is None:
             return False
         if len(event) <= _DONE_EVENT_MAX and data.strip() == b"[DONE]":

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ferrycli.wire.chat import outgoing
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.dialect import Sent
+from ferrycli.wire.intakes.chat import outgoing, read_chat
 
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
 
@@ -17,7 +17,7 @@ def request(fields: str) -> bytes:
 
 
 def sent(body: bytes, model: str = "m", bound: int | None = None) -> bytes:
-    return outgoing(body, read_chat(body, b"salt"), model, bound, "max_completion_tokens")
+    return outgoing(body, read_chat(body, b"salt"), Sent(model, bound, "max_completion_tokens"))
 
 
 UNTOUCHED = [
