@@ -67,13 +67,13 @@ _AMAZON_TYPES: Mapping[int, str] = {
 
 def openai_error(error: FerryError) -> bytes:
     """`{"error": {message, type, param, code, ferry}}`."""
-    return _openai(error.kind, error.code, _message(error), _param(error), {"ferry": _facts(error)})
+    return _openai(error.kind, error.code, _message(error), _param(error), _facts(error))
 
 
 def openai_passed(status: int, code: str, message: str) -> bytes:
     """A provider's error in OpenAI's shape."""
     kind = _named(_ANTHROPIC_TYPES, status, *_BLAMED)
-    return _openai(kind, code, message, None, {})
+    return _openai(kind, code, message)
 
 
 def _openai(

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from ferrycli.wire.chat import StreamReader
-
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.facts import Reading
+from ferrycli.wire.readers.chat import stream
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat import CHAT
 from ferrycli.wire.translate.messages import MESSAGES
@@ -53,7 +52,7 @@ def asking(is_stream: bool, wants_usage: bool = True) -> Asking:
 
 
 def from_chat() -> carry.TranslatingReader:
-    reader = StreamReader(strips_usage=False)
+    reader = stream(False)
     writer = MESSAGES.writer(asking(True))
     return carry.TranslatingReader(reader, CHAT.parser(is_stream=True), writer)
 
@@ -122,6 +121,28 @@ def test_a_stream_that_begins_with_an_error_says_so() -> None:
     assert reader.begins_with_error
     assert reader.reading().error_code == "c"
     assert reader.finish() == b""
+
+
+def test_a_stream_that_cannot_be_read_has_failed() -> None:
+    reader = from_chat()
+    reader.feed(b"data: {oops}\n\n")
+    assert reader.reading().error_code == "reply_unreadable"
+
+
+def test_a_stream_that_broke_off_has_no_error_of_its_own() -> None:
+    reader = from_chat()
+    begun = reader.feed(chat_stream()[:300])
+    assert begun.startswith(b"event: message_start\n")
+    assert b"event: error\n" in reader.finish()
+    assert reader.reading().error_code == ""
+    assert not reader.reading().is_complete
+
+
+def test_a_whole_reply_without_an_answer_has_failed() -> None:
+    reader = from_whole_chat(tells_in_a_stream=False)
+    reader.feed(b"<html>")
+    assert json.loads(reader.finish())["type"] == "error"
+    assert reader.reading().error_code == "reply_unreadable"
 
 
 def whole_chat() -> bytes:

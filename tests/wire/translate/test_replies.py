@@ -160,6 +160,8 @@ CHAT_STREAMS: list[tuple[bytes, list[Event]]] = [
         [START, Said("a"), Finished("stop")],
     ),
     (sse(chunk({"content": "a"})), [START, Said("a"), CUT]),
+    (sse(chunk({"content": "a"})) + b"data: [DONE]", [START, Said("a"), Finished("stop")]),
+    (b"data: [DONE]\n\n", [CUT]),
     (sse(chunk({"refusal": "no"}), STOP), [START, Refused("no"), Finished("stop")]),
     (
         sse(chunk({"reasoning_content": "t", "content": None}), STOP),
@@ -298,6 +300,23 @@ def test_a_whole_chat_reply_with_an_error_in_it_is_broken() -> None:
     assert parsed(CHAT.parser(is_stream=False), [body]) == [Broken("c", "m")]
 
 
+WHOLE_WITHOUT_REASON = [
+    (CHAT, {**CHUNK, "choices": [{"message": {"content": "a"}}]}, Finished("stop")),
+    (CHAT, {**CHUNK, "choices": []}, CUT),
+    (CHAT, CHUNK, CUT),
+    (MESSAGES, {**CHUNK, "content": [{"type": "text", "text": "a"}]}, Finished("stop")),
+    (MESSAGES, CHUNK, CUT),
+]
+
+
+@pytest.mark.parametrize(("codec", "reply", "end"), WHOLE_WITHOUT_REASON)
+def test_a_whole_reply_needs_no_reason_for_its_end(
+    codec: Codec, reply: dict[str, Any], end: Event
+) -> None:
+    body = json.dumps(reply).encode()
+    assert parsed(codec.parser(is_stream=False), [body])[-1] == end
+
+
 def begun(index: int, **block: Any) -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": block}
 
@@ -323,6 +342,8 @@ MESSAGES_STREAMS: list[tuple[bytes, list[Event]]] = [
     (sse(MESSAGE, MESSAGE, *stopped("end_turn")), [START, Finished("stop")]),
     (sse(MESSAGE, stopped("end_turn")[0]), [START, Finished("stop")]),
     (sse(MESSAGE), [START, CUT]),
+    (sse(MESSAGE, {"type": "message_stop"}), [START, Finished("stop")]),
+    (sse({"type": "message_stop"}), [CUT]),
     (
         sse(
             MESSAGE,
