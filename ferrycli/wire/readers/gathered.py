@@ -6,8 +6,9 @@ Nothing that a provider sends raises out of here.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import msgspec
@@ -17,8 +18,11 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.facts import Line, Reading
 
 OBJECT_BYTES_MAX = 1 << 16
+USAGE_TRIES_MAX = 100
+"""No more objects of usage than this are looked at in what cannot be decoded as it is."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_BRACE = re.compile(rb"[{}]")
 _NOTHING = re.compile(rb"(?!)")
 _NAMED = re.compile(
     rb'"(?:(model|modelVersion)|(service_tier|serviceTier|trafficType)'
@@ -37,7 +41,7 @@ def objects_of(*names: str) -> re.Pattern[bytes]:
     return re.compile(rb'"(?:%b)"\s*:\s*\{' % "|".join(names).encode())
 
 
-class Gathered:
+class Gathered(ABC):
     """What has been read so far; a dialect is a subclass."""
 
     delivered: ClassVar[re.Pattern[bytes]] = _NOTHING
@@ -71,16 +75,16 @@ class Gathered:
         """Take in a whole reply: as an event, where the two are alike. Raises as below."""
         self.take_event(body)
 
+    @abstractmethod
     def take_event(self, data: bytes) -> bool:
         """Take in an event of a stream; whether all that it says is usage.
 
         Raises one of `UNREADABLE` where it cannot be decoded.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def take_usage(self, usage: bytes) -> None:
         """Take in an object of usage that was found by itself. Raises as above."""
-        raise NotImplementedError
 
     # What the readers do with it --------------------------------------------------------------
 
@@ -121,20 +125,18 @@ class Gathered:
 
     def note_tail(self, tail: bytes) -> None:
         """Read usage, and who made it, out of the end of what cannot be decoded as it is."""
-        for model, tier, value in _NAMED.findall(tail):
-            text = value.decode("utf-8", "replace")
-            if model:
-                self.name(model=text)
-            elif tier:
-                self.name(tier=text)
-            else:
-                self.name(finish=text)
-        for start in self.usage_object.finditer(tail):
-            opening = start.end() - 1
-            try:
-                self.take_usage(tail[opening : object_end(tail, opening)])
-            except UNREADABLE:
-                continue
+        position = seen = 0
+        for _ in range(USAGE_TRIES_MAX):
+            if (start := self.usage_object.search(tail, position)) is None:
+                break
+            self._note_names(tail[seen : start.start()])
+            opening, position = start.end() - 1, start.end()
+            end = object_end(tail, opening)
+            with contextlib.suppress(*UNREADABLE):
+                self.take_usage(tail[opening:end])
+                position = end
+            seen = position
+        self._note_names(tail[seen:])
 
     def lose_usage(self) -> None:
         """What was reported cannot be, so it is no report."""
@@ -169,21 +171,36 @@ class Gathered:
             lines=self.lines,
         )
 
+    def _note_names(self, piece: bytes) -> None:
+        for model, tier, value in _NAMED.findall(piece):
+            text = value.decode("utf-8", "replace")
+            if model:
+                self.name(model=text)
+            elif tier:
+                self.name(tier=text)
+            else:
+                self.name(finish=text)
+
     def _delivered_in(self, data: bytes, strings: re.Pattern[bytes]) -> int:
-        length = sum(len(text) for text in strings.findall(data))
+        length = 0
+        for text in strings.findall(data):
+            length += len(text)
         if self.delivered_objects is not None:
-            starts: Iterable[int] = (m.end() - 1 for m in self.delivered_objects.finditer(data))
-            length += sum(object_end(data, start) - start for start in starts)
+            position = 0
+            while start := self.delivered_objects.search(data, position):
+                # What is inside one is not counted again.
+                position = object_end(data, start.end() - 1)
+                length += position - start.end() + 1
         return length
 
 
 def object_end(data: bytes, start: int) -> int:
     """Where the object that begins at `start` ends, braces inside its strings not looked at."""
     depth = 0
-    for position in range(start, min(len(data), start + OBJECT_BYTES_MAX)):
-        depth += {0x7B: 1, 0x7D: -1}.get(data[position], 0)
+    for brace in _BRACE.finditer(data, start, start + OBJECT_BYTES_MAX):
+        depth += 1 if brace[0] == b"{" else -1
         if depth == 0:
-            return position + 1
+            return brace.end()
     return len(data)
 
 

@@ -191,7 +191,9 @@ class MessagesGathered(Gathered):
                 return
             model = call.model if isinstance(call.model, str) else ""
             kind = call.type if isinstance(call.type, str) else ""
-            lines.append(Line(safe(model) or self._first_model, safe(kind, 40), usage))
+            lines.append(
+                Line(safe(model) or self._first_model or self.model, safe(kind, 40), usage)
+            )
         self.name(model=lines[answering].model)
         total = summed(line.usage for line in lines)
         self.usage = replace(total, reasoning=amount(reasoning))

@@ -58,6 +58,7 @@ class _Reply(msgspec.Struct):
 class _Event(msgspec.Struct):
     type: Any = None
     response: _Reply | None = None
+    item: _Item | None = None
     error: Any = None
     code: Any = None
 
@@ -71,7 +72,7 @@ class _Responses(Gathered):
     delivered = strings_of("delta")
     delivered_whole = strings_of("text", "arguments", "refusal", "input", "code")
     telling = re.compile(
-        rb'"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed|cancelled))"'
+        rb'"type"\s*:\s*"(?:error|web_search_call|response\.(?:completed|incomplete|failed|cancelled))"'
     )
 
     def __init__(self) -> None:
@@ -86,6 +87,8 @@ class _Responses(Gathered):
         if event.response is not None:
             self._take_response(event.response)
             self.is_complete = event.response.status in _ENDS
+        elif event.type == "response.output_item.done" and event.item is not None:
+            self._searches += _is_billed_search(event.item)
         if event.type == "error":
             self.fail(event.error or {"code": event.code, "type": "error"})
         return False
@@ -97,7 +100,9 @@ class _Responses(Gathered):
 
     def _take_response(self, reply: _Reply) -> None:
         self.name(model=reply.model, tier=reply.service_tier)
-        self._searches = sum(_is_billed_search(item) for item in reply.output or ())
+        # All over again at the end; as they came, where that is too long to be looked at.
+        searches = sum(_is_billed_search(item) for item in reply.output or ())
+        self._searches = max(self._searches, searches)
         if reply.usage is not None:
             self._take(reply.usage)
         if reply.status in _ENDS:
@@ -131,7 +136,7 @@ class _Responses(Gathered):
 def _is_billed_search(item: _Item) -> bool:
     """Whether it is a search that is billed: opening a page and looking in it are not.
 
-    Source: OpenAI's guide to web search, "Output and citations".
+    Source: developers.openai.com/api/docs/guides/tools-web-search, "Output and citations".
     """
     if item.type != "web_search_call":
         return False

@@ -13,7 +13,15 @@ from ferrycli.wire.facts import Reading
 from ferrycli.wire.frames import Frame, FrameSplitter
 from ferrycli.wire.readers.bodies import TAIL_KEPT
 from ferrycli.wire.readers.gathered import Gathered
-from ferrycli.wire.sse import EventSplitter, event_data, event_name, is_event, is_plain, is_whole
+from ferrycli.wire.sse import (
+    EVENT_BYTES_MAX,
+    EventSplitter,
+    event_data,
+    event_name,
+    is_event,
+    is_plain,
+    is_whole,
+)
 
 _DONE_EVENT_MAX = 32
 
@@ -52,7 +60,7 @@ class EventReader:
 
     def _take(self, event: bytes, *, is_last: bool = False) -> bool:
         """As `_note`, which the reply begins with where it is the first one."""
-        is_ended = is_last or is_whole(event)
+        is_ended = is_last or len(event) <= EVENT_BYTES_MAX or is_whole(event)
         if self._cut or not is_ended:
             is_dropped = self._note_cut(event, is_ended=is_ended)
         else:

@@ -190,7 +190,7 @@ CALLS = [
 
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_calls_of_other_models_are_lines_and_their_sum_is_the_usage(is_stream: bool) -> None:
-    usage = {
+    usage: dict[str, Any] = {
         "input_tokens": 101,
         "output_tokens": 202,
         "output_tokens_details": {"thinking_tokens": 9},
@@ -260,7 +260,7 @@ BROKEN_CALLS: list[Any] = [
 
 @pytest.mark.parametrize("calls", BROKEN_CALLS)
 def test_calls_that_cannot_be_are_no_report(calls: object) -> None:
-    usage = {"input_tokens": 2, "output_tokens": 3, "iterations": calls}
+    usage: dict[str, Any] = {"input_tokens": 2, "output_tokens": 3, "iterations": calls}
     reading = stream(started(input_tokens=2), ended(**usage), STOP)
     assert (reading.usage, reading.lines) == (None, ())
 
@@ -291,7 +291,7 @@ def test_the_tier_is_what_the_reply_says(said: dict[str, Any], tier: str) -> Non
 
 
 def test_a_provider_between_may_say_what_it_cost() -> None:
-    usage = {"input_tokens": 2, "output_tokens": 3, "cost": 0.5}
+    usage: dict[str, Any] = {"input_tokens": 2, "output_tokens": 3, "cost": 0.5}
     assert whole(usage=usage).provider_cost_nanousd == 500_000_000
     assert stream(started(input_tokens=2), ended(**usage)).provider_cost_nanousd == 500_000_000
 
@@ -345,7 +345,7 @@ def test_text_that_speaks_of_the_dialect_says_nothing(said: str) -> None:
 
 
 def test_every_cut_of_a_stream_says_the_same_at_once() -> None:
-    usage = {"output_tokens": 202, "iterations": CALLS}
+    usage: dict[str, Any] = {"output_tokens": 202, "iterations": CALLS}
     body = b"".join([started("main", input_tokens=1), text("é😀\u2028"), ended(**usage), STOP])
     told = stream(body)
     for chunks in every_cut(body):
@@ -363,3 +363,14 @@ def test_usage_is_found_at_the_end_of_a_long_message() -> None:
     reading = reader.reading()
     assert (reading.usage, reading.finish_reason) == (Usage(input=1, output=2), "end_turn")
     assert reading.is_complete
+
+
+@pytest.mark.parametrize("named", ["main", ""])
+def test_calls_at_the_end_of_a_long_message_are_no_other_models(named: str) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, "iterations": CALLS}
+    end = json.dumps({"model": named, "usage": usage, "stop_reason": "end_turn"}).encode()[1:]
+    reader = messages.whole()
+    relayed(reader, [b'{"content":[{"text":"' + b"x" * BODY_KEPT_MAX + b'"}],' + end])
+    reading = reader.reading()
+    assert [line.model for line in reading.lines] == [named, "adv", named]
+    assert (reading.model, reading.finish_reason) == (named, "end_turn")

@@ -21,7 +21,7 @@ def reply(status: str = "completed", **more: object) -> dict[str, Any]:
     return {"object": "response", "status": status, "model": "m-1", "output": [], **more}
 
 
-def whole(**more: object) -> Reading:
+def whole(**more: Any) -> Reading:
     return of_object(responses.whole(), **reply(**more))
 
 
@@ -164,7 +164,14 @@ def test_searches_are_counted_and_pages_are_not(output: list[Any], count: int) -
     expected = Usage(input=100, output=30, web_search=count)
     assert whole(output=output, usage=counts()).usage == expected
     done = told("completed", output=output, usage=counts())
+    items = [event(type="response.output_item.done", item=item) for item in output]
+    began = [event(type="response.output_item.added", item=item) for item in output]
     assert stream(CREATED, delta("hi"), done).usage == expected
+    assert stream(CREATED, *began, *items, delta("hi"), done).usage == expected
+    # Where the last event does not list them, or is too long, they have been seen already.
+    assert stream(CREATED, *began, *items, told("completed", usage=counts())).usage == expected
+    long = told("completed", output=[*output, {"x": "y" * EVENT_BYTES_MAX}], usage=counts())
+    assert stream(CREATED, *items, long[:-9], long[-9:]).usage == expected
 
 
 def test_a_reply_names_its_model_and_tier() -> None:

@@ -43,6 +43,10 @@ READERS: dict[str, Callable[[], Reader]] = {
 # What is known where a stream is cut ---------------------------------------------------------
 
 
+# An event, and what is known after it: usage, characters delivered, and whether it was the last.
+Row = tuple[bytes, Usage | None, int, bool]
+
+
 def bare(**data: object) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\n\n"
 
@@ -53,7 +57,7 @@ def said(text: str, finish: str | None = None, **more: object) -> bytes:
 
 
 CHAT_COUNTS = {"prompt_tokens": 9, "completion_tokens": 2}
-CHAT = [
+CHAT: list[Row] = [
     (said("abc"), None, 3, False),
     (said("de"), None, 5, False),
     (said("", "stop"), None, 5, False),
@@ -61,13 +65,13 @@ CHAT = [
     (b"data: [DONE]\n\n", Usage(input=9, output=2), 5, True),
 ]
 # Mistral counts in the last chunk that has content.
-MISTRAL = [
+MISTRAL: list[Row] = [
     (said("abc"), None, 3, False),
     (said("", "stop", usage=CHAT_COUNTS), Usage(input=9, output=2), 3, False),
     (b"data: [DONE]\n\n", Usage(input=9, output=2), 3, True),
 ]
 RESPONSES_COUNTS = {"input_tokens": 9, "output_tokens": 2}
-RESPONSES = [
+RESPONSES: list[Row] = [
     (event(type="response.created", response={"model": "m-1", "usage": None}), None, 0, False),
     (event(type="response.output_text.delta", delta="abc"), None, 3, False),
     (event(type="response.output_text.done", text="abc"), None, 3, False),
@@ -90,7 +94,7 @@ ANTHROPIC: list[dict[str, Any]] = [
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
     {"type": "message_stop"},
 ]
-ANTHROPIC_KNOWN = [
+ANTHROPIC_KNOWN: list[tuple[Usage | None, int, bool]] = [
     (Usage(input=9), 0, False),
     (Usage(input=9), 0, False),
     (Usage(input=9), 0, False),
@@ -116,7 +120,7 @@ def part(text: str, answered: int, **more: object) -> bytes:
     return bare(candidates=[candidate], usageMetadata=total, modelVersion="m-1")
 
 
-GEMINI = [
+GEMINI: list[Row] = [
     (part("abc", 1), Usage(input=9, output=1), 3, False),
     (part("de", 2), Usage(input=9, output=2), 5, False),
     (part("", 3, finishReason="STOP"), Usage(input=9, output=3), 5, True),
@@ -127,7 +131,7 @@ def framed(kind: str, **payload: object) -> bytes:
     return frame(kind, json.dumps(payload).encode())
 
 
-CONVERSE = [
+CONVERSE: list[Row] = [
     (framed("messageStart", role="assistant"), None, 0, False),
     (framed("contentBlockDelta", delta={"text": "abc"}), None, 3, False),
     (framed("contentBlockStop", contentBlockIndex=0), None, 3, False),
@@ -140,7 +144,6 @@ CONVERSE = [
     ),
 ]
 
-Row = tuple[bytes, Usage | None, int, bool]
 MATRIX: dict[str, tuple[str, list[Row]]] = {
     "OpenAI's chat": ("chat stream", CHAT),
     "Mistral's chat": ("chat stream", MISTRAL),
@@ -170,14 +173,14 @@ def test_a_cut_stream_has_said_what_stands_in_the_matrix(
 @pytest.mark.parametrize(("name", "rows"), MATRIX.values(), ids=MATRIX)
 def test_half_an_event_has_said_nothing_new(name: str, rows: list[Row]) -> None:
     before: tuple[Usage | None, int, bool] = (None, 0, False)
-    for at, (one, *known) in enumerate(rows):
+    for at, (one, usage, characters, is_complete) in enumerate(rows):
         reader = READERS[name]()
         for earlier, *_ in rows[:at]:
             reader.feed(earlier)
         reader.feed(one[: len(one) // 2])
         reading = reader.reading()
         assert (reading.usage, reading.characters, reading.is_complete) == before
-        before = (known[0], known[1], known[2])
+        before = (usage, characters, is_complete)
 
 
 # Any bytes ------------------------------------------------------------------------------------
@@ -255,3 +258,13 @@ def test_an_event_that_is_too_long_is_not_taken_for_one_of_usage_alone() -> None
     long = bare(x="y" * EVENT_BYTES_MAX, choices=[], usage=CHAT_COUNTS)
     assert relayed(reader, [long[:-40], long[-40:], said("abc")]) == long + said("abc")
     assert reader.reading().usage == Usage(input=9, output=2)
+
+
+def test_a_reply_made_to_be_slow_is_read_at_once() -> None:
+    # Were each of these looked through to the end of the reply, it would take hours.
+    for piece in (b'"usage":{', b'"input":{', b'"args":{', b'"usageMetadata":{', b'"text":"'):
+        body = piece * 200_000
+        for name in ("chat", "converse", "gemini", "messages", "plain", "responses"):
+            reader = READERS[name]()
+            assert relayed(reader, [body]) == body
+            assert reader.reading().usage is None
