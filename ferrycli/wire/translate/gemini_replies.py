@@ -76,7 +76,7 @@ def read_whole(reply: Object) -> Iterator[Event]:
     """The events of a reply that is one object."""
     reading = GeminiReading()
     yield from reading.take(reply)
-    yield from reading.end()
+    yield from reading.end(is_marked=True)
 
 
 class GeminiReading:
@@ -106,7 +106,7 @@ class GeminiReading:
             if not candidate.get("index"):
                 yield from self._candidate(candidate)
 
-    def end(self) -> Iterator[Event]:
+    def end(self, *, is_marked: bool) -> Iterator[Event]:  # noqa: ARG002  # Others need it.
         """Why the model ended is told last, for a chunk may follow the one that says it."""
         yield self._ending
         if self._usage is not None:

@@ -51,7 +51,7 @@ def read_whole(reply: Object) -> Iterator[Event]:
         return
     reading = ResponsesReading()
     yield from reading.take({"type": _kind_of_end(reply), "response": reply})
-    yield from reading.end()
+    yield from reading.end(is_marked=True)
 
 
 def _kind_of_end(reply: Object) -> str:
@@ -160,7 +160,7 @@ class ResponsesReading:
         elif kind in ("response.completed", "response.incomplete"):
             yield from self._end(response)
 
-    def end(self) -> Iterator[Event]:
+    def end(self, *, is_marked: bool) -> Iterator[Event]:  # noqa: ARG002  # Others need it.
         if not self._is_over:
             yield CUT
 
