@@ -104,6 +104,8 @@ class Asking:
     """When the reply says that it was made, in Unix seconds."""
     id: str = ""
     """An id for replies whose provider gives none."""
+    request: bytes = b""
+    """The request's body, for dialects whose replies repeat it; empty: they repeat nothing."""
 
 
 class Codec(Protocol):

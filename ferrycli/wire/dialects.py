@@ -26,13 +26,26 @@ from ferrycli.wire.readers import gemini as gemini_reader
 from ferrycli.wire.readers import messages as messages_reader
 from ferrycli.wire.readers import plain as plain_reader
 from ferrycli.wire.readers import responses as responses_reader
+from ferrycli.wire.translate.chat import ChatCodec
+from ferrycli.wire.translate.converse import ConverseCodec
+from ferrycli.wire.translate.gemini import GeminiCodec
+from ferrycli.wire.translate.messages import MessagesCodec
+from ferrycli.wire.translate.responses import ResponsesCodec
 
 _OPENAI = (errors.openai_error, errors.openai_passed)
 _ANTHROPIC = (errors.anthropic_error, errors.anthropic_passed)
 _GOOGLE = (errors.gemini_error, errors.gemini_passed)
 _AMAZON = (errors.bedrock_error, errors.bedrock_passed)
 
-CODECS: Mapping[str, Codec] = MappingProxyType({})
+CODECS: Mapping[str, Codec] = MappingProxyType(
+    {
+        "chat": ChatCodec(),
+        "responses": ResponsesCodec(),
+        "messages": MessagesCodec(),
+        "gemini": GeminiCodec(),
+        "converse": ConverseCodec(),
+    }
+)
 """By the name of the dialect; one that is not here is not translated."""
 
 

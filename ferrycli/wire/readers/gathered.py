@@ -109,6 +109,16 @@ class Gathered:
         self._has_decoded = True
         return has_only_usage
 
+    def note_error(self, data: bytes) -> None:
+        """Read the data of an event that is named an error: it is one whatever it says."""
+        self.error_code = "error"
+        try:
+            said = msgspec.json.decode(data)
+        except UNREADABLE:
+            return
+        if isinstance(said, dict) and not said.get("error"):
+            self.fail(said)
+
     def note_tail(self, tail: bytes) -> None:
         """Read usage, and who made it, out of the end of what cannot be decoded as it is."""
         for model, tier, value in _NAMED.findall(tail):

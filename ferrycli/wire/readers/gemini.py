@@ -71,7 +71,7 @@ _decode_usage = msgspec.json.Decoder(_Usage).decode
 class _Gemini(Gathered):
     delivered = strings_of("text", "code")
     delivered_objects = objects_of("args")
-    telling = re.compile(rb'"(?:finishReason|promptFeedback|groundingMetadata|error)"')
+    telling = re.compile(rb'"(?:candidates|promptFeedback|error)"')
     usage_object = objects_of("usageMetadata")
 
     def __init__(self) -> None:

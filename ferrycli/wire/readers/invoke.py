@@ -19,7 +19,7 @@ from ferrycli.wire.readers.streams import FrameReader
 class _Chunk(msgspec.Struct):
     """What a frame holds. msgspec takes it out of the base64."""
 
-    bytes: bytes | None = None
+    event: bytes | None = msgspec.field(name="bytes", default=None)
 
 
 class _Event(msgspec.Struct):
@@ -41,7 +41,7 @@ _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 def unwrapped(frame: Frame) -> bytes | None:
     """The event inside a frame; None where there is none."""
     try:
-        return _decode_chunk(frame.payload).bytes
+        return _decode_chunk(frame.payload).event
     except UNREADABLE:
         return None
 

@@ -13,7 +13,7 @@ from ferrycli.wire.facts import Reading
 from ferrycli.wire.frames import Frame, FrameSplitter
 from ferrycli.wire.readers.bodies import TAIL_KEPT
 from ferrycli.wire.readers.gathered import Gathered
-from ferrycli.wire.sse import EventSplitter, event_data, is_event, is_plain, is_whole
+from ferrycli.wire.sse import EventSplitter, event_data, event_name, is_event, is_plain, is_whole
 
 _DONE_EVENT_MAX = 32
 
@@ -65,6 +65,8 @@ class EventReader:
     def _note(self, event: bytes) -> bool:
         """Note what `event` says; whether it is the usage chunk that ferry asked for."""
         data = event_data(event)
+        if b"error" in event and event_name(event) == b"error":
+            self._gathered.note_error(data or b"")
         if data is None:
             return False
         if len(event) <= _DONE_EVENT_MAX and data.strip() == b"[DONE]":

@@ -330,6 +330,46 @@ def test_an_error_inside_a_200_is_seen(error: object, code: str) -> None:
     assert (reading.error_code, reading.usage) == (code, Usage(input=12, output=34))
 
 
+NAMED_ERRORS = [
+    (b'event: error\ndata: {"message":"overloaded"}\n\n', "error"),
+    (b'event:error\r\ndata: {"code":529,\r\ndata: "message":"x"}\r\n\r\n', "529"),
+    (b'data: {"type":"overloaded_error"}\revent: error\r\r', "overloaded_error"),
+    (b'id: 1\nevent: error\ndata: {"error":{},"code":"busy"}\n\n', "busy"),
+    (b'event: error\ndata: {"error":{"code":"busy"},"code":"x"}\n\n', "busy"),
+    (b"event: error\ndata: Overloaded\n\n", "error"),
+    (b'event: error\ndata: {"x":"\\ud800"}\n\n', "error"),
+    (b'event: error\ndata: {"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n\n", "error"),
+    (b"event: error\ndata: [DONE]\n\n", "error"),
+    (b"event: ping\nevent: error\n\n", "error"),
+    (b'event: error\ndata: {"usage":{"prompt_tokens":5}}\n\n', "error"),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), NAMED_ERRORS)
+def test_an_event_that_is_named_error_is_one_whatever_it_says(error: bytes, code: str) -> None:
+    assert read(delta("hi"), error, DONE).error_code == code
+    for strips in (False, True):
+        reader = chat.stream(strips)
+        passed = reader.feed(error + delta("hi")) + reader.finish()
+        assert passed == error + delta("hi")
+        assert (reader.begins_with_error, reader.reading().error_code) == (True, code)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b'event: errors\ndata: {"message":"x"}\n\n',
+        b'event: error\nevent: ping\ndata: {"message":"x"}\n\n',
+        b'data: {"message":"event: error"}\n\n',
+        b"id: event: error\n\n",
+        b": event: error\n\n",
+        delta("\nevent: error\n"),
+    ],
+)
+def test_an_event_of_another_name_is_no_error(other: bytes) -> None:
+    assert read(other, delta("hi"), other, DONE).error_code == ""
+
+
 def test_an_error_that_is_null_is_none() -> None:
     assert read(delta("hi", error=None), DONE).error_code == ""
 
