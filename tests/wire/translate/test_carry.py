@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.facts import Reading
