@@ -9,7 +9,7 @@ from typing import Any
 
 from ferrycli.proxy.gate import Scope, is_local
 from ferrycli.proxy.gateway import Gateway
-from ferrycli.proxy.replies import send_error, send_json
+from ferrycli.proxy.replies import dialect_of, send_error, send_json
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadKey, MethodNotAllowed, NoSuchPath, Refusal
 from ferrycli.rules.errors import FerryError, NoSuchCall
@@ -38,7 +38,7 @@ class Endpoint:
             self._gateway.gate.check(scope)
             status, body = await self.answer(scope)
         except FerryError as error:
-            await send_error(send, error, [])
+            await send_error(send, error, [], dialect=dialect_of(scope))
             return
         await send_json(send, status, body, [])
 
@@ -53,6 +53,15 @@ class Endpoint:
         key = books.keys_by_id.get(key.id, key)
         key.check_open(self._gateway.now_us())
         return key
+
+
+class Root(Endpoint):
+    """`HEAD /`, by which Claude Code looks whether anybody is there."""
+
+    methods = ("HEAD",)
+
+    async def answer(self, _scope: Scope) -> tuple[int, bytes]:
+        return 200, b""
 
 
 class Me(Endpoint):

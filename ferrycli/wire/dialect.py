@@ -23,6 +23,16 @@ class Place:
     """Empty: the body names it."""
     is_stream: bool | None = None
     """None: the body says it."""
+    content_type: str = ""
+    """The header, where the body may be a form: there it says where the parts begin."""
+
+
+NOWHERE = Place()
+"""A path that says nothing of the call."""
+
+
+NOWHERE = Place()
+"""A path that says nothing of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,8 @@ class Asking:
     """When the reply says that it was made, in Unix seconds."""
     id: str = ""
     """An id for replies whose provider gives none."""
+    request: bytes = b""
+    """The request's body, for dialects whose replies repeat it; empty: they repeat nothing."""
 
 
 class Codec(Protocol):
@@ -130,5 +142,7 @@ class Dialect:
     stream_reader: Callable[[bool], Reader]
     """Given whether the usage that only ferry asked for is taken out."""
     error_body: Callable[[FerryError], bytes]
+    passed_error: Callable[[int, str, str], bytes]
+    """A provider's error by status, code and message, for a client of this dialect."""
     codec: Codec | None = None
     """None: nothing is translated to or from it."""
