@@ -9,7 +9,8 @@ from ferrycli.rules.denials import Untranslatable
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
 from ferrycli.wire.facts import Reading
-from ferrycli.wire.translate.talk import Counted, Event
+from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.talk import Broken, Counted, Event
 from ferrycli.wire.translate.turns import with_tool_names
 
 
@@ -42,6 +43,7 @@ class TranslatingReader:
         self._writer = writer
         self._counted: Usage | None = None
         """As the reply's events have it, for want of the reader's count."""
+        self._broken: Broken | None = None
         self._has_told = False
         self._is_over = False
 
@@ -68,7 +70,15 @@ class TranslatingReader:
         return self._ended()
 
     def reading(self) -> Reading:
-        return self._reader.reading()
+        """What the provider's reader says; failed too where it could not be translated.
+
+        A reply that broke off has not failed by itself: that it has no end says enough.
+        """
+        reading = self._reader.reading()
+        broken = self._broken
+        if broken is None or reading.error_code or (broken is CUT and not reading.is_complete):
+            return reading
+        return replace(reading, error_code=broken.code or "error")
 
     def _ended(self) -> bytes:
         if self._is_over:
@@ -85,8 +95,10 @@ class TranslatingReader:
         for event in events:
             if isinstance(event, Counted):
                 self._counted = event.usage
-            else:
-                told.append(event)
+                continue
+            if isinstance(event, Broken):
+                self._broken = event
+            told.append(event)
         said = self._writer.write(told) if told else b""
         self._has_told = self._has_told or bool(said)
         return said

@@ -15,7 +15,7 @@ from ferrycli.wire.translate.talk import Talk
 
 
 class ChatCodec:
-    """Chat completions, as OpenAI has them or with `has_extras`, as `ChatWriting` says."""
+    """Chat completions as OpenAI has them, or as others do: `ChatWriting` says what differs."""
 
     names: Mapping[str, str] = MappingProxyType(
         {
@@ -35,8 +35,10 @@ class ChatCodec:
     )
     """What a request calls the fields of a `Talk` that it calls otherwise."""
 
-    def __init__(self, *, has_extras: bool = False) -> None:
-        self._writing = ChatWriting(has_extras=has_extras)
+    def __init__(
+        self, *, has_extras: bool = False, limit_field: str = "max_completion_tokens"
+    ) -> None:
+        self._writing = ChatWriting(has_extras=has_extras, limit_field=limit_field)
 
     def read_request(self, body: bytes, place: Place) -> Talk:
         """Raises `BadParameter`, or `Untranslatable` for what a `Talk` cannot hold."""
@@ -58,3 +60,12 @@ class ChatCodec:
 CHAT = ChatCodec()
 OPENROUTER_CHAT = ChatCodec(has_extras=True)
 """For providers that take `cache_control`, `reasoning_details` and `top_k` in chat."""
+COMPATIBLE_CHAT = ChatCodec(limit_field="max_tokens")
+"""For servers that know only the older name of the limit on an answer."""
+
+_OF_KINDS = {"openai": CHAT, "azure": CHAT, "openrouter": OPENROUTER_CHAT}
+
+
+def chat_codec(kind: str) -> ChatCodec:
+    """The codec to write requests with for a provider of this kind. All read alike."""
+    return _OF_KINDS.get(kind, COMPATIBLE_CHAT)

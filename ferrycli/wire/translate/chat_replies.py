@@ -39,7 +39,8 @@ def read_whole(reply: Object) -> Iterator[Event]:
     """The events of a reply that is one object."""
     reading = ChatReading(message_name="message")
     yield from reading.take(reply)
-    yield from reading.end()
+    # It is all there, so it came to its end, also where some server leaves the reason out.
+    yield from reading.end(is_marked=True)
 
 
 class ChatReading:
@@ -63,7 +64,7 @@ class ChatReading:
             yield broken(said)
             return
         choices = [choice for choice in rows(said, "choices") if not choice.get("index")]
-        if not self._is_started and (choices or text(said, "id")):
+        if not self._is_started and choices:
             self._is_started = True
             self._id = text(said, "id")
             yield Started(self._id, text(said, "model"))
@@ -74,10 +75,10 @@ class ChatReading:
             yield from self._message(child(choice, self._message_name))
             self._reason = text(choice, "finish_reason") or self._reason
 
-    def end(self) -> Iterator[Event]:
+    def end(self, *, is_marked: bool) -> Iterator[Event]:
         """Its end is told last, for some providers give the reason for it early, or twice."""
         yield from self._fill_arguments()
-        if not self._reason:
+        if not self._reason and not (is_marked and self._is_started):
             yield CUT
             return
         reason = REASONS.get(self._reason, "stop")

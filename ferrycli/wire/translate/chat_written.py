@@ -42,10 +42,12 @@ class ChatWriting:
     `has_extras`: whether the provider takes what OpenAI does not, as OpenRouter has it. Without,
     cache marks and earlier thoughts are left out: OpenAI caches by itself, and takes no thought
     back in chat, not even its own.
+    `limit_field`: what the provider calls the limit on the answer.
     """
 
-    def __init__(self, *, has_extras: bool) -> None:
+    def __init__(self, *, has_extras: bool, limit_field: str) -> None:
         self._has_extras = has_extras
+        self._limit_field = limit_field
 
     def body(self, talk: Talk) -> bytes:
         """Raises `Untranslatable` for what chat cannot say."""
@@ -59,7 +61,7 @@ class ChatWriting:
             "tool_choice": _tool_choice(talk.tool_choice),
             "parallel_tool_calls": talk.parallel_tools if talk.tools else None,
             "stream": talk.is_stream or None,
-            "max_completion_tokens": talk.output_max,
+            self._limit_field: talk.output_max,
             "stop": talk.stop or None,
             "temperature": talk.temperature,
             "top_p": talk.top_p,

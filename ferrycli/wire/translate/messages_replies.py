@@ -38,7 +38,8 @@ def read_whole(reply: Object) -> Iterator[Event]:
         yield from _block(block)
         if text(block, "type") == "tool_use" and not child(block, "input"):
             yield Argued("{}")
-    yield from _ended(reply)
+    # It is all there, so it came to its end, also where some server leaves the reason out.
+    yield from _ended(reply, is_marked=isinstance(reply.get("content"), list))
 
 
 class MessagesReading:
@@ -75,14 +76,14 @@ class MessagesReading:
             delta = child(said, "delta")
             self._end = delta if text(delta, "stop_reason") else self._end
         elif kind == "message_stop":
-            yield from self.end()
+            yield from self.end(is_marked=True)
 
-    def end(self) -> Iterator[Event]:
+    def end(self, *, is_marked: bool) -> Iterator[Event]:
         if self._is_over:
             return
         self._is_over = True
         yield from self._fill_arguments()
-        yield from _ended(self._end)
+        yield from _ended(self._end, is_marked=is_marked and self._is_started)
 
     def _begin(self, block: Object, number: int | None) -> Iterator[Event]:
         yield from self._fill_arguments()
@@ -130,9 +131,9 @@ def _block(block: Object) -> Iterator[Event]:
             yield Argued(written(arguments))
 
 
-def _ended(end: Object) -> Iterator[Event]:
+def _ended(end: Object, *, is_marked: bool) -> Iterator[Event]:
     reason = text(end, "stop_reason")
-    if not reason:
+    if not reason and not is_marked:
         yield CUT
         return
     sequence = text(end, "stop_sequence") if reason == "stop_sequence" else ""

@@ -54,7 +54,7 @@ def body(talk: Talk) -> bytes:
     _refuse_unsayable(talk)
     asked: dict[str, Any] = {
         "model": talk.model,
-        "max_tokens": talk.output_max or OUTPUT_TOKENS_UNSAID,
+        "max_tokens": OUTPUT_TOKENS_UNSAID if talk.output_max is None else talk.output_max,
         "messages": [
             {"role": turn.role, "content": _content(turn.parts)} for turn in joined(talk.turns)
         ],

@@ -30,8 +30,11 @@ class EventReading(Protocol):
     def take(self, said: Object) -> Iterable[Event]:
         """The events of one server-sent event's JSON."""
 
-    def end(self) -> Iterable[Event]:
-        """The last events; `CUT` where the model has not ended."""
+    def end(self, *, is_marked: bool) -> Iterable[Event]:
+        """The last events; `CUT` where the model has not ended.
+
+        `is_marked`: the provider says itself that this is the end.
+        """
 
 
 class WholeParser:
@@ -71,30 +74,36 @@ class StreamParser:
         return [found for event in self._splitter.feed(chunk) for found in self._events(event)]
 
     def finish(self) -> Sequence[Event]:
+        """Of an event without its end only what can be read: some servers forget the end."""
         rest = self._splitter.flush()
-        last = self._events(rest) if rest else []
-        return [*last, *self._ended()]
+        try:
+            last = self._taken(rest)
+        except Unreadable:
+            last = ()
+        return [*last, *self._ended(is_marked=False)]
 
     def _events(self, event: bytes) -> Sequence[Event]:
-        if self._is_over or not is_event(event):
-            return ()
-        data = event_data(event)
-        if data is None or not data.strip():
+        try:
+            return self._taken(event)
+        except Unreadable:
+            self._is_over = True
+            return (UNREADABLE,)
+
+    def _taken(self, event: bytes) -> Sequence[Event]:
+        data = event_data(event) if is_event(event) else None
+        if self._is_over or data is None or not data.strip():
             return ()
         if data.strip() == _DONE:
-            return self._ended()
-        try:
-            found = up_to_break(self._reading.take(decoded(data)))
-        except Unreadable:
-            found = [UNREADABLE]
+            return self._ended(is_marked=True)
+        found = up_to_break(self._reading.take(decoded(data)))
         self._is_over = any(isinstance(one, Broken) for one in found)
         return found
 
-    def _ended(self) -> Sequence[Event]:
+    def _ended(self, *, is_marked: bool) -> Sequence[Event]:
         if self._is_over:
             return ()
         self._is_over = True
-        return up_to_break(self._reading.end())
+        return up_to_break(self._reading.end(is_marked=is_marked))
 
 
 def up_to_break(events: Iterable[Event]) -> list[Event]:
