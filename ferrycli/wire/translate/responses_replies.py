@@ -51,7 +51,7 @@ def read_whole(reply: Object) -> Iterator[Event]:
         return
     reading = ResponsesReading()
     yield from reading.take({"type": _kind_of_end(reply), "response": reply})
-    yield from reading.end()
+    yield from reading.end(is_marked=False)
 
 
 def _kind_of_end(reply: Object) -> str:
@@ -160,8 +160,13 @@ class ResponsesReading:
         elif kind in ("response.completed", "response.incomplete"):
             yield from self._end(response)
 
-    def end(self) -> Iterator[Event]:
-        if not self._is_over:
+    def end(self, *, is_marked: bool) -> Iterator[Event]:
+        """Some servers mark the end of a stream as chat has it, and nothing else."""
+        if self._is_over:
+            return
+        if is_marked and self._is_started:
+            yield from self._end({})
+        else:
             yield CUT
 
     def _start(self, response: Object) -> Iterator[Event]:

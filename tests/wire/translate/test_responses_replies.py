@@ -246,6 +246,12 @@ def test_a_stream_that_says_nothing_of_its_reply_is_read_as_well() -> None:
     assert parsed(stream, is_stream=True) == events
 
 
+def test_a_stream_that_is_marked_as_done_has_ended() -> None:
+    stream = sse(CREATED, piece("output_text", 0, "x")) + b"data: [DONE]\n\n"
+    assert parsed(stream, is_stream=True) == [STARTED, Said("x"), Finished("stop")]
+    assert parsed(b"data: [DONE]\n\n", is_stream=True) == [CUT]
+
+
 @pytest.mark.parametrize("extra", [0, 1])
 def test_no_more_is_held_back_than_may_be(extra: int) -> None:
     held = [piece("output_text", 1, "x")] * (HELD_EVENTS_MAX + extra)
