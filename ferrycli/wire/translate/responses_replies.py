@@ -68,6 +68,8 @@ class _Item:
 
     has_text: bool = False
     """Of its text, its arguments or its thought, by its type."""
+    thought_kind: str = ""
+    """The event by which its thought comes: OpenAI's summary of it, or the thought itself."""
     is_called: bool = False
     is_sealed: bool = False
     is_whole: bool = False
@@ -196,6 +198,10 @@ class ResponsesReading:
         piece = text(said, "delta")
         if not piece or (_PIECES[kind] == "function_call" and not item.is_called):
             return
+        if _PIECES[kind] == "reasoning":
+            item.thought_kind = item.thought_kind or kind
+            if kind != item.thought_kind:
+                return
         item.has_text = True
         if kind == "response.output_text.delta":
             yield Said(piece)

@@ -16,6 +16,7 @@ from openai.types.responses import Response, ResponseFunctionToolCall, ResponseS
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.sse import EventSplitter, event_data
+from ferrycli.wire.translate import responses_answers
 from ferrycli.wire.translate.responses import RESPONSES
 from ferrycli.wire.translate.responses_seals import signature_of_openai
 from ferrycli.wire.translate.talk import (
@@ -353,6 +354,13 @@ def test_a_reply_that_has_not_ended_has_failed(events: list[Event]) -> None:
 
 def test_nothing_follows_a_failure() -> None:
     assert told([*BROKEN, Said("x"), Finished("stop"), COUNTED]) == told(BROKEN)
+
+
+def test_an_answer_that_is_too_large_to_be_kept_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses_answers, "REPLY_KEPT_MAX", 5)
+    start: list[Event] = [STARTED, Called("c", "f"), Argued("{}"), Thought("t")]
+    assert told([*start, Finished("stop")])[-1]["type"] == "response.completed"
+    assert told([*start, Said("x"), Finished("stop")])[-1]["type"] == "response.failed"
 
 
 # Streams --------------------------------------------------------------------------------------

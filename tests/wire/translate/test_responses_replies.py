@@ -189,6 +189,16 @@ STREAMS: list[tuple[list[dict[str, Any]], list[Event]]] = [
         [piece("reasoning_text", 0, "Hm."), piece("refusal", 1, "No."), COMPLETED],
         [STARTED, Thought("Hm."), Refused("No."), Finished("stop")],
     ),
+    # Some servers tell a thought and its summary both.
+    (
+        [
+            piece("reasoning_text", 0, "Hm."),
+            piece("reasoning_summary_text", 0, "He thinks."),
+            piece("reasoning_text", 0, " So."),
+            COMPLETED,
+        ],
+        [STARTED, Thought("Hm."), Thought(" So."), Finished("stop")],
+    ),
     # Two calls whose arguments come mixed are told one after the other.
     (
         [
