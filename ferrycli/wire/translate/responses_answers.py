@@ -17,7 +17,7 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking
 from ferrycli.wire.sse import written_event
 from ferrycli.wire.translate.asked import Asked
-from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.parsing import CUT, REPLY_KEPT_MAX, TOO_LARGE
 from ferrycli.wire.translate.responses_open import (
     Json,
     OpenCall,
@@ -67,6 +67,10 @@ INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_
 _ID_BYTES = 12
 
 
+Piece = Said | Refused | Thought | Called | Argued
+"""What an answer is made of."""
+
+
 def usage_told(usage: Usage) -> Json:
     """`usage` in the shape of responses: cached and written tokens are inside the sum."""
     return {
@@ -106,6 +110,8 @@ class _Telling:
         self._output: list[Json] = []
         self._open: OpenItem | None = None
         self._sequence = 0
+        self._kept = 0
+        """Characters of the answer, all of which its last event says again."""
         self._is_begun = False
         self._is_over = False
         self._finished: Finished | None = None
@@ -128,7 +134,11 @@ class _Telling:
             is_whole = event.reason not in INCOMPLETE_REASONS
             yield from self._close("completed" if is_whole else "incomplete")
         elif not isinstance(event, Started):
-            yield from self._piece(event)
+            self._kept += _characters(event)
+            if self._kept > REPLY_KEPT_MAX:
+                yield from self._fail(TOO_LARGE)
+            else:
+                yield from self._piece(event)
 
     def end(self) -> Iterator[Json]:
         """The last event, with what was counted. A reply that has not ended has failed."""
@@ -181,7 +191,7 @@ class _Telling:
         self._broken = broken
         yield self._whole_reply("failed")
 
-    def _piece(self, event: Said | Refused | Thought | Called | Argued) -> Iterator[Json]:
+    def _piece(self, event: Piece) -> Iterator[Json]:
         if isinstance(event, Said | Refused):
             if event.text:
                 message = self._open
@@ -286,6 +296,16 @@ class WholeResponse:
     def _keep(self, payloads: Iterable[Json]) -> None:
         for payload in payloads:
             self._last = payload
+
+
+def _characters(event: Piece) -> int:
+    if isinstance(event, Argued):
+        return len(event.json)
+    if isinstance(event, Called):
+        return len(event.id) + len(event.name) + len(event.signature)
+    if isinstance(event, Thought):
+        return len(event.text) + len(event.signature) + len(event.redacted)
+    return len(event.text)
 
 
 def _written(payload: Json) -> bytes:

@@ -88,10 +88,8 @@ class OpenThought:
         self._seal: tuple[SealKind, str] | None = None
 
     def goes_on(self, event: Thought) -> bool:
-        """Whether `event` is more of this thought: its seal is the last of it."""
-        if event.redacted or not self._seal:
-            return not event.redacted
-        return not event.text and self._seal[0] == "signature"
+        """Whether `event` is more of this thought: its seal comes whole, and last."""
+        return self._seal is None and not event.redacted
 
     def item(self, status: Status) -> Json:
         item: Json = {
@@ -109,9 +107,7 @@ class OpenThought:
         yield self._event("response.reasoning_summary_text.delta", delta=piece)
 
     def seal(self, kind: SealKind, seal: str) -> None:
-        """Seals come in pieces too."""
-        before = self._seal[1] if self._seal else ""
-        self._seal = (kind, before + seal)
+        self._seal = (kind, seal)
 
     def close(self) -> Iterator[Json]:
         if self._pieces:

@@ -51,7 +51,7 @@ def read_whole(reply: Object) -> Iterator[Event]:
         return
     reading = ResponsesReading()
     yield from reading.take({"type": _kind_of_end(reply), "response": reply})
-    yield from reading.end(is_marked=True)
+    yield from reading.end(is_marked=False)
 
 
 def _kind_of_end(reply: Object) -> str:
@@ -68,6 +68,8 @@ class _Item:
 
     has_text: bool = False
     """Of its text, its arguments or its thought, by its type."""
+    thought_kind: str = ""
+    """The event by which its thought comes: OpenAI's summary of it, or the thought itself."""
     is_called: bool = False
     is_sealed: bool = False
     is_whole: bool = False
@@ -160,8 +162,13 @@ class ResponsesReading:
         elif kind in ("response.completed", "response.incomplete"):
             yield from self._end(response)
 
-    def end(self, *, is_marked: bool) -> Iterator[Event]:  # noqa: ARG002  # Others need it.
-        if not self._is_over:
+    def end(self, *, is_marked: bool) -> Iterator[Event]:
+        """Some servers mark the end of a stream as chat has it, and nothing else."""
+        if self._is_over:
+            return
+        if is_marked and self._is_started:
+            yield from self._end({})
+        else:
             yield CUT
 
     def _start(self, response: Object) -> Iterator[Event]:
@@ -191,6 +198,10 @@ class ResponsesReading:
         piece = text(said, "delta")
         if not piece or (_PIECES[kind] == "function_call" and not item.is_called):
             return
+        if _PIECES[kind] == "reasoning":
+            item.thought_kind = item.thought_kind or kind
+            if kind != item.thought_kind:
+                return
         item.has_text = True
         if kind == "response.output_text.delta":
             yield Said(piece)

@@ -116,7 +116,8 @@ def _tool(
         raise asked.refuse("type", f"a tool of type {safe(kind, 40)} is OpenAI's own")
     name, about = asked.needed_text("name"), asked.text("description")
     if namespace_about:
-        about = f"Of all tools {function_name('…', namespace)}: {namespace_about}\n\n{about}"
+        of_all = f"Of all tools {function_name('…', namespace)}: {namespace_about}"
+        about = f"{of_all}\n\n{about}" if about else of_all
     schema, is_strict = CUSTOM_SCHEMA, None
     if kind == "function":
         schema, is_strict = asked.raw("parameters"), asked.truth("strict")
@@ -128,9 +129,7 @@ def _tool(
     asked.drop_where("async", b"false")
     asked.close(NOT_ELSEWHERE)
     function = function_name(name, namespace)
-    return Tool(function, about.strip(), schema, is_strict), CallName(
-        name, namespace, kind == "custom"
-    )
+    return Tool(function, about, schema, is_strict), CallName(name, namespace, kind == "custom")
 
 
 def _check_format(asked: Asked | None) -> None:
