@@ -130,10 +130,10 @@ def _bill_of_lines(asked: Asked, reading: Reading, usage: Usage, card_of: CardOf
     billed: list[BilledLine] = []
     is_incomplete = False
     for line in reading.lines:
-        target = replace(asked.target, model=line.model)
+        target = replace(asked.target, model=line.model) if line.model else asked.target
         card = asked.card if target == asked.target else card_of(target, asked.id.at_us)
         try:
-            cost, lines = _billed(line, target.provider, card, reading.tier)
+            cost, lines = _billed(line, target, card, reading.tier)
         except UnpricedUsage:
             return Bill(usage, None, "unpriced")
         is_incomplete |= cost.is_incomplete
@@ -146,7 +146,7 @@ def _bill_of_lines(asked: Asked, reading: Reading, usage: Usage, card_of: CardOf
 
 
 def _billed(
-    line: Line, provider: str, card: RateCard | None, tier: str
+    line: Line, target: Target, card: RateCard | None, tier: str
 ) -> tuple[Cost, list[BilledLine]]:
     """One model call, bucket by bucket. Raises `UnpricedUsage`."""
     if card is None:
@@ -155,8 +155,8 @@ def _billed(
     rate, _ = card.rate(line.usage.input_total, tier)
     return cost, [
         BilledLine(
-            provider,
-            line.model,
+            target.provider,
+            target.model,
             bucket,
             getattr(line.usage, bucket),
             rate_of(rate, bucket),

@@ -38,7 +38,7 @@ from ferrycli.wire.dialect import NOWHERE, Place
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.entries import Entry, endpoint, place
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.headers import attribution_headers, idempotency_key
+from ferrycli.wire.headers import attribution_headers, content_type, idempotency_key
 
 STALE_TRIES_MAX = 8
 """How often a question is built anew because keys, budgets or prices changed meanwhile."""
@@ -80,7 +80,11 @@ class Calls:
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], self._entry.path)
-            known.place = place(self._entry, scope.get("path_params", {}).get("model", ""))
+            known.place = place(
+                self._entry,
+                scope.get("path_params", {}).get("model", ""),
+                content_type(scope["headers"]),
+            )
             if self._gateway.state["stopping"]:
                 raise Stopping
             self._gateway.gate.check(scope)
@@ -118,7 +122,7 @@ class Calls:
             ),
             key.policies,
         )
-        if is_new:
+        if is_new and not self._entry.is_unbilled:
             self._watch(known, key, facts, now_us)
         wanted = Wanted(
             facts.model,

@@ -95,8 +95,7 @@ class Delivery:
     async def pass_on(self, status: int, headers: Headers, body: bytes, disclosed: Headers) -> None:
         """What the provider said instead of an answer, status and body as they are."""
         self._status = status
-        told = self._saying.error(status, body)
-        kept = self._saying.reply_headers(headers, is_stream=False)
+        kept, told = self._saying.error(status, headers, body)
         await self._start([*kept, *disclosed, _length(told)])
         await self._finish(told)
 

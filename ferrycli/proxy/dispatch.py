@@ -17,8 +17,9 @@ from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import NotOffered
 from ferrycli.wire.bodies import error_text, json_body
 from ferrycli.wire.dialect import Asking, Dialect, Place, Reader, Sent
-from ferrycli.wire.dialects import DIALECTS
+from ferrycli.wire.dialects import DIALECTS, codec_for
 from ferrycli.wire.entries import Entry
+from ferrycli.wire.errors import bedrock_type_of, error_headers
 from ferrycli.wire.facts import Facts
 from ferrycli.wire.headers import Headers, anthropic_betas, reply_headers, request_headers
 from ferrycli.wire.max_price import MEMBER, with_max_price
@@ -115,8 +116,8 @@ class Saying:
         body, facts = ours.body, ours.facts
         if self.is_translated:
             assert self._client.codec is not None
-            assert self._provider.codec is not None
-            body = request(body, ours.place, self._client.codec, self._provider.codec, model)
+            target = codec_for(self.way.dialect, self.asked.target.kind)
+            body = request(body, ours.place, self._client.codec, target, model)
             salt = ours.gateway.snapshot().books.salt
             facts = self._provider.read(body, Place(model, facts.is_stream), salt)
         kind = self.asked.target.kind
@@ -176,21 +177,28 @@ class Saying:
         is_changed = self.is_translated or (is_stream and self._is_unframed)
         if not is_changed:
             return kept
-        kind = _STREAM_TYPES.get(self.request.entry.dialect, _EVENTS)
-        kind = kind if self.request.facts.is_stream else b"application/json"
-        rest = [(name, value) for name, value in kept if name != b"content-type"]
-        return [(b"content-type", kind), *rest]
+        events = _STREAM_TYPES.get(self.request.entry.dialect, _EVENTS)
+        return _with_type(kept, events if self.request.facts.is_stream else _JSON)
 
-    def error(self, status: int, body: bytes) -> bytes:
-        """A provider's error as the client is told of it."""
+    def error(self, status: int, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+        """A provider's error as the client is told of it: headers, and the body."""
+        kept = reply_headers(headers)
         if not self.is_translated:
-            return body
+            return kept, body
         code, message = error_text(body)
-        return self._client.passed_error(status, code, message)
+        kept = _with_type(kept, _JSON)
+        kept += error_headers(self._client.name, bedrock_type_of(status))
+        return kept, self._client.passed_error(status, code, message)
 
 
+_JSON = b"application/json"
 _EVENTS = b"text/event-stream; charset=utf-8"
 _STREAM_TYPES = {"converse": b"application/vnd.amazon.eventstream"}
+
+
+def _with_type(headers: Headers, content_type: bytes) -> Headers:
+    rest = [(name, value) for name, value in headers if name != b"content-type"]
+    return [(b"content-type", content_type), *rest]
 
 
 def _is_bounded(asked: Asked, admission: Admission) -> bool:

@@ -73,7 +73,7 @@ def question(ways: Sequence[Asked]) -> Admit:
     candidates = (_candidate(first, ask, aim), *map(candidate, ways[1:]))
     row = opening(first, ask, bound, expected)
     used = tokens(first.facts.input_characters, first.target.model)
-    answer = first.output_asked or EXPECTED_OUTPUT_TOKENS
+    answer = EXPECTED_OUTPUT_TOKENS if first.output_asked is None else first.output_asked
     held = used + min(answer, EXPECTED_OUTPUT_TOKENS) * first.facts.choices
     return Admit(row, candidates, first.epoch, held, first.idempotency_key)
 

@@ -10,6 +10,7 @@ from ferrycli.rules.errors import FerryError
 from ferrycli.wire.dialect import Dialect
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.entries import speaker_of
+from ferrycli.wire.errors import bedrock_type, error_headers
 from ferrycli.wire.headers import Headers
 
 JSON = (b"content-type", b"application/json")
@@ -35,7 +36,7 @@ async def send_error(
     dialect: Dialect = DIALECTS["chat"],
 ) -> None:
     """A refusal in the caller's dialect, with what tells SDKs whether to try again."""
-    extra = list(headers)
+    extra = [*headers, *error_headers(dialect.name, bedrock_type(error))]
     if error.may_retry is False:
         extra.append((b"x-should-retry", b"false"))
     if error.retry_after_s is not None:

@@ -26,7 +26,7 @@ from ferrycli.wire.readers import gemini as gemini_reader
 from ferrycli.wire.readers import messages as messages_reader
 from ferrycli.wire.readers import plain as plain_reader
 from ferrycli.wire.readers import responses as responses_reader
-from ferrycli.wire.translate.chat import ChatCodec
+from ferrycli.wire.translate.chat import ChatCodec, chat_codec
 from ferrycli.wire.translate.converse import ConverseCodec
 from ferrycli.wire.translate.gemini import GeminiCodec
 from ferrycli.wire.translate.messages import MessagesCodec
@@ -47,6 +47,11 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
     }
 )
 """By the name of the dialect; one that is not here is not translated."""
+
+
+def codec_for(dialect: str, kind: str) -> Codec:
+    """Who writes requests in `dialect` for a provider of this kind: not all take the same chat."""
+    return chat_codec(kind) if dialect == "chat" else CODECS[dialect]
 
 
 _EVERY: tuple[Dialect, ...] = (

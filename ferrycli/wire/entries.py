@@ -33,7 +33,7 @@ class Entry:
 
 
 def _plain(path: str, *, is_unbilled: bool = False) -> Entry:
-    return Entry(f"/v1/{path}", "plain", path, False, is_unbilled)
+    return Entry(f"/v1/{path}", "plain", path, is_unbilled=is_unbilled)
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -63,13 +63,15 @@ _VERBS = {"generateContent": False, "streamGenerateContent": True}
 _GEMINI_VERBS = tuple(f":{verb}" for verb in _VERBS)
 
 
-def place(entry: Entry, named: str) -> Place:
+def place(entry: Entry, named: str, content_type: str = "") -> Place:
     """What the path says of the call; `named` is what stood for the model, empty for nothing.
+
+    `content_type` is the header's.
 
     Raises `NoSuchPath` for a verb of Gemini's that is not carried.
     """
     if entry.dialect != "gemini":
-        return Place(named, entry.is_stream)
+        return Place(named, entry.is_stream, content_type)
     model, _, verb = named.rpartition(":")
     if not model or verb not in _VERBS:
         raise NoSuchPath("POST", entry.path.replace("{model:path}", named))

@@ -14,6 +14,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.words import words
 from ferrycli.wire.bodies import MESSAGE_LENGTH_MAX
+from ferrycli.wire.headers import Headers
 
 DOMAIN = "ferry"
 """Whose reason it is, in Google's form."""
@@ -143,6 +144,11 @@ def bedrock_error(error: FerryError) -> bytes:
 def bedrock_passed(_status: int, _code: str, message: str) -> bytes:
     """A provider's error in Bedrock's shape, which has room for no code."""
     return msgspec.json.encode({"message": message})
+
+
+def error_headers(dialect: str, kind: str) -> Headers:
+    """What a client of `dialect` is told of an error in headers; `kind`: as Bedrock calls it."""
+    return [(b"x-amzn-errortype", kind.encode())] if dialect == "converse" else []
 
 
 def bedrock_type(error: FerryError) -> str:

@@ -126,6 +126,12 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return next(iter(found.values()), b"").decode("utf-8", "replace")
 
 
+def content_type(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """What the body says that it is; empty where nothing is said."""
+    said = next((value for name, value in headers if name == b"content-type"), b"")
+    return said.decode("latin-1")
+
+
 _OWN_CREDENTIALS = {"anthropic": b"x-api-key", "gemini": b"x-goog-api-key", "azure": b"api-key"}
 """In which header a kind of provider takes its key; else as a bearer."""
 
