@@ -112,7 +112,6 @@ class Attempts:
             course.upstream_status = reply.status
             delivery = Delivery(
                 saying,
-                call.asked,
                 call.admission,
                 course,
                 gateway.now_us,

@@ -15,7 +15,6 @@ from typing import Any
 
 from ferrycli.proxy.closings import Course, reported_cost
 from ferrycli.proxy.dispatch import Saying
-from ferrycli.proxy.questions import Asked
 from ferrycli.proxy.replies import own
 from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
@@ -38,7 +37,6 @@ class Delivery:
     def __init__(
         self,
         saying: Saying,
-        asked: Asked,
         admission: Admission,
         course: Course,
         now_us: Callable[[], int],
@@ -48,7 +46,6 @@ class Delivery:
         """`past_nanousd`: what attempts before this one cost; None: that is not known."""
         self._past_nanousd = past_nanousd
         self._saying = saying
-        self._asked = asked
         self._admission = admission
         self._course = course
         self._now_us = now_us
@@ -74,7 +71,7 @@ class Delivery:
         """
         self._status = reply.status
         if 300 <= reply.status < 400:
-            raise UpstreamFailed(self._asked.target.provider, "it answered with a redirect")
+            raise UpstreamFailed(self._saying.asked.target.provider, "it answered with a redirect")
         is_stream = _is_event_stream(reply.headers)
         headers = [*self._saying.reply_headers(reply.headers, is_stream=is_stream), *disclosed]
         if is_stream:
@@ -116,7 +113,7 @@ class Delivery:
         if not self.is_started:
             if self._course.outcome != "ok":
                 return body
-            cost = reported_cost(self._asked, self._admission, reading, self._saying.card_of)
+            cost = reported_cost(self._saying.asked, self._admission, reading, self._saying.card_of)
             if cost is not None and self._past_nanousd is not None:
                 headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
             await self._start([*headers, _length(body)])

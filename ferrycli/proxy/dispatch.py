@@ -22,7 +22,7 @@ from ferrycli.wire.entries import Entry
 from ferrycli.wire.facts import Facts
 from ferrycli.wire.headers import Headers, anthropic_betas, reply_headers, request_headers
 from ferrycli.wire.max_price import MEMBER, with_max_price
-from ferrycli.wire.readers.invoke import UnframingReader
+from ferrycli.wire.readers.invoke import UnframingReader, framed
 from ferrycli.wire.translate.carry import TranslatingReader, request
 from ferrycli.wire.ways import Way
 
@@ -149,6 +149,8 @@ class Saying:
             tap = provider.stream_reader(strips)
         if is_stream and self._is_unframed:
             tap = UnframingReader(tap)
+        elif is_stream and self.way.form == "invoke":
+            tap = framed(False)
         if not self.is_translated:
             return tap
         assert self._client.codec is not None

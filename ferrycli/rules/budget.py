@@ -21,6 +21,7 @@ from ferrycli.rules.estimate import likely_answer
 from ferrycli.rules.pricing import Ceiling, ceil_cost
 from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import Rule
+from ferrycli.rules.windows import is_rolling
 
 EXPECTED_OUTPUT_TOKENS = 1_024
 """`e` until answers were seen: the 95th percentile of a route's and feature's answers."""
@@ -57,6 +58,8 @@ class Terms:
     is_prepaid: bool = False
     """The limit is the sum of its grants."""
     owner: str = ""
+    needs_zone: bool = False
+    """Its selector and period stand in several zones: a command must say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,13 @@ class Standing:
     def percent(self) -> int:
         """How much of `base` is used, rounded down; 100 of nothing."""
         return self.used * 100 // self.base if self.base > 0 else 100
+
+    @property
+    def told_start_us(self) -> int:
+        """The window's start as its notices have it; of a rolling one 0."""
+        if is_rolling(self.terms.period):
+            return 0
+        return self.window_start_us if self.alert_start_us is None else self.alert_start_us
 
     @property
     def place(self) -> tuple[str, str]:
@@ -363,6 +373,7 @@ def refusal_of(standing: Standing, needed_nanousd: int, *, is_spent: bool) -> Bu
         subject=subject_values(standing.subject),
         is_prepaid=terms.is_prepaid,
         zone=terms.zone,
+        needs_zone=terms.needs_zone,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from ferrycli.store.alarms import END_NOTICE
 from ferrycli.store.alerts import INSERT_ALERT
 from ferrycli.store.messages import HealthNote
 from ferrycli.store.rows import (
@@ -46,6 +47,8 @@ class Writes:
     closed: list[Values] = field(default_factory=list)
     lines: list[Values] = field(default_factory=list)
     """What replies billed that billed several things."""
+    ended_notices: list[Values] = field(default_factory=list)
+    """Of rolling windows that have fallen under what was told."""
     alerts: list[Values] = field(default_factory=list)
     health: list[HealthNote] = field(default_factory=list)
     repeats: dict[int, int] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class Writes:
             (_SET_WINDOWS, self.joined),
             (CLOSE_CALL, self.closed),
             (INSERT_LINE, self.lines),
+            (END_NOTICE, self.ended_notices),
             (INSERT_ALERT, self.alerts),
             (_COUNT_UP, [(more, seq) for seq, more in self.repeats.items()]),
             (_WRITE_HEALTH, [astuple(note) for note in self.health]),

@@ -23,6 +23,12 @@ class Place:
     """Empty: the body names it."""
     is_stream: bool | None = None
     """None: the body says it."""
+    content_type: str = ""
+    """The header, where the body may be a form: there it says where the parts begin."""
+
+
+NOWHERE = Place()
+"""A path that says nothing of the call."""
 
 
 NOWHERE = Place()

@@ -51,6 +51,7 @@ ENTRIES: tuple[Entry, ...] = (
     _plain("audio/transcriptions"),
     _plain("audio/translations"),
     Entry("/v1beta/models/{model:path}", "gemini"),
+    Entry("/v1/models/{model:path}", "gemini"),
     Entry("/v1beta/cachedContents", "cached_contents", is_stream=False),
     Entry("/model/{model:path}/converse", "converse", is_stream=False),
     Entry("/model/{model:path}/converse-stream", "converse", is_stream=True),
@@ -59,6 +60,7 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 _VERBS = {"generateContent": False, "streamGenerateContent": True}
+_GEMINI_VERBS = tuple(f":{verb}" for verb in _VERBS)
 
 
 def place(entry: Entry, named: str) -> Place:
@@ -70,7 +72,7 @@ def place(entry: Entry, named: str) -> Place:
         return Place(named, entry.is_stream)
     model, _, verb = named.rpartition(":")
     if not model or verb not in _VERBS:
-        raise NoSuchPath("POST", f"/v1beta/models/{named}")
+        raise NoSuchPath("POST", entry.path.replace("{model:path}", named))
     return Place(model, _VERBS[verb])
 
 
@@ -84,7 +86,7 @@ def endpoint(entry: Entry, at: Place) -> str:
 
 def speaker_of(path: str, has_anthropic_version: bool) -> str:
     """The dialect in which whoever asked for `path` is answered."""
-    if path.startswith("/v1beta/"):
+    if path.startswith("/v1beta/") or path.endswith(_GEMINI_VERBS):
         return "gemini"
     if path.startswith("/model/"):
         return "converse"

@@ -10,6 +10,7 @@ import re
 
 # Atomic groups: otherwise CRLF could match as CR and LF, two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_WHOLE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)\Z")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 EVENT_BYTES_MAX = 1 << 20
@@ -58,17 +59,31 @@ def event_data(event: bytes) -> bytes | None:
         only_line = event[5:].rstrip(b"\n")
         if b"\n" not in only_line:
             return only_line.removeprefix(b" ")
-    lines = []
-    for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf")):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            lines.append(value.removeprefix(b" "))
+    lines = _values(event, b"data")
     return b"\n".join(lines) if lines else None
+
+
+def event_name(event: bytes) -> bytes:
+    """The name of an event, the last one where it has several; empty where it has none."""
+    names = _values(event, b"event")
+    return names[-1] if names else b""
+
+
+def _values(event: bytes, name: bytes) -> list[bytes]:
+    """What the lines of one field say, in their order."""
+    lines = _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf"))
+    fields = (line.partition(b":") for line in lines)
+    return [value.removeprefix(b" ") for field, _, value in fields if field == name]
 
 
 def is_event(event: bytes) -> bool:
     """Whether it says anything: blank lines alone are no event."""
     return event.strip(b"\r\n") != b""
+
+
+def is_whole(event: bytes) -> bool:
+    """Whether it ends with its blank line: no piece of an event that is too long to be kept."""
+    return _WHOLE.search(event[-4:]) is not None
 
 
 def first_data(stream: bytes) -> bytes:

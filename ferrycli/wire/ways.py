@@ -132,6 +132,11 @@ def _google(speaker: Speaker, model: str, *, is_stream: bool) -> Mapping[str, Wa
 
 
 def _bedrock(base_url: str, model: str, *, is_stream: bool) -> Mapping[str, Way]:
+    if base_url.endswith("/v1"):
+        # What Bedrock offers to OpenAI's SDK, by the address that this is given.
+        return {name: Way(name, _OPENAI[name]) for name in ("chat", "responses")}
+    if base_url.endswith("/anthropic"):
+        return {"messages": Way("messages", _MESSAGES)}
     if (urlsplit(base_url).hostname or "").startswith("bedrock-mantle"):
         return {
             "chat": Way("chat", "/v1/chat/completions"),

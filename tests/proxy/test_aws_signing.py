@@ -66,7 +66,7 @@ class StandIn:
             outer.sessions += 1
             return SimpleNamespace(get_credentials=lambda: outer.found)
 
-        modules = {
+        modules: dict[str, dict[str, Any]] = {
             "botocore": {},
             "botocore.auth": {"SigV4Auth": Auth},
             "botocore.awsrequest": {"AWSRequest": Request},

@@ -295,6 +295,7 @@ def test_a_refusal_carries_the_window_as_it_stands() -> None:
         "owner_hint": "key=acme",
         "period": "month",
         "zone": "UTC",
+        "needs_zone": False,
         "limit_nanousd": 7 + 11 + NEEDED + 13,
         "spent_nanousd": 11,
         "held_nanousd": NEEDED,

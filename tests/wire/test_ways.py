@@ -102,6 +102,27 @@ WAYS = [
     (MANTLE, "chat", "m", False, Way("chat", "/v1/chat/completions")),
     (MANTLE, "responses", "m", False, Way("responses", "/v1/responses")),
     (MANTLE, "messages", "m", False, Way("messages", "/anthropic/v1/messages")),
+    (
+        Speaker("bedrock", "https://bedrock-mantle.us-east-1.api.aws/openai/v1"),
+        "messages",
+        "m",
+        False,
+        Way("chat", "/chat/completions"),
+    ),
+    (
+        Speaker("bedrock", "https://bedrock-mantle.us-east-1.api.aws/v1"),
+        "responses",
+        "m",
+        False,
+        Way("responses", "/responses"),
+    ),
+    (
+        Speaker("bedrock", "https://bedrock-mantle.us-east-1.api.aws/anthropic"),
+        "chat",
+        "m",
+        False,
+        Way("messages", "/v1/messages"),
+    ),
     (OPENROUTER, "responses", "m", False, Way("responses", "/responses")),
     (AZURE, "responses", "d", False, Way("responses", "/responses")),
     (

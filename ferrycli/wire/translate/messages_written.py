@@ -75,7 +75,7 @@ def body(talk: Talk) -> bytes:
     asked |= {name: value for name, value in values.items() if value is not None}
     output_config = _output_format(talk.shape)
     if talk.reasoning is not None:
-        _set_thinking(asked, output_config, talk, talk.reasoning)
+        set_thinking(asked, output_config, talk, talk.reasoning)
     if output_config:
         asked["output_config"] = output_config
     return msgspec.json.encode(asked)
@@ -240,7 +240,7 @@ def _output_format(shape: Shape | None) -> dict[str, Any]:
     return {"format": {"type": "json_schema", "schema": msgspec.Raw(shape.schema)}}
 
 
-def _set_thinking(
+def set_thinking(
     asked: dict[str, Any], output_config: dict[str, Any], talk: Talk, reasoning: Reasoning
 ) -> None:
     """`thinking`, and what goes with it: an effort in `output_config`, room in `max_tokens`."""

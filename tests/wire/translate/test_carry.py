@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.chat import StreamReader
 from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.facts import Reading
+from ferrycli.wire.readers.chat import stream
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat import CHAT
 from ferrycli.wire.translate.messages import MESSAGES
@@ -53,7 +53,7 @@ def asking(is_stream: bool, wants_usage: bool = True) -> Asking:
 
 
 def from_chat() -> carry.TranslatingReader:
-    reader = StreamReader(strips_usage=False)
+    reader = stream(False)
     writer = MESSAGES.writer(asking(True))
     return carry.TranslatingReader(reader, CHAT.parser(is_stream=True), writer)
 

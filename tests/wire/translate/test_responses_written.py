@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 
 from ferrycli.rules.denials import Refusal, Untranslatable
-from ferrycli.wire.bodies import error_body
 from ferrycli.wire.dialect import Codec, Place
+from ferrycli.wire.errors import openai_error
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat import CHAT
 from ferrycli.wire.translate.messages import MESSAGES
@@ -100,7 +100,7 @@ def test_a_damaged_request_is_refused_or_carried(talk: Talk, random: Random) -> 
         try:
             carry.request(odd, NOWHERE, RESPONSES, random.choice(targets), "claude-sonnet-4-5")
         except Refusal as refusal:
-            error_body(refusal)
+            openai_error(refusal)
 
 
 @given(OBJECTS, RANDOMS)
@@ -111,7 +111,7 @@ def test_anything_is_refused_or_read(value: Any, random: Random) -> None:
         odd = written({"model": "m", "input": [item], "tools": [value], **value}, random)
         RESPONSES.read_request(odd, NOWHERE)
     except Refusal as refusal:
-        error_body(refusal)
+        openai_error(refusal)
 
 
 MEMBERS: list[tuple[Talk, dict[str, Any]]] = [

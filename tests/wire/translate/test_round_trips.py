@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 
 from ferrycli.rules.denials import Refusal
-from ferrycli.wire.bodies import error_body
 from ferrycli.wire.dialect import Codec, Place
+from ferrycli.wire.errors import openai_error
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat import CHAT, OPENROUTER_CHAT
 from ferrycli.wire.translate.messages import MESSAGES
@@ -92,7 +92,7 @@ def test_a_damaged_request_is_refused_or_carried(
         try:
             carry.request(odd, NOWHERE, CODECS[source], CODECS[target], "claude-sonnet-4-5")
         except Refusal as refusal:
-            error_body(refusal)
+            openai_error(refusal)
 
 
 @pytest.mark.parametrize("name", sorted(CODECS))
@@ -102,4 +102,4 @@ def test_anything_is_refused_or_read(name: str, value: Any, random: Random) -> N
     try:
         CODECS[name].read_request(body, NOWHERE)
     except Refusal as refusal:
-        error_body(refusal)
+        openai_error(refusal)
