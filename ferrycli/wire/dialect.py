@@ -31,10 +31,6 @@ NOWHERE = Place()
 """A path that says nothing of the call."""
 
 
-NOWHERE = Place()
-"""A path that says nothing of the call."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What is sent otherwise than it came; every other byte goes on as it is."""

@@ -150,6 +150,9 @@ def _thinking(parsed: _Body) -> int:
 def _unbounded_field(parsed: _Body, tools: bytes) -> str:
     if present(parsed.guardrail_config):
         return "guardrailConfig"
+    if present(parsed.prompt_variables):
+        # Of a prompt that the provider keeps, with the tools that it names.
+        return "promptVariables"
     for name in parsed.additional_model_request_fields or ():
         if name not in HARMLESS:
             return f"{MORE}.{safe(name, 64)}"

@@ -36,8 +36,14 @@ from ferrycli.wire.turns import TURNS
 
 LIMIT = "max_output_tokens"
 
-UNBOUNDED = UNBOUNDED_FIELDS | {"context_management", "moderation", "background_options"}
-"""Members that let other models, or further calls of this one, be billed."""
+UNBOUNDED = UNBOUNDED_FIELDS | {
+    "context_management",
+    "moderation",
+    "background_options",
+    "prompt",
+}
+"""Members that let other models be billed, further calls of this one, or, as a prompt that the
+provider keeps, tools that it names."""
 LOCAL_TOOLS = frozenset({"", "function", "custom", "local_shell", "apply_patch"})
 """Kinds of tools that the caller runs; every other runs at the provider, at a price of its own."""
 

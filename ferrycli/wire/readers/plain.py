@@ -6,6 +6,7 @@ image inside them; embeddings count `prompt_tokens`. Seconds of sound are no tok
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -78,10 +79,13 @@ class _Plain(Gathered):
 
     def note_whole(self, body: bytes) -> None:
         super().note_whole(body)
-        if body and body.lstrip()[:1] not in _MARKUP:
-            # A transcription as plain text, all of it the answer.
-            self.characters = len(body)
-            self.is_complete = True
+        if not body or body.lstrip()[:1] in _MARKUP:
+            return
+        # Speech, or a transcription as plain text: then all of it is the answer.
+        self.is_complete = True
+        if b"\0" not in body:
+            with contextlib.suppress(UnicodeDecodeError):
+                self.characters = len(body.decode())
 
     def _take(self, reported: _Usage) -> None:
         self.provider_cost = provider_cost(reported)

@@ -32,6 +32,7 @@ READ: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"guardrailConfig": {"guardrailIdentifier": "g"}}, {"unbounded_field": "guardrailConfig"}),
     ({"guardrailConfig": None}, {"unbounded_field": ""}),
     ({"promptVariables": {"a": {"text": "b"}}}, {"input_bound": None, "has_varying": True}),
+    ({"promptVariables": {"a": {"text": "b"}}}, {"unbounded_field": "promptVariables"}),
     ({"toolConfig": {"tools": [SPEC, {"cachePoint": {}}]}}, {"unbounded_field": ""}),
     ({"toolConfig": {"tools": None}}, {"unbounded_field": ""}),
     ({"toolConfig": {"tools": [SPEC, {"systemTool": {}}]}}, {"unbounded_field": "toolConfig"}),

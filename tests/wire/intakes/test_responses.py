@@ -18,6 +18,7 @@ READ: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"conversation": "conv_1"}, {"input_bound": None, "has_varying": True}),
     ({"conversation": {"id": "conv_1"}}, {"input_bound": None, "has_varying": True}),
     ({"prompt": {"id": "pmpt_1"}}, {"input_bound": None, "has_varying": True}),
+    ({"prompt": {"id": "pmpt_1"}}, {"unbounded_field": "prompt"}),
     ({"background": True, "stream": True}, {"unbounded_field": ""}),
     ({"background": True}, {"unbounded_field": "background"}),
     ({"background": True, "stream": False}, {"unbounded_field": "background"}),

@@ -125,7 +125,10 @@ def test_usage_is_found_behind_an_image_that_is_too_long_to_be_kept() -> None:
 BODIES = [
     (b"a transcription as text\n", 24, True),
     (b"WEBVTT\n\n00:00 --> 00:01\nhi", 26, True),
+    ("\u00e9\u00e8".encode(), 2, True),
     (b'{"text":"abc"}', 3, True),
+    (b"ID3\x04\x00\xff\xfb" + bytes(range(256)), 0, True),
+    (bytes(999), 0, True),
     (b'{"text":"abc","usa', 3, False),
     (b"<html>502 Bad Gateway</html>", 0, False),
     (b"", 0, False),
@@ -133,7 +136,9 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("body", "characters", "is_complete"), BODIES)
-def test_a_transcription_may_be_plain_text(body: bytes, characters: int, is_complete: bool) -> None:
+def test_a_transcription_may_be_plain_text_and_speech_is_none(
+    body: bytes, characters: int, is_complete: bool
+) -> None:
     reading = read(plain.whole(), body)
     assert (reading.characters, reading.is_complete) == (characters, is_complete)
     assert reading.usage is None

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from ferrycli.wire.dialect import Asking, Codec
+from ferrycli.wire.dialect import Asking, Codec, Reader
+from ferrycli.wire.readers import chat, messages
+from ferrycli.wire.translate.carry import TranslatingReader
 from ferrycli.wire.translate.chat import CHAT
 from ferrycli.wire.translate.messages import MESSAGES
 from ferrycli.wire.translate.talk import Broken, Event, Finished, Started
@@ -79,6 +81,35 @@ def test_a_recorded_reply_reaches_the_other_sides_clients(
         reply = told(other.writer(Asking("m", is_stream, id="own-id")), events)
         again = parsed(other.parser(is_stream=is_stream), [reply])
         assert known(again)[2:] == known(events)[2:]
+
+
+@pytest.mark.parametrize(("name", "codec", "reason"), REPLIES, ids=[case[0] for case in REPLIES])
+def test_the_client_is_told_what_the_providers_reader_counts(
+    name: str, codec: Codec, reason: str
+) -> None:
+    reply, is_stream = recorded(name)
+    provider, client = (chat, MESSAGES) if codec is CHAT else (messages, CHAT)
+    reader = provider.stream(False) if is_stream else provider.whole()
+    writer = client.writer(Asking("m", is_stream, id="own-id"))
+    carried = TranslatingReader(reader, codec.parser(is_stream=is_stream), writer)
+    said = b"".join(carried.feed(reply[at : at + 100]) for at in range(0, len(reply), 100))
+    said += carried.finish()
+    tap = client_reader(client, is_stream)
+    tap.feed(said)
+    tap.finish()
+    usage, told_usage = carried.reading().usage, tap.reading().usage
+    assert usage is not None
+    assert told_usage is not None
+    assert told_usage.input_total == usage.input_total
+    assert told_usage.cache_read == usage.cache_read
+    assert told_usage.output_total == usage.output_total
+    assert tap.reading().is_complete
+
+
+def client_reader(client: Codec, is_stream: bool) -> Reader:
+    if client is CHAT:
+        return chat.stream(False) if is_stream else chat.whole()
+    return messages.stream(False) if is_stream else messages.whole()
 
 
 def test_a_recorded_stream_is_the_same_byte_by_byte() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Codec
+from ferrycli.wire.sse import EVENT_BYTES_MAX
 from ferrycli.wire.translate import parsing
 from ferrycli.wire.translate.chat import CHAT
 from ferrycli.wire.translate.messages import MESSAGES
@@ -462,3 +463,61 @@ def test_arguments_that_are_no_object_reach_a_client_of_chat_as_they_are() -> No
     assert function == {"name": "f", "arguments": "[1"}
     message = json.loads(told(MESSAGES.writer(asking(False)), events))
     assert message["content"][0]["input"] is None
+
+
+TWO_THOUGHTS: list[Event] = [
+    Started("i", "m"),
+    Thought("a"),
+    Thought("b"),
+    Thought(signature="s1"),
+    Thought("c", "s2"),
+    Thought(signature="s3"),
+    Said("x"),
+    Said("y"),
+    Thought(redacted="r"),
+    Thought(redacted="q"),
+    Called("a", "f"),
+    Argued("{}"),
+    Thought("d", "s4"),
+    Finished("stop"),
+]
+
+
+def test_a_thought_ends_with_its_seal_and_a_signature_in_pieces_is_one() -> None:
+    message = json.loads(told(MESSAGES.writer(asking(False)), TWO_THOUGHTS))
+    thoughts = [
+        {"type": "thinking", "thinking": "ab", "signature": "s1"},
+        {"type": "thinking", "thinking": "c", "signature": "s2s3"},
+    ]
+    assert message["content"][:2] == thoughts
+    assert [block["type"] for block in message["content"][2:]] == [
+        *("text", "redacted_thinking", "redacted_thinking", "tool_use", "thinking")
+    ]
+    streamed = told(MESSAGES.writer(asking(True)), TWO_THOUGHTS).decode()
+    data = [json.loads(line[6:]) for line in streamed.split("\n") if line.startswith("data: ")]
+    begun = [one["content_block"]["type"] for one in data if "content_block" in one]
+    assert begun == [block["type"] for block in message["content"]]
+    seals = [
+        one["delta"]["signature"]
+        for one in data
+        if one.get("delta", {}).get("type") == "signature_delta"
+    ]
+    assert seals == ["s1", "s2s3", "s4"]
+
+
+def test_a_thought_in_chat_has_the_number_of_its_place_in_the_turn() -> None:
+    whole = json.loads(told(CHAT.writer(asking(False)), TWO_THOUGHTS))
+    details = whole["choices"][0]["message"]["reasoning_details"]
+    assert [detail["index"] for detail in details] == [0, 1, 3, 4, 6]
+    streamed = told(CHAT.writer(asking(True)), TWO_THOUGHTS).decode()
+    data = [json.loads(line[6:]) for line in streamed.split("\n") if line.startswith("data: {")]
+    deltas = [one["choices"][0]["delta"] for one in data if one["choices"]]
+    indexes = [detail["index"] for delta in deltas for detail in delta.get("reasoning_details", ())]
+    assert indexes == [0, 0, 0, 1, 1, 3, 4, 6]
+
+
+def test_an_event_larger_than_others_are_passed_on_by_is_read() -> None:
+    text = "x" * (EVENT_BYTES_MAX + 1)
+    event = sse(chunk({"content": text}))
+    chunks = [event[:-3], event[-3:], sse(STOP)]
+    assert parsed(CHAT.parser(is_stream=True), chunks) == [START, Said(text), Finished("stop")]
