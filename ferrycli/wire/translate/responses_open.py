@@ -98,7 +98,9 @@ class OpenThought:
             "status": status,
             "summary": [self._part()] if self._pieces else [],
         }
-        return item if self._seal is None else item | {"encrypted_content": enclosed(*self._seal)}
+        if status == "in_progress":
+            return item
+        return item | {"encrypted_content": enclosed(*(self._seal or ("unsealed", "")))}
 
     def think(self, piece: str) -> Iterator[Json]:
         if not self._pieces:

@@ -260,7 +260,7 @@ class ResponsesReading:
             self._call_seal = seal
         elif kind == "redacted":
             yield Thought(redacted=seal)
-        else:
+        elif kind != "unsealed":
             yield Thought(signature=seal if kind else signature_of_openai(seal))
 
     def _end(self, response: Object) -> Iterator[Event]:

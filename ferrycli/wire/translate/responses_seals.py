@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-SealKind = Literal["signature", "redacted", "call"]
-"""Of a thought whose text is beside it, a thought that is sealed whole, or a tool call."""
+SealKind = Literal["signature", "redacted", "call", "unsealed"]
+"""Of a thought whose text is beside it, a thought that is sealed whole, or a tool call. `unsealed`
+stands where nobody has sealed a thought: an item without `encrypted_content` is taken for one that
+OpenAI has kept, whose size nobody knows."""
 
 _MARKS: dict[SealKind, str] = {
     "signature": "ferry:signature:",
     "redacted": "ferry:redacted:",
     "call": "ferry:call:",
+    "unsealed": "ferry:unsealed:",
 }
 _OPENAI = "openai:"
 

@@ -1,4 +1,4 @@
-"""The openai SDK's responses, answered by providers that have only chat or Anthropic's messages."""
+"""The openai SDK's responses, answered by providers that have none."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Codec, Place
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat import CHAT, OPENROUTER_CHAT
+from ferrycli.wire.translate.converse import CONVERSE
+from ferrycli.wire.translate.gemini import GEMINI
 from ferrycli.wire.translate.messages import MESSAGES
 from ferrycli.wire.translate.responses import RESPONSES
 from ferrycli.wire.translate.talk import (
@@ -57,7 +59,21 @@ TOOL = FunctionToolParam(
     parameters={"type": "object", "properties": {"of": {"type": "string"}}},
     strict=False,
 )
-CODECS: dict[str, Codec] = {"chat": CHAT, "messages": MESSAGES, "openrouter": OPENROUTER_CHAT}
+CODECS: dict[str, Codec] = {
+    "chat": CHAT,
+    "converse": CONVERSE,
+    "gemini": GEMINI,
+    "messages": MESSAGES,
+    "openrouter": OPENROUTER_CHAT,
+}
+SIDES = {
+    "chat": ["user", "assistant", "tool", "tool"],
+    "converse": ["user", "assistant", "user"],
+    "gemini": ["user", "model", "user"],
+    "messages": ["user", "assistant", "user"],
+    "openrouter": ["user", "assistant", "tool", "tool"],
+}
+"""Whose the messages of the second request are."""
 
 
 class Provider:
@@ -71,7 +87,7 @@ class Provider:
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         body = carry.request(request.content, Place(), RESPONSES, self.codec, "claude-opus-5")
         self.asked.append(json.loads(body))
-        is_stream = self.asked[-1].get("stream") is True
+        is_stream = json.loads(request.content).get("stream") is True
         events = self.answers[len(self.asked) - 1]
         reply = told(self.codec.writer(Asking("model-1", is_stream, True, 0, "")), events)
         asking = Asking("fast", is_stream, True, 0, "c_1", request.content)
@@ -119,10 +135,9 @@ def run(name: str, is_stream: bool) -> Provider:
 @pytest.mark.parametrize("is_stream", [False, True])
 @pytest.mark.parametrize("name", sorted(CODECS))
 def test_a_turn_with_tools_goes_there_and_back(name: str, is_stream: bool) -> None:
-    roles = [message["role"] for message in run(name, is_stream).asked[1]["messages"]]
-    by_messages = ["user", "assistant", "user"]
-    by_chat = ["user", "assistant", "tool", "tool"]
-    assert roles == (by_messages if name == "messages" else by_chat)
+    asked = run(name, is_stream).asked[1]
+    turns = asked["contents" if name == "gemini" else "messages"]
+    assert [turn["role"] for turn in turns] == SIDES[name]
 
 
 @pytest.mark.parametrize("is_stream", [False, True])

@@ -311,6 +311,13 @@ def test_each_sealed_thought_is_an_item_by_itself() -> None:
     )
 
 
+def test_a_thought_without_a_seal_is_not_taken_for_one_that_is_kept_elsewhere() -> None:
+    events: list[Event] = [STARTED, Thought("a"), Said("x"), Finished("stop")]
+    item = told(events)[-1]["response"]["output"][0]
+    assert item["encrypted_content"] == "ferry:unsealed:"
+    assert turns_after(events) == (Thinking("a"), Text("x"))
+
+
 def test_a_seal_of_openai_goes_on_as_it_came() -> None:
     events: list[Event] = [
         STARTED,
