@@ -162,6 +162,7 @@ class Saying:
             facts.wants_usage,
             self.asked.id.at_us // 1_000_000,
             self.asked.id.text("c"),
+            self.request.body,
         )
         return TranslatingReader(
             tap, provider.codec.parser(is_stream=is_stream), self._client.codec.writer(asking)
