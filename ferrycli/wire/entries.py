@@ -53,6 +53,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/v1beta/models/{model:path}", "gemini"),
     Entry("/v1/models/{model:path}", "gemini"),
     Entry("/v1beta/cachedContents", "cached_contents", is_stream=False),
+    # Where a name has a slash, Vercel's SDK leaves out `models/`.
+    Entry("/v1beta/{model:path}", "gemini"),
     Entry("/model/{model:path}/converse", "converse", is_stream=False),
     Entry("/model/{model:path}/converse-stream", "converse", is_stream=True),
     Entry("/model/{model:path}/invoke", "messages", "invoke", is_stream=False),

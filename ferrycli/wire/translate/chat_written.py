@@ -27,7 +27,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import joined, voices
 
 NO_SUCH_THING = "OpenAI's chat has no such thing"
 
@@ -88,8 +88,9 @@ class ChatWriting:
         results = [part for part in turn.parts if isinstance(part, ToolResult)]
         messages = [self._result(result) for result in results]
         rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
-        if rest or not results:
-            messages.append({"role": "user", "content": self._content(rest)})
+        for is_told, said in voices(rest) if rest or results else ((False, ()),):
+            role = "system" if is_told else "user"
+            messages.append({"role": role, "content": self._content(said)})
         return messages
 
     def _content(self, parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:

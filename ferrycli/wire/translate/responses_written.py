@@ -33,7 +33,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import joined, voices
 
 NO_SUCH_THING = "OpenAI's responses have no such thing"
 
@@ -91,15 +91,11 @@ def _system(system: tuple[Text, ...]) -> list[Json]:
 
 def _user(turn: Turn) -> list[Json]:
     """The items of a user's turn: what a tool gave is one by itself."""
-    items: list[Json] = []
-    content: list[Json] = []
-    for part in turn.parts:
-        if isinstance(part, ToolResult):
-            items.append(_result(part))
-        else:
-            content.append(_shown(part))
-    if content or not items:
-        items.append(_message("user", content))
+    items = [_result(part) for part in turn.parts if isinstance(part, ToolResult)]
+    rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+    for is_told, said in voices(rest) if rest or items else ((False, ()),):
+        role = "developer" if is_told else "user"
+        items.append(_message(role, [_shown(part) for part in said]))
     return items
 
 
