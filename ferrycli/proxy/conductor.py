@@ -73,7 +73,8 @@ class Calls:
     def __init__(self, gateway: Gateway, entry: Entry) -> None:
         self._gateway = gateway
         self._entry = entry
-        self._dialect = DIALECTS[entry.dialect]
+        self._read = DIALECTS[entry.dialect].read
+        self._refuses_in = DIALECTS[entry.refuses_in]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         known = _Known(self._gateway.ids.make(), scope)
@@ -96,7 +97,7 @@ class Calls:
         except FerryError as error:
             self._deny(known, error)
             told = [own("call-id", known.new.text("c"))]
-            await send_error(send, error, told, dialect=self._dialect)
+            await send_error(send, error, told, dialect=self._refuses_in)
             return
         await self._ask_and_carry(known, understood, receive, send)
 
@@ -110,7 +111,7 @@ class Calls:
         key = snapshot.books.keys_by_id.get(known.key.id, known.key)
         key.check(now_us)
         is_new = known.facts is None
-        facts = known.facts = known.facts or self._dialect.read(
+        facts = known.facts = known.facts or self._read(
             known.body, known.place, snapshot.books.salt
         )
         known.attribution = attribute(
@@ -228,7 +229,7 @@ class Calls:
     ) -> None:
         gateway = self._gateway
         call = Carriage(
-            understood.ways, understood.route, known.thread, known.warning, self._dialect
+            understood.ways, understood.route, known.thread, known.warning, self._refuses_in
         )
         listener = Listener(receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None

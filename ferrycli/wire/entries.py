@@ -27,6 +27,11 @@ class Entry:
     """Providers answer it for nothing."""
 
     @property
+    def refuses_in(self) -> str:
+        """The dialect in which its clients read errors."""
+        return "converse" if self.asks == "invoke" else self.dialect
+
+    @property
     def wanted(self) -> str:
         """What `ways.find_way` is asked for."""
         return self.asks or self.dialect

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -202,6 +203,32 @@ def test_every_sdk_is_answered_by_every_kind_of_provider(
     assert tokens == (INPUT, CACHED, OUTPUT)
     assert (row.provider, row.outcome, row.cost_nanousd) == (kind, "ok", COST)
     assert (row.input_tokens, row.n_cache_read, row.output_tokens) == (INPUT, CACHED, OUTPUT)
+
+
+def post(rig: Rig, path: str, body: dict[str, Any], secret: str = "") -> httpx.Response:
+    address = rig.server.base_url.removesuffix("/v1")
+    headers = {"x-goog-api-key": secret or rig.secret}
+    return httpx.post(f"{address}{path}", json=body, headers=headers)
+
+
+@pytest.mark.parametrize("form", ["invoke", "invoke-with-response-stream", "converse"])
+def test_amazons_clients_read_what_is_refused(rig: Rig, form: str) -> None:
+    body = {"max_tokens": 9, "messages": [{"role": "user", "content": [{"text": "Weather?"}]}]}
+    refused = post(rig, f"/model/anthropic%2Fclaude-x/{form}", body, rig.capped)
+    assert refused.status_code == (429 if form == "converse" else 404)
+    kind = "ServiceQuotaExceeded" if form == "converse" else "ResourceNotFound"
+    assert refused.headers["x-amzn-errortype"] == f"{kind}Exception"
+    assert refused.json()["message"]
+
+
+@pytest.mark.parametrize("above", ["/v1beta/models/", "/v1beta/"])
+def test_a_gemini_model_is_named_as_vercels_sdk_names_it(rig: Rig, above: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "Weather?"}]}]}
+    reply = post(rig, f"{above}anthropic/m-1:generateContent", body)
+    (candidate,) = reply.json()["candidates"]
+    assert candidate["content"]["parts"] == [{"text": "".join(TEXT)}]
+    unknown = post(rig, f"{above}anthropic/m-1:embedContent", body)
+    assert (unknown.status_code, unknown.json()["error"]["status"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("name", CLIENTS)

@@ -28,6 +28,7 @@ from ferrycli.wire.translate.talk import (
     Turn,
 )
 from ferrycli.wire.translate.turns import joined, voices
+from ferrycli.wire.translate.users import short_user
 
 NO_SUCH_THING = "OpenAI's chat has no such thing"
 
@@ -72,7 +73,7 @@ class ChatWriting:
             "n": talk.choices if talk.choices > 1 else None,
             "response_format": _response_format(talk.shape),
             **self._reasoning(talk.reasoning),
-            "user": talk.user or None,
+            "user": short_user(talk.user) or None,
             "service_tier": talk.tier or None,
         }
         asked |= {name: value for name, value in values.items() if value is not None}

@@ -34,6 +34,7 @@ from ferrycli.wire.translate.talk import (
     Turn,
 )
 from ferrycli.wire.translate.turns import joined, voices
+from ferrycli.wire.translate.users import short_user
 
 NO_SUCH_THING = "OpenAI's responses have no such thing"
 
@@ -59,7 +60,7 @@ def body(talk: Talk) -> bytes:
         "top_p": talk.top_p,
         "text": _text_format(talk.shape),
         **_reasoning(talk.reasoning),
-        "user": talk.user or None,
+        "user": short_user(talk.user) or None,
         "service_tier": talk.tier or None,
     }
     asked |= {name: value for name, value in values.items() if value is not None}
