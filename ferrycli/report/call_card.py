@@ -12,10 +12,11 @@ from ferrycli.report.calls import cost_text, status_of
 from ferrycli.report.layout import Cell, Column, drawn, labelled, percent, table
 from ferrycli.report.times import exact, seconds
 from ferrycli.rules.attribution import POLICED
+from ferrycli.rules.meters import METER, per_unit_usd
 from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.phrases import period_phrase
 from ferrycli.store.reads import BudgetRow, CallRow
-from ferrycli.store.reads_receipts import TryRow
+from ferrycli.store.reads_receipts import LineRow, TryRow
 
 _LINES = (
     ("input", ("n_input",), "cost_input_nanousd"),
@@ -51,9 +52,18 @@ _TRY_COLUMNS = (
 
 
 def call_card(
-    row: CallRow, tried: Sequence[TryRow], budget: BudgetRow | None, zone: tzinfo, width: int
+    row: CallRow,
+    tried: Sequence[TryRow],
+    budget: BudgetRow | None,
+    zone: tzinfo,
+    width: int,
+    billed: Sequence[LineRow] = (),
 ) -> list[Text]:
-    """Everything of `row` that a person asks for; `budget` is the tightest that it counted in."""
+    """Everything of `row` that a person asks for; `budget` is the tightest that it counted in.
+
+    `billed`: what it was billed for, line by line; of an event its meter alone.
+    """
+    event = next((one for one in billed if one.bucket == METER), None)
     status, style = status_of(row)
     lines = [
         Text(""),
@@ -61,11 +71,13 @@ def call_card(
         Text(""),
     ]
     lines += _facts(row, zone)
-    if row.state not in ("held", "denied"):
+    if event is not None:
+        lines += [Text(""), *_event_cost(row, event)]
+    elif row.state not in ("held", "denied"):
         lines += [Text(""), *_cost(row, tried, width)]
     if tried:
         lines += [Text(""), *table(_TRY_COLUMNS, map(_try, tried), width)]
-    lines += [Text(""), *_timeline(row)]
+    lines += [Text(""), *_timeline(row)] if event is None else []
     attribution = list(_attribution(row))
     if attribution:
         lines += [Text(""), *attribution]
@@ -77,14 +89,17 @@ def call_card(
 
 def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
     served = f"{row.provider}/{row.model}" if row.provider else row.model
-    yield labelled("model", served or row.requested_model or "(none)")
+    what = METER if row.provider == METER else "model"
+    yield labelled(what, served or row.requested_model or "(none)")
     if row.requested_model not in ("", row.model, served):
         yield labelled("asked for", row.requested_model)
     if row.downgraded_from:
         yield labelled("instead of", row.downgraded_from)
     yield labelled("key", row.key or "(none)")
-    yield labelled("began", f"{exact(row.started_at, zone)} {zone}")
+    when = "occurred" if row.provider == METER else "began"
+    yield labelled(when, f"{exact(row.started_at, zone)} {zone}")
     how = [row.endpoint, "streamed" if row.is_stream else "in one piece", row.priority]
+    how = how[:1] if row.provider == METER else how
     how += [f"tier {row.tier}"] if row.tier else []
     how += [f"{row.attempts} attempts"] if row.attempts > 1 else []
     how += [f"retry {row.client_retry} of the client"] if row.client_retry else []
@@ -93,6 +108,25 @@ def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
         yield labelled("rule", row.rule)
     if row.reason:
         yield labelled("reason", row.reason)
+
+
+_EVENT_SOURCES = {
+    "provider": "the event's own figure",
+    "reported": "units as the event told them",
+    "unpriced": "unpriced: its meter has no price; counted nowhere as 0",
+}
+
+
+def _event_cost(row: CallRow, line: LineRow) -> Iterator[Text]:
+    """What of a meter was used, and what that came to."""
+    yield labelled("units", f"{line.quantity:,}")
+    if line.rate_nanousd is not None:
+        yield labelled("a unit", f"{per_unit_usd(line.rate_nanousd)} USD")
+    yield labelled("total", _total(row, ()), "bold")
+    said = _EVENT_SOURCES.get(row.cost_source, "")
+    yield labelled("", f"{said} · {row.price_version}" if row.price_version else said)
+    if row.cost_nanousd is not None and row.cost_nanousd != row.cost_other_nanousd:
+        yield labelled("", f"{usd(row.cost_nanousd - row.cost_other_nanousd)} by corrections")
 
 
 def _cost(row: CallRow, tried: Sequence[TryRow], width: int) -> list[Text]:

@@ -130,6 +130,27 @@ def tries(connection: sqlite3.Connection, seq: int) -> tuple[TryRow, ...]:
     return tuple(TryRow(*row) for row in connection.execute(_ATTEMPTS, (seq, ROWS_MAX)))
 
 
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """One billed thing of a call that has lines."""
+
+    number: int
+    provider: str
+    model: str
+    bucket: str
+    quantity: int
+    rate_nanousd: int | None
+    """Per million; None where the cost is not made of it."""
+    cost_nanousd: int | None
+    """None: unpriced."""
+    reason: str
+
+
+def lines(connection: sqlite3.Connection, seq: int) -> tuple[LineRow, ...]:
+    """The lines of a call, in order; none of most."""
+    return tuple(LineRow(*row) for row in connection.execute(_LINES, (seq, ROWS_MAX)))
+
+
 _LINES = (
     "SELECT number, provider, model, bucket, quantity, rate_nanousd, cost_nanousd, reason"
     " FROM lines WHERE call_seq = ? ORDER BY number LIMIT ?"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any
 
+from ferrycli.rules.meters import METER
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
 
@@ -204,6 +205,7 @@ _PARTS = {
         "provider",
         "estimate",
         "earlier",
+        METER,
     ),
 }
 _COMPUTED = (
@@ -295,4 +297,13 @@ INSERT_ATTEMPT = (
     " state, status, error_code, reason, hold_nanousd, doubt_nanousd, cost_nanousd, cost_source,"
     " windows, input_ceiling_nanousd, output_rate_nanousd, output_held)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+INSERT_LINE = (
+    "INSERT INTO lines (call_seq, number, provider, model, bucket, quantity, rate_nanousd,"
+    " cost_nanousd) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+INSERT_EVENT = (
+    "INSERT INTO events (key_id, event_id, call_seq, body_hash, recorded_at) VALUES (?, ?, ?, ?, ?)"
 )

@@ -9,7 +9,15 @@ from typing import Any
 
 from ferrycli.store.alerts import INSERT_ALERT
 from ferrycli.store.messages import HealthNote
-from ferrycli.store.rows import CLOSE_CALL, GO_AGAIN, INSERT_ATTEMPT, INSERT_CALL, INSERT_FINISHED
+from ferrycli.store.rows import (
+    CLOSE_CALL,
+    GO_AGAIN,
+    INSERT_ATTEMPT,
+    INSERT_CALL,
+    INSERT_EVENT,
+    INSERT_FINISHED,
+    INSERT_LINE,
+)
 
 _SET_WINDOWS = "UPDATE calls SET windows = ? WHERE seq = ? AND state = 'held'"
 _COUNT_UP = "UPDATE calls SET repeats = repeats + ? WHERE seq = ?"
@@ -31,6 +39,9 @@ class Writes:
     """Calls that are admitted or denied."""
     finished: list[Values] = field(default_factory=list)
     """Costs that happened: rows that are written once."""
+    events: list[Values] = field(default_factory=list)
+    """The ids that these stand for."""
+    lines: list[Values] = field(default_factory=list)
     attempts: list[Values] = field(default_factory=list)
     again: list[Values] = field(default_factory=list)
     """Calls that go to another target."""
@@ -47,6 +58,8 @@ class Writes:
         pairs: tuple[tuple[str, Sequence[Values]], ...] = (
             (INSERT_CALL, self.opened),
             (INSERT_FINISHED, self.finished),
+            (INSERT_EVENT, self.events),
+            (INSERT_LINE, self.lines),
             (INSERT_ATTEMPT, self.attempts),
             (GO_AGAIN, self.again),
             (_SET_WINDOWS, self.joined),

@@ -6,9 +6,9 @@ Nothing is defaulted, reordered or dropped: the body goes on as it is, but for w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ LOCAL_TOOLS = frozenset({"", "function", "custom"})
 """Kinds of tools that the caller runs; every other runs at the provider, at a price of its own."""
 
 _ABSENT = msgspec.Raw(b"")
+
+T = TypeVar("T")
 
 
 class _StreamOptions(msgspec.Struct):
@@ -83,7 +85,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
 
     Raises `NotJson` or `BadParameter`.
     """
-    parsed = _decoded(body)
+    parsed = decoded(body, _decode_body)
     raw_messages = bytes(parsed.messages)
     tools, functions = _present(parsed.tools), _present(parsed.functions)
     raw_tools = tools + functions
@@ -107,7 +109,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         has_audio=has_audio,
         predicted_bytes=len(_present(parsed.prediction)),
         unbounded_field=_unbounded_field(body, found, tools),
-        metadata=_metadata(parsed.metadata),
+        metadata=text_members(parsed.metadata),
         fields=_fields(parsed),
         fingerprints=_fingerprints(body, messages, raw_tools, salt),
         members=tuple(found),
@@ -115,11 +117,12 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
     )
 
 
-def _decoded(body: bytes) -> _Body:
+def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
+    """What `decode`, of msgspec, makes of a body. Raises `NotJson` or `BadParameter`."""
     try:
         # msgspec steps over what it does not decode, without a look at its characters.
         str(body, "utf-8")
-        return _decode_body(body)
+        return decode(body)
     except msgspec.ValidationError as error:
         raise _bad_parameter(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -163,6 +166,9 @@ def _bad_parameter(text: str) -> BadParameter:
     field = place.strip("`").removeprefix("$.") or "body"
     if missing := re.search(r"required field `(\w+)`", wanted):
         return BadParameter(missing[1], "missing", "a value")
+    if unknown := re.search(r"unknown field `([^`]*)`", wanted):
+        name = safe(f"{field}.{unknown[1]}".removeprefix("body."))
+        return BadParameter(name, "set", "no value, as there is no such field")
     if expected := re.match(r"Expected `([^`]+)`, got `([^`]+)`", wanted):
         named = (_TYPES.get(one.removesuffix(" | null"), one) for one in expected.groups())
         wanted, got = named
@@ -213,8 +219,8 @@ def _strings(value: object) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
-def _metadata(value: object) -> Mapping[str, str]:
-    """The `metadata` that is text to text; anything else in it is the provider's business."""
+def text_members(value: object) -> Mapping[str, str]:
+    """Of a `metadata` what is text to text; anything else in it is the provider's business."""
     if not isinstance(value, dict):
         return {}
     pairs = [(name, text) for name, text in value.items() if isinstance(text, str)]
@@ -246,15 +252,15 @@ def _fingerprints(
         prefix += bytes(message)
     last = bytes(messages[-1])
     return Fingerprints(
-        _hashed(prefix, salt) if prefix else 0,
-        _hashed(body, salt),
-        _hashed(last, salt),
+        hashed(prefix, salt) if prefix else 0,
+        hashed(body, salt),
+        hashed(last, salt),
         len(prefix),
         len(body),
         len(last),
     )
 
 
-def _hashed(data: bytes, salt: bytes) -> int:
+def hashed(data: bytes, salt: bytes) -> int:
     """A salted 64-bit hash as SQLite can keep it: signed."""
     return int.from_bytes(blake2b(data, digest_size=8, key=salt).digest(), "big", signed=True)
