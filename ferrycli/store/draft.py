@@ -29,6 +29,7 @@ from ferrycli.store.messages import (
     Events,
     Message,
     Note,
+    Recorded,
     Stale,
     Verdict,
     Waits,
@@ -197,9 +198,10 @@ class Draft:
         books = self._memory.books
         if question.epoch != books.epoch:
             return Stale(books)
-        for event in question.events:
-            self.used[event.opening.key_id] = self._now
-        return self._happenings.record(question, self._writes, self._number)
+        verdict = self._happenings.record(question, self._writes, self._number)
+        if isinstance(verdict, Recorded):
+            self.used |= {event.opening.key_id: self._now for event in question.events}
+        return verdict
 
     def _open_call(self, seq: int) -> OpenCall | None:
         """A call in flight, as this batch leaves it."""

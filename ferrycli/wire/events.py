@@ -26,7 +26,7 @@ from ferrycli.wire.bodies import json_body
 from ferrycli.wire.intake import decoded, hashed, text_members
 
 SCHEMA = "ferry.events/1"
-EVENTS_MAX = 500
+EVENTS_MAX = 200
 """Events of one request: they are recorded together, and calls wait meanwhile."""
 ID_LENGTH_MAX = 200
 METER_LENGTH_MAX = 100

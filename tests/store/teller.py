@@ -219,19 +219,6 @@ class Teller:
         (verdict,) = self.do(Again(new.seq, ended, candidates, self.desk.books.epoch))
         return verdict
 
-    def event(self, id: str = "e", quantity: int = 0, meter: str = "reads", **more: Any) -> Event:
-        """An event of tenant acme; `more` is of it, or else of its opening."""
-        own = {name: more.pop(name) for name in ("cost_nanousd", "occurred_us") if name in more}
-        named: dict[str, Any] = {"tenant": "acme"} | more
-        opening = Opening(
-            0, "", 0, **{"key_id": "key_a", "provider": METER, "model": meter} | named,
-            requested_model=meter, endpoint=ENDPOINT,
-        )  # fmt: skip
-        facts = {"key": opening.key_id, "provider": METER, "model": meter, "route": ""}
-        facts |= {name: value for name, value in named.items() if name != "key_id"}
-        body_hash = crc32(repr((quantity, meter, own, named)).encode())
-        return Event(id, opening, facts, quantity, body_hash, **own)
-
     def tell(self, *events: Event) -> tuple[Receipt, ...]:
         """Events of one request, which is not refused."""
         (verdict,) = self.do(Events(events, self.desk.books.epoch))
@@ -241,7 +228,7 @@ class Teller:
     def record(self, cost: int, **facts: str) -> str:
         """A cost that happened; its call's id."""
         self._events += 1
-        event = self.event(f"e{self._events}", 1, cost_nanousd=cost, **facts)
+        event = happening(f"e{self._events}", 1, cost_nanousd=cost, **facts)
         return self.tell(event)[0].call
 
     # What is in the file ------------------------------------------------------------------------
@@ -366,3 +353,17 @@ def failed(cost: int | None = None, **more: Any) -> Ended:
     money = Cost((("estimate", cost),)) if cost is not None else Cost()
     given: dict[str, Any] = {"status": 500, "cost": money, "is_billed": is_billed} | more
     return Ended(NOON, **given)
+
+
+def happening(id: str = "e", quantity: int = 0, meter: str = "reads", **more: Any) -> Event:
+    """An event of tenant acme; `more` is of it, or else of its opening."""
+    own = {name: more.pop(name) for name in ("cost_nanousd", "occurred_us") if name in more}
+    named: dict[str, Any] = {"tenant": "acme"} | more
+    opening = Opening(
+        0, "", 0, **{"key_id": "key_a", "provider": METER, "model": meter} | named,
+        requested_model=meter, endpoint=ENDPOINT,
+    )  # fmt: skip
+    facts = {"key": opening.key_id, "provider": METER, "model": meter, "route": ""}
+    facts |= {name: value for name, value in named.items() if name != "key_id"}
+    body_hash = crc32(repr((quantity, meter, own, named)).encode())
+    return Event(id, opening, facts, quantity, body_hash, **own)
