@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ferrycli.rules.denials import Refusal
@@ -21,6 +21,7 @@ from ferrycli.rules.meters import (
     counted_us,
     meter_prices,
 )
+from ferrycli.rules.pricing import Override
 from ferrycli.store.books import Books
 from ferrycli.store.ids import CHANCE_AT_BITS, NewId, id_at
 from ferrycli.store.messages import Event, Events, Recorded
@@ -74,7 +75,6 @@ class Happenings:
         self._period = period
         self._instance_id = instance_id
         self._now = now_us
-        self._prices = meter_prices(books.overrides)
         self._known: dict[_Name, _Known] = {}
         """Of this batch: they are not in the file yet."""
         self._taken: set[int] = set()
@@ -87,6 +87,7 @@ class Happenings:
         Refused, with nothing recorded: an id that stands for another event, and an amount that no
         event can have.
         """
+        prices = meter_prices(self._books.overrides)
         receipts: list[Receipt] = []
         found: dict[_Name, _Known] = {}
         new: list[_New] = []
@@ -95,7 +96,7 @@ class Happenings:
             known = found.get(name) or self._known.get(name) or self._in_file(name)
             if known is None:
                 try:
-                    new.append(self._new(event))
+                    new.append(self._new(event, prices))
                 except Refusal as refusal:
                     return refusal
                 receipts.append(_receipt(new[-1]))
@@ -117,10 +118,10 @@ class Happenings:
         body_hash, call, meter, quantity, cost, source, counted = row
         return body_hash, Receipt(name[1], call, meter, quantity, cost, source, counted, True)
 
-    def _new(self, event: Event) -> _New:
+    def _new(self, event: Event, prices: Sequence[Override]) -> _New:
         at_us = counted_us(event.occurred_us, self._now)
         meter = event.opening.model
-        cost = charge(meter, event.quantity, event.cost_nanousd, self._prices, at_us)
+        cost = charge(meter, event.quantity, event.cost_nanousd, prices, at_us)
         return _New(event, self._id(at_us), cost)
 
     def _id(self, at_us: int) -> NewId:
