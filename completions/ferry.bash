@@ -62,7 +62,7 @@ __ferry_options() {
         'routes assign') found='--until --max-output --json' ;;
         'routes remove') found='--yes' ;;
         'prices set')
-            found='--input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier --from'
+            found='--input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --per --tier --from'
             ;;
         'prices list') found='--json' ;;
         'prices show') found='--json' ;;
@@ -102,7 +102,7 @@ __ferry_place() {
             *' --zone' | *' --limit' | *' --from' | *' --note' | *' --id' | *' --cost' | *' --first-byte' | \
             *' --deadline' | *' --max-output' | *' --key' | *' --tag' | *' --input' | *' --output' | \
             *' --cache-read' | *' --cache-write' | *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | \
-            *' --tier')
+            *' --per' | *' --tier')
             how=free
             ;;
         *' --by')

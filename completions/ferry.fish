@@ -11,7 +11,7 @@ function __ferry_place
             continue
         end
         switch $word
-            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cost --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier
+            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cost --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --per --tier
                 set waits yes
             case '-*'
             case '*'
@@ -322,6 +322,7 @@ complete -c ferry -n '__ferry_at "prices set"' -l cache-write -x -d 'Written for
 complete -c ferry -n '__ferry_at "prices set"' -l cache-write-1h -x -d 'Written for an hour.'
 complete -c ferry -n '__ferry_at "prices set"' -l audio-in -x -d 'Per million tokens.'
 complete -c ferry -n '__ferry_at "prices set"' -l audio-out -x -d 'Per million tokens.'
+complete -c ferry -n '__ferry_at "prices set"' -l per -x -d 'Of a meter: for one unit.'
 complete -c ferry -n '__ferry_at "prices set"' -l tier -x -d 'For this tier only: flex.'
 complete -c ferry -n '__ferry_at "prices set"' -l from -x -d 'From this day on: 2026-12-01.'
 

@@ -282,6 +282,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             '--cache-write-1h' = 'Written for an hour.'
             '--audio-in' = 'Per million tokens.'
             '--audio-out' = 'Per million tokens.'
+            '--per' = 'Of a meter: for one unit.'
             '--tier' = 'For this tier only: flex.'
             '--from' = 'From this day on: 2026-12-01.'
         }
@@ -371,6 +372,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --cache-write-1h' = 'free'
         '* --audio-in' = 'free'
         '* --audio-out' = 'free'
+        '* --per' = 'free'
         '* --tier' = 'free'
         'keys create 1' = 'free'
         'keys show 1' = 'names keys'

@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 
 from ferrycli.proxy.conductor import Calls
 from ferrycli.proxy.endpoints import CallReceipt, Health, Me, Models, NotFound, Ready, Root
+from ferrycli.proxy.events import EventsTold
 from ferrycli.proxy.gate import Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.replies import dialect_of, send_error
@@ -26,6 +27,7 @@ def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
         *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
         Route("/", Root(gateway)),
         Route("/v1/models", Models(gateway)),
+        Route(EventsTold.path, EventsTold(gateway)),
         Route("/ferry/v1/me", Me(gateway)),
         Route("/ferry/v1/calls/{id}", CallReceipt(gateway)),
         Route("/healthz", Health(gateway)),

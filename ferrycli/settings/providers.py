@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, NoCredential
+from ferrycli.rules.meters import METER
 from ferrycli.settings.options import check_table
 
 KINDS = (
@@ -135,6 +136,9 @@ def read_providers(
 def _provider(name: str, content: Any, path: Path | None) -> Provider:
     where = f"file {path}"
     check_table("providers", name, content, path)
+    if name == METER:
+        wanted = f"another name: `{METER}/…` is what events count"
+        raise ConfigBadValue(where, f"providers.{name}", name, wanted)
     for key, value in content.items():
         if key not in PROVIDER_KEYS:
             raise ConfigUnknownKey(str(path), f"providers.{name}", key, tuple(PROVIDER_KEYS))

@@ -127,3 +127,66 @@ def test_a_model_without_a_price_exits_3(ferry: Ferry) -> None:
     said = ferry("prices", "show", "openai/gpt-nonsense")
     assert said.code == 3
     assert said.err.startswith("error: there is no price for `openai/gpt-nonsense`\n")
+
+
+def test_a_meter_is_priced_by_the_unit_and_shown_so(ferry: Ferry) -> None:
+    said = ferry("prices", "set", "meter/vector_read", "--per", "0.0000004")
+    assert (said.code, said.err) == (0, "meter/vector_read costs $0.0000004 a unit\n")
+    shown = ferry("prices", "show", "meter/vector_read", "--json").json
+    assert shown["nanousd_per_million"] == {"unit": 400_000_000}
+    assert (shown["provider"], shown["model"]) == ("meter", "vector_read")
+    assert shown["origin"].startswith("override rate_")
+    assert "0.0000004 USD a unit" in ferry("prices", "show", "meter/vector_read").out
+    assert ferry("prices", "show", "meter/memory_write").code == 3
+
+
+def test_a_meter_s_price_may_begin_later_and_replaces_the_one_of_its_day(ferry: Ferry) -> None:
+    for per, more in (("1", ()), ("2", ()), ("3", ("--from", "2026-11-24"))):
+        assert ferry("prices", "set", "meter/mem_*", "--per", per, *more).code == 0
+    listed = ferry("prices", "list", "--json").json_lines
+    assert [one["nanousd_per_million"]["unit"] // DOLLAR for one in listed] == [
+        3_000_000,
+        2_000_000,
+    ]
+    shown = ferry("prices", "show", "meter/mem_write", "--json").json
+    assert (shown["model"], shown["nanousd_per_million"]) == (
+        "mem_write",
+        {"unit": 2_000_000 * DOLLAR},
+    )
+
+
+def test_meters_are_listed_apart_from_models(ferry: Ferry) -> None:
+    ferry("prices", "set", "meter/vector_read", "--per", "0.0000004")
+    alone = ferry("prices", "list", columns=80).out
+    assert "A UNIT" in alone
+    assert "MODEL" not in alone
+    ferry("prices", "set", "local/x", "--input", "1", "--output", "2")
+    both = ferry("prices", "list", columns=80).out
+    assert both.index("local/x") < both.index("USD per million tokens") < both.index("METER")
+    heading, *rows = (line.split("\t") for line in ferry("prices", "list").out.splitlines())
+    found = [dict(zip(heading, row, strict=True)) for row in rows]
+    by_model = {row["model"]: (row["input"], row["per_unit"]) for row in found}
+    assert by_model == {"local/x": ("1", ""), "meter/vector_read": ("", "0.0000004")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["meter/x"], "`meter/x` is no price: a meter takes --per"),
+        (["meter/x", "--input", "1"], "`meter/x` is no price: a meter takes --per"),
+        (["meter/x", "--per", "1", "--output", "1"], "`meter/x` is no price: --per is for"),
+        (["meter/x", "--per", "1", "--tier", "flex"], "`meter/x` is no price: --per is for"),
+        (["openai/x", "--per", "1"], "`openai/x` is no price: --per is for meter/NAME alone"),
+        (["openai/x", "--per", "1", "--input", "1"], "`openai/x` is no price: --per is for"),
+        (["meter/x", "--per", "much"], "`much` is no price: it is not a number of dollars"),
+        (["meter/x", "--per", "1000.1"], "`1000.1` is no price"),
+        (["meter/x", "--per", "-1"], "`-1` is no price"),
+    ],
+)
+def test_what_is_no_price_of_a_meter_is_refused(
+    ferry: Ferry, arguments: list[str], why: str
+) -> None:
+    said = ferry("prices", "set", *arguments)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {why}")
+    assert not ferry.database.exists()

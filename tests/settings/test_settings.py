@@ -498,6 +498,7 @@ BAD_PROVIDERS = [
     (f'[providers.{"a" * 41}]\nkind = "openai"\n', "providers"),
     ('[providers]\nopenai = "x"\n', "providers"),
     ('[providers.x]\nkind = "anthropic"\n', "providers.x.kind"),
+    ('[providers.meter]\nkind = "sim"\n', "providers.meter"),
     ("[providers.x]\nkind = 5\n", "providers.x.kind"),
     ("[providers.x]\n", "providers.x.base_url"),
     ('[providers.x]\nbase_url = ""\n', "providers.x.base_url"),
