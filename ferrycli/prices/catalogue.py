@@ -15,6 +15,7 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 from ferrycli.prices.limits import output_tokens_max
+from ferrycli.prices.names import FREE, names, place
 from ferrycli.rules.money import nanousd
 from ferrycli.rules.pricing import Rate, RateCard, Step
 
@@ -48,8 +49,9 @@ _ALSO_BILLED = frozenset(
 )
 """Prices that no bucket can say: a card with one of them is incomplete."""
 
-_PREFIXES = ("models/", "openai/", "anthropic/", "google/")
-"""What some clients put before a model's id, and the catalogue does not know."""
+_ONLY_ASKED = {"processing": "batch", "speed": "fast"}
+"""Variants of a price that are no service tier, and the tier by which ferry calls each: nobody is
+billed it who did not ask for it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,31 +90,37 @@ def find_card(catalogue: str, model: str, at_us: int) -> RateCard | None:
     found = _find(catalogue, model)
     if found is None:
         return None
-    provider, info = found
+    provider, info, name = found
     at = _EPOCH + timedelta(microseconds=at_us)
     standard = info.get_prices(at)
     steps = _steps(standard)
     if steps is None:
         return None
-    return RateCard(
+    tiers = tuple(_tiers(info, standard, at))
+    # Found only without the place of its profile: what it costs there is not known.
+    is_elsewhere = catalogue == "aws" and place(model) != place(name)
+    card = RateCard(
         provider=provider.id,
         model=info.id,
         steps=steps,
-        tiers=tuple(_tiers(info, standard, at)),
+        tiers=tiers,
         version=catalogue_version(),
         context_tokens_max=info.context_window,
         output_tokens_max=output_tokens_max(info.id),
-        is_incomplete=not _ALSO_BILLED.isdisjoint(_prices(standard)),
+        is_incomplete=is_elsewhere or not _ALSO_BILLED.isdisjoint(_prices(standard)),
+        only_asked=tuple(name for name, _ in tiers if name in _only_asked(info)),
     )
+    # What is free at one provider by its name is not for that free at another.
+    return None if model.endswith(FREE) and catalogue != "openrouter" and card.is_free else card
 
 
-def _find(catalogue: str, model: str) -> tuple[Provider, ModelInfo] | None:
+def _find(catalogue: str, model: str) -> tuple[Provider, ModelInfo, str] | None:
+    """Whose price it is, of which model, and the name under which it was found."""
     if not catalogue:
         return None
-    names = [model, *(model.removeprefix(p) for p in _PREFIXES if model.startswith(p))]
-    for name in names:
+    for name in names(catalogue, model):
         try:
-            return get_snapshot().find_provider_model(name, None, catalogue, None)
+            return *get_snapshot().find_provider_model(name, None, catalogue, None), name
         except LookupError:
             continue
     return None
@@ -151,11 +159,23 @@ def _rate(prices: Mapping[str, Decimal | TieredPrices], input_above: int) -> Rat
 def _tiers(
     info: ModelInfo, standard: ModelPrice, at: datetime
 ) -> Iterator[tuple[str, tuple[Step, ...]]]:
-    """The service tiers that have prices of their own at that moment."""
-    for variant in info.price_variants or ():
-        tier = variant.when.get("service_tier") if len(variant.when) == 1 else None
-        if not tier or not _prices(variant.prices):
-            continue
-        priced = info.get_prices(at, {"service_tier": tier})
+    """The service tiers that have prices of their own at that moment, batch and fast among them."""
+    for tier, context in _contexts(info).items():
+        priced = info.get_prices(at, context)
         if _prices(priced) != _prices(standard) and (steps := _steps(priced)) is not None:
             yield tier, steps
+
+
+def _contexts(info: ModelInfo) -> dict[str, dict[str, str]]:
+    """Tier to what the catalogue is asked for it."""
+    found: dict[str, dict[str, str]] = {}
+    for variant in info.price_variants or ():
+        if len(variant.when) == 1 and _prices(variant.prices):
+            ((kind, value),) = variant.when.items()
+            if kind == "service_tier" or _ONLY_ASKED.get(kind) == value:
+                found[value] = {kind: value}
+    return found
+
+
+def _only_asked(info: ModelInfo) -> set[str]:
+    return {tier for tier, context in _contexts(info).items() if "service_tier" not in context}
