@@ -87,7 +87,7 @@ class Cards:
 def published(catalogue: str, model: str, at_us: int, place: str = "") -> RateCard | None:
     """What is published: the catalogue's card, with ferry's own overlay; None for neither."""
     card = catalogue_prices.find_card(catalogue, model, at_us)
-    return free_card(catalogue, model) if card is None else overlaid(card, place)
+    return free_card(catalogue, model) if card is None else overlaid(card, place, at_us)
 
 
 def source(card: RateCard) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ferrycli.prices.names import FREE
+from ferrycli.rules.money import parse_usd
 from ferrycli.rules.pricing import Factor, Rate, RateCard, Step
 from ferrycli.rules.usage import BUCKETS
 
@@ -136,6 +137,12 @@ PLACED: tuple[Placed, ...] = (
 )
 
 
+def _written(input: str, cache_read: str, cache_write: str, output: str) -> Rate:
+    """Dollars a million tokens."""
+    fresh, read, write, answer = map(parse_usd, (input, cache_read, cache_write, output))
+    return Rate(fresh, read, write, write, output=answer)
+
+
 @dataclass(frozen=True, slots=True)
 class Fee:
     """What each web search costs, in nano-dollars per million of them."""
@@ -146,8 +153,7 @@ class Fee:
 
 
 FEES: tuple[Fee, ...] = (
-    # $5 a thousand.
-    Fee("x-ai", 5_000 * 10**9, "https://docs.x.ai/developers/pricing.md"),
+    Fee("x-ai", parse_usd("5") * 1_000, "https://docs.x.ai/developers/pricing.md"),
 )
 
 
@@ -168,6 +174,33 @@ KEPT: tuple[Kept, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a model cost before the price that the catalogue has for all times."""
+
+    catalogue: str
+    model: str
+    until_us: int
+    steps: tuple[Step, ...]
+    source: str
+
+
+FORMER: tuple[Former, ...] = (
+    Former(
+        "openrouter",
+        "openai/gpt-5.6-sol",
+        # 2026-08-21 00:00 UTC.
+        1_787_270_400_000_000,
+        (
+            Step(0, _written("5", "0.5", "6.25", "30")),
+            Step(272_000, _written("10", "1", "12.5", "45")),
+        ),
+        "https://developers.openai.com/api/docs/changelog: OpenAI's price, which OpenRouter passes"
+        " on, as its replies of July 2026 say",
+    ),
+)
+
+
 def free_card(catalogue: str, model: str) -> RateCard | None:
     """The card of a model that OpenRouter serves for nothing; None for any other.
 
@@ -178,13 +211,12 @@ def free_card(catalogue: str, model: str) -> RateCard | None:
     return RateCard(catalogue, model, (Step(0, Rate(input=0, output=0)),), version=EDITION)
 
 
-def overlaid(card: RateCard, place: str) -> RateCard:
-    """The catalogue's `card` with what this file knows; `place`: of the address, or empty.
+def overlaid(card: RateCard, place: str, at_us: int) -> RateCard:
+    """The catalogue's `card` of that moment with what this file knows; `place`: of the address.
 
     Where that is nothing, `card` itself.
     """
-    made = _with_factors(card)
-    made = _with_rates(made)
+    made = _with_rates(_with_factors(_formerly(card, at_us)))
     if place:
         made = _in_place(made, place)
     return card if made == card else replace(made, version=f"{card.version}, {EDITION}")
@@ -192,6 +224,13 @@ def overlaid(card: RateCard, place: str) -> RateCard:
 
 def _matches(card: RateCard, catalogue: str, models: tuple[str, ...]) -> bool:
     return card.provider == catalogue and any(fnmatchcase(card.model, glob) for glob in models)
+
+
+def _formerly(card: RateCard, at_us: int) -> RateCard:
+    for one in FORMER:
+        if at_us < one.until_us and (one.catalogue, one.model) == (card.provider, card.model):
+            return replace(card, steps=one.steps, tiers=())
+    return card
 
 
 def _with_factors(card: RateCard) -> RateCard:
