@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from importlib.metadata import version
 
 from genai_prices.data_snapshot import get_snapshot
@@ -53,9 +54,13 @@ _ONLY_ASKED = {"processing": "batch", "speed": "fast"}
 """Variants of a price that are no service tier, and the tier by which ferry calls each: nobody is
 billed it who did not ask for it."""
 
+_REGIONAL = "regional."
+"""What the catalogue puts before the ids of all regional profiles of a model at Bedrock."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@cache
 def catalogue_version() -> str:
     """`genai-prices 0.2.3`: the version that a card names."""
     return f"genai-prices {version('genai-prices')}"
@@ -78,11 +83,25 @@ def provider_id(name: str, base_url: str) -> str:
     return ""
 
 
-def model_ids(catalogue: str) -> list[str]:
-    """Ids of the models that a provider has in the catalogue."""
-    return [
-        model.id for one in get_snapshot().providers if one.id == catalogue for model in one.models
-    ]
+def model_ids(catalogue: str, place: str = "") -> list[str]:
+    """Names under which a provider's models can be asked for, as far as the catalogue has them.
+
+    `place`: where the provider's address is; empty for everywhere.
+    """
+    mine = next((one for one in get_snapshot().providers if one.id == catalogue), None)
+    if mine is None:
+        return []
+    # Those that were shut down are kept for what they cost; and of some the id is no name.
+    ids = (_callable(model.id, place) for model in mine.models if not model.deprecated)
+    return [one for one in ids if one and _find(catalogue, one) is not None]
+
+
+def _callable(id: str, place: str) -> str:
+    """An id as it is called: Bedrock's regional ones by the profile of `place`, or not at all."""
+    if not id.startswith(_REGIONAL):
+        return id
+    profile = next((one for one in ("us", "eu") if place.startswith(f"{one}-")), "")
+    return f"{profile}.{id.removeprefix(_REGIONAL)}" if profile else ""
 
 
 def find_card(catalogue: str, model: str, at_us: int) -> RateCard | None:

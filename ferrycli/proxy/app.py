@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from starlette.routing import Route, Router
 
 from ferrycli.proxy.conductor import ChatCompletions
-from ferrycli.proxy.endpoints import CallReceipt, Health, Me, Models, NotFound, Ready
+from ferrycli.proxy.endpoints import CallReceipt, Health, Me, Model, Models, NotFound, Ready
 from ferrycli.proxy.gate import Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.replies import send_error
@@ -24,6 +24,10 @@ def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
     routes = [
         Route(ChatCompletions.path, ChatCompletions(gateway)),
         Route("/v1/models", Models(gateway)),
+        Route("/v1/models/{id:path}", Model(gateway)),
+        Route("/v1beta/models", Models(gateway)),
+        # Calls are posted to the same path.
+        Route("/v1beta/models/{id:path}", Model(gateway), methods=["GET", "HEAD"]),
         Route("/ferry/v1/me", Me(gateway)),
         Route("/ferry/v1/calls/{id}", CallReceipt(gateway)),
         Route("/healthz", Health(gateway)),

@@ -26,6 +26,7 @@ PROVIDER_KEYS = {
     "api_key_cmd": "or a command that prints it",
     "models": "globs of its models; none: all in the price catalogue",
     "catalogue": "its name in the price catalogue, where it differs",
+    "aliases": "its own names, such as deployments, and the model that each is priced as",
 }
 
 
@@ -41,6 +42,12 @@ class Provider:
     api_key_cmd: str = ""
     models: tuple[str, ...] = ()
     catalogue: str = ""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Names that the provider alone knows, and the model that each is priced as."""
+
+    def priced_as(self, model: str) -> str:
+        """The model behind a name of the provider's own; empty for any other name."""
+        return dict(self.aliases).get(model, "")
 
     @property
     def key_origin(self) -> str:
@@ -111,6 +118,9 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
     for key, value in content.items():
         if key not in PROVIDER_KEYS:
             raise ConfigUnknownKey(str(path), f"providers.{name}", key, tuple(PROVIDER_KEYS))
+        if key == "aliases":
+            _check_aliases(f"providers.{name}.aliases", value, where)
+            continue
         is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
         if not (is_list if key == "models" else isinstance(value, str)):
             text = "a list of text" if key == "models" else "text"
@@ -126,8 +136,19 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
             base_url,
             "http:// or https://, a host, and no password",
         )
-    rest = {key: content[key] for key in content if key not in ("kind", "base_url", "models")}
-    return Provider(name, kind, base_url, models=tuple(content.get("models", ())), **rest)
+    apart = ("kind", "base_url", "models", "aliases")
+    rest = {key: content[key] for key in content if key not in apart}
+    aliases = tuple(content.get("aliases", {}).items())
+    models = tuple(content.get("models", ()))
+    return Provider(name, kind, base_url, models=models, aliases=aliases, **rest)
+
+
+def _check_aliases(name: str, value: Any, where: str) -> None:
+    """Raise `ConfigBadValue` unless `value` is a table of names to names."""
+    texts = [*value, *value.values()] if isinstance(value, dict) else [None]
+    if not all(isinstance(one, str) and one.strip() for one in texts):
+        wanted = 'a table of names, such as { "my-gpt" = "gpt-4o" }'
+        raise ConfigBadValue(where, name, repr(value), wanted)
 
 
 def credential(provider: Provider, environment: Mapping[str, str]) -> str:

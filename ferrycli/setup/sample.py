@@ -38,6 +38,7 @@ def sample() -> str:
         "api_key_cmd": "pass show openai",
         "models": ["gpt-*"],
         "catalogue": "openai",
+        "aliases": {"my-gpt": "gpt-4o"},
     }
     for key, meaning in settings.PROVIDER_KEYS.items():
         lines.append(f"# {f'{key} = {_toml(examples[key])}':<38} # {meaning}")
@@ -84,4 +85,6 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f'"{key}" = {_toml(one)}' for key, one in value.items()) + " }"
     return f'"{value}"' if isinstance(value, str) else str(value)

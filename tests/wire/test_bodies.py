@@ -16,7 +16,7 @@ from ferrycli.rules import denials
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, Refusal
 from ferrycli.rules.errors import FerryError
-from ferrycli.wire.bodies import MESSAGE_LENGTH_MAX, ModelEntry, error_body, models_body
+from ferrycli.wire.bodies import MESSAGE_LENGTH_MAX, error_body
 
 NASTY = "\x1b]0;x\x07\r\nx\x00\u202e\u2028\ud800</script>`'\"\\" + "é" * 300
 PLAIN = "acme"
@@ -121,25 +121,3 @@ def test_a_hint_is_part_of_the_message() -> None:
     assert told["message"] == "`n` cannot be `0`; it takes a whole number from 1 to 128"
     assert told["param"] == "n"
     assert told["ferry"] == {"field": "n", "value": "0", "wanted": "a whole number from 1 to 128"}
-
-
-def test_models_are_listed_with_their_prices() -> None:
-    entries = [
-        ModelEntry("openai/gpt-x", "openai", 75_000_000, 600_000_000, 128_000),
-        ModelEntry("local/any", "local"),
-        ModelEntry("sim/free", "sim", 0, 0),
-    ]
-    told = json.loads(models_body(entries))
-    assert told["object"] == "list"
-    prices = [
-        (one["ferry"]["input_usd_per_mtok"], one["ferry"]["output_usd_per_mtok"])
-        for one in told["data"]
-    ]
-    assert prices == [("0.075", "0.6"), (None, None), ("0", "0")]
-    assert [(one["id"], one["object"], one["owned_by"]) for one in told["data"]] == [
-        ("openai/gpt-x", "model", "openai"),
-        ("local/any", "model", "local"),
-        ("sim/free", "model", "sim"),
-    ]
-    assert told["data"][0]["ferry"]["context_tokens_max"] == 128_000
-    assert json.loads(models_body([]))["data"] == []
