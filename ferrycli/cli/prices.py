@@ -47,8 +47,14 @@ def set_price(
     cache_write_1h: Annotated[
         str | None, typer.Option("--cache-write-1h", metavar="USD", help="Written for an hour.")
     ] = None,
+    cache_write_12h: Annotated[
+        str | None, typer.Option("--cache-write-12h", metavar="USD", help="Written for 12 hours.")
+    ] = None,
     audio_in: Dollars = None,
     audio_out: Dollars = None,
+    web_search: Annotated[
+        str | None, typer.Option(metavar="USD", help="Per thousand web searches.")
+    ] = None,
     tier: Annotated[str, typer.Option(metavar="TIER", help="For this tier only: flex.")] = "",
     from_day: Annotated[
         str | None, typer.Option("--from", metavar="DATE", help="From this day on: 2026-12-01.")
@@ -64,11 +70,13 @@ def set_price(
         "cache_write_5m": cache_write,
         "cache_write_30m": cache_write,
         "cache_write_1h": cache_write_1h,
+        "cache_write_12h": cache_write_12h,
         "output": output,
         "audio_in": audio_in,
         "audio_out": audio_out,
     }
-    rate = Rate(**{name: _nanousd(text) for name, text in amounts.items() if text is not None})
+    rates = {name: _nanousd(text) for name, text in amounts.items() if text is not None}
+    rate = Rate(**rates, web_search=None if web_search is None else _nanousd(web_search) * 1_000)
     _check(model, rate)
     terminal = terminal_of(context)
     settings = terminal.settings()
@@ -167,6 +175,46 @@ def show_price(
             terminal.json(card_json(card))
         else:
             terminal.show(card_lines(name, card, terminal.width))
+
+
+@app.command(
+    "check",
+    help=explained(
+        "List what recent calls could not price, or not wholly, and what would mend it.",
+        "ferry prices check",
+        "ferry prices check --since 30d --json",
+        more="By provider, model and tier. What is priced by now is listed and does not count."
+        " Calls that were made keep their cost: `ferry calls correct` says what one truly was.",
+        codes=(3, 5, 6),
+    ),
+)
+def check_prices(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="SPAN", help="Which calls.")] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """List what recent calls could not price."""
+    from ferrycli.report.price_gaps import ROW_HEADING, found_fields, found_json, found_lines
+    from ferrycli.rules.phrases import ticked
+    from ferrycli.rules.spans import parse_span
+    from ferrycli.setup.price_gaps import found
+
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    now = now_us()
+    span = parse_span(since, now, settings.zone)
+    every = found(settings, span.since_us, span.until_us, now)
+    if as_json:
+        for one in every:
+            terminal.json(found_json(one))
+    elif not every:
+        terminal.say(f"every call of {ticked(span.label)} that was billed has its whole price")
+    elif terminal.shows_tables:
+        terminal.show(found_lines(every, terminal.width))
+    else:
+        terminal.rows(ROW_HEADING, map(found_fields, every))
+    if not all(one.is_mended for one in every):
+        raise typer.Exit(5)
 
 
 def _places(model: str, settings: Settings) -> list[tuple[str, str, str]]:

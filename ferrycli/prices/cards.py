@@ -71,7 +71,7 @@ class Cards:
             and any(fnmatchcase(name, one.model_glob) for name in called)
         ]
         plain = next((one for one in matching if not one.tier), None)
-        tiers = {one.tier: (Step(0, one.rate),) for one in reversed(matching) if one.tier}
+        tiers = {one.tier.lower(): (Step(0, one.rate),) for one in reversed(matching) if one.tier}
         if plain is None:
             return _with_tiers(published(catalogue, called[1], at_us, place), tiers)
         return RateCard(

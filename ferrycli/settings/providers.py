@@ -26,7 +26,7 @@ PROVIDER_KEYS = {
     "api_key_cmd": "or a command that prints it",
     "models": "globs of its models; none: all in the price catalogue",
     "catalogue": "its name in the price catalogue, where it differs",
-    "aliases": "its own names, such as deployments, and the model that each is priced as",
+    "aliases": "names of its own, and what each is priced as",
 }
 
 

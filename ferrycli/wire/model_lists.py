@@ -65,6 +65,9 @@ def _anthropic(entry: ModelEntry) -> dict[str, object]:
         "id": entry.id,
         "display_name": entry.id,
         "created_at": _UNKNOWN_DAY,
+        "lifecycle": "active",
+        "max_input_tokens": entry.context_tokens_max,
+        "max_tokens": entry.output_tokens_max,
         "ferry": _facts(entry),
     }
 

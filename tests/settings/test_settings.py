@@ -491,6 +491,20 @@ def test_a_provider_in_the_file_has_what_was_written_and_the_rest_by_kind(write:
     assert provider(got, "sim") == Provider("sim", "sim")
 
 
+def test_names_of_a_provider_s_own_are_priced_as_models(write: Write) -> None:
+    path = write(
+        """
+        [providers.work]
+        base_url = "https://acme.openai.azure.com/openai/v1"
+        aliases = { "my-gpt" = "gpt-4o", "arn:aws:bedrock:x" = "us.anthropic.claude-opus-5" }
+        """
+    )
+    work = provider(load({}, config=path), "work")
+    assert work.priced_as("my-gpt") == "gpt-4o"
+    assert work.priced_as("arn:aws:bedrock:x") == "us.anthropic.claude-opus-5"
+    assert work.priced_as("gpt-4o") == ""
+
+
 BAD_PROVIDERS = [
     ('[providers.OpenAI]\nkind = "openai"\n', "providers"),
     ('[providers."a b"]\nkind = "openai"\n', "providers"),
@@ -513,6 +527,11 @@ BAD_PROVIDERS = [
     ('[providers.x]\nmodels = "gpt-*"\n', "providers.x.models"),
     ("[providers.x]\nmodels = [1]\n", "providers.x.models"),
     ("[providers.x]\ncatalogue = []\n", "providers.x.catalogue"),
+    ('[providers.x]\naliases = "gpt-4o"\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = ["gpt-4o"]\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = { "a" = 1 }\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = { "a" = " " }\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = { "" = "gpt-4o" }\n', "providers.x.aliases"),
 ]
 
 
