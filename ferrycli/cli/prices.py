@@ -151,6 +151,7 @@ def show_price(
 ) -> None:
     """Show what a model costs now."""
     from ferrycli.prices.cards import Cards
+    from ferrycli.prices.regions import endpoint_place
     from ferrycli.report.prices import card_json, card_lines
     from ferrycli.rules.errors import NoDatabase, NoSuchRate
     from ferrycli.store import reads
@@ -162,12 +163,15 @@ def show_price(
             overrides = reads.overrides(connection)
     except NoDatabase:
         overrides = []
-    cards = Cards(overrides)
-    found = [
-        (f"{provider}/{name}", card)
-        for provider, catalogue, name in _places(model, settings)
-        if (card := cards.card(provider, catalogue, name, now_us())) is not None
-    ]
+    cards, now = Cards(overrides), now_us()
+    configured = {one.name: one for one in settings.providers}
+    found = []
+    for provider, catalogue, name in _places(model, settings):
+        own = configured.get(provider)
+        place = endpoint_place(own.base_url) if own is not None else ""
+        priced_as = own.priced_as(name) if own is not None else ""
+        card = cards.card(provider, catalogue, name, now, place=place, priced_as=priced_as)
+        found += [(f"{provider}/{name}", card)] if card is not None else []
     if not found:
         raise NoSuchRate(model)
     for name, card in found:
@@ -185,7 +189,7 @@ def show_price(
         "ferry prices check --since 30d --json",
         more="By provider, model and tier. What is priced by now is listed and does not count."
         " Calls that were made keep their cost: `ferry calls correct` says what one truly was.",
-        codes=(3, 5, 6),
+        codes=(5, 6),
     ),
 )
 def check_prices(
@@ -197,12 +201,14 @@ def check_prices(
     from ferrycli.report.price_gaps import ROW_HEADING, found_fields, found_json, found_lines
     from ferrycli.rules.phrases import ticked
     from ferrycli.rules.spans import parse_span
-    from ferrycli.setup.price_gaps import found
 
     terminal = terminal_of(context)
     settings = terminal.settings()
     now = now_us()
     span = parse_span(since, now, settings.zone)
+    # Last, because it takes its time: a mistake is told at once.
+    from ferrycli.setup.price_gaps import found
+
     every = found(settings, span.since_us, span.until_us, now)
     if as_json:
         for one in every:

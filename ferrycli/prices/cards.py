@@ -91,10 +91,10 @@ def published(catalogue: str, model: str, at_us: int, place: str = "") -> RateCa
 
 
 def source(card: RateCard) -> str:
-    """Whose price it is: `override`, `overlay` or `catalogue`."""
+    """Whose plain price it is: `override`, `overlay` or `catalogue`."""
     if card.version.startswith("override"):
         return "override"
-    return "overlay" if EDITION in card.version else "catalogue"
+    return "overlay" if card.version.startswith(EDITION) else "catalogue"
 
 
 def _with_tiers(card: RateCard | None, tiers: Mapping[str, tuple[Step, ...]]) -> RateCard | None:

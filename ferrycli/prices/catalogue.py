@@ -93,6 +93,8 @@ def model_ids(catalogue: str, place: str = "") -> list[str]:
         return []
     # Those that were shut down are kept for what they cost; and of some the id is no name.
     ids = (_callable(model.id, place) for model in mine.models if not model.deprecated)
+    # An id that ends so is the beginning of many names.
+    ids = (one for one in ids if not one.endswith("-"))
     return [one for one in ids if one and _find(catalogue, one) is not None]
 
 

@@ -15,7 +15,7 @@ from ferrycli.rules.pricing import Factor, Rate, RateCard, Step
 from ferrycli.rules.usage import BUCKETS
 
 EDITION = "overlay 2026-11"
-"""How a card names this file."""
+"""How a card names this file: first where its figures are from here, last where it only adds."""
 
 _TOKENS = tuple(bucket for bucket in BUCKETS if bucket != "web_search")
 
@@ -219,7 +219,17 @@ def overlaid(card: RateCard, place: str, at_us: int) -> RateCard:
     made = _with_rates(_with_factors(_formerly(card, at_us)))
     if place:
         made = _in_place(made, place)
-    return card if made == card else replace(made, version=f"{card.version}, {EDITION}")
+    if made == card:
+        return card
+    is_other = [_plain(step.rate) for step in made.steps] != [
+        _plain(one.rate) for one in card.steps
+    ]
+    said = (EDITION, card.version) if is_other else (card.version, EDITION)
+    return replace(made, version=", ".join(said))
+
+
+def _plain(rate: Rate) -> tuple[int | None, ...]:
+    return rate.input, rate.cache_read, rate.output
 
 
 def _matches(card: RateCard, catalogue: str, models: tuple[str, ...]) -> bool:

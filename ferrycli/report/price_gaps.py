@@ -80,7 +80,7 @@ def found_lines(every: Sequence[Found], width: int) -> list[Text | str]:
         for one in every
     ]
     lines: list[Text | str] = [*table(columns, rows, width)]
-    if commands := [f"  {one.command}" for one in every if one.command]:
+    if commands := [f"    {one.command}" for one in every if one.command]:
         note = "what would price the next ones, with dollars for each USD"
         lines += [Text(""), drawn_note(note), Text(""), *commands]
     return lines

@@ -10,7 +10,7 @@ import shlex
 from ferrycli.prices.cards import Cards
 from ferrycli.proxy.snapshot import Providers, Snapshot
 from ferrycli.report.price_gaps import Found
-from ferrycli.rules.errors import UnpricedUsage
+from ferrycli.rules.errors import NoDatabase, UnpricedUsage
 from ferrycli.rules.money import usd_exact
 from ferrycli.rules.pricing import COUNTED_BUCKETS, Cost, RateCard, price_call
 from ferrycli.rules.routing import Target
@@ -40,9 +40,12 @@ PER_OPTION = {"web_search": 1_000}
 
 def found(settings: Settings, since_us: int, until_us: int, now_us: int) -> list[Found]:
     """The gaps of calls that began in the span, the most calls first."""
-    with reads.opened(settings.database) as connection:
-        gaps = price_gaps(connection, since_us, until_us)
-        overrides = reads.overrides(connection)
+    try:
+        with reads.opened(settings.database) as connection:
+            gaps = price_gaps(connection, since_us, until_us)
+            overrides = reads.overrides(connection)
+    except NoDatabase:
+        return []
     providers = Providers.of(settings.providers)
     snapshot = Snapshot(Books(), Cards(overrides), providers)
     every = []

@@ -28,7 +28,7 @@ base_url = "http://llama.of-the-house.internal:11434/a/long/way/down/v1"
 api_key_cmd = "echo {SECRET}"
 models = ["llama*", "qwen*"]
 catalogue = "groq"
-aliases = { "small" = "llama-3.1-8b-instant" }
+aliases = {{ "small" = "llama-3.1-8b-instant" }}
 
 [providers.sim]
 kind = "sim"

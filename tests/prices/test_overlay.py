@@ -206,8 +206,8 @@ def test_only_openrouter_s_free_models_cost_nothing(
 VERSIONS = [
     ("openai", "gpt-4o-mini", "", catalogue_version(), "catalogue"),
     ("openai", "gpt-4o-mini", "eu", catalogue_version(), "catalogue"),
-    ("openai", "gpt-6-astra", "", f"{catalogue_version()}, {EDITION}", "overlay"),
-    ("openai", "gpt-5.4", "eu", f"{catalogue_version()}, {EDITION}", "overlay"),
+    ("openai", "gpt-6-astra", "", f"{catalogue_version()}, {EDITION}", "catalogue"),
+    ("openai", "gpt-5.4", "eu", f"{EDITION}, {catalogue_version()}", "overlay"),
     ("openrouter", "nobody/knows-it:free", "", EDITION, "overlay"),
 ]
 
