@@ -48,14 +48,14 @@ def found(settings: Settings, since_us: int, until_us: int, now_us: int) -> list
         return []
     providers = Providers.of(settings.providers)
     snapshot = Snapshot(Books(), Cards(overrides), providers)
-    every = []
-    for gap in gaps:
-        card = None
-        if gap.provider in providers.by_name:
-            kind = providers.by_name[gap.provider].kind
-            card = snapshot.card(Target(gap.provider, kind, gap.model), now_us)
-        every.append(_explained(gap, card))
-    return every
+
+    def card(gap: PriceGap) -> RateCard | None:
+        if (provider := providers.by_name.get(gap.provider)) is None:
+            # It is no longer configured: what the operator says of it counts all the same.
+            return snapshot.cards.card(gap.provider, "", gap.model, now_us)
+        return snapshot.card(Target(gap.provider, provider.kind, gap.model), now_us)
+
+    return [_explained(gap, card(gap)) for gap in gaps]
 
 
 def _explained(gap: PriceGap, card: RateCard | None) -> Found:

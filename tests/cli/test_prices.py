@@ -181,6 +181,9 @@ def test_what_could_not_be_priced_is_told_until_it_is_mended(filled: Ferry) -> N
         " --input USD --output USD --cache-read USD",
     }
     assert filled("prices", "check", "--since", "2026-11-16..2026-11-22").code == 0
+    filled("prices", "set", "local/llama*", "--input", "0", "--output", "0")
+    said = filled("prices", "check", columns=80)
+    assert (said.code, "priced since" in said.out, "prices set" in said.out) == (0, True, False)
 
 
 def test_a_database_that_is_not_there_has_no_gap(ferry: Ferry) -> None:
