@@ -39,6 +39,8 @@ class Providers:
 
     by_name: Mapping[str, Provider]
     catalogue_ids: Mapping[str, str]
+    places: Mapping[str, str]
+    """Where the address of each is; empty for everywhere."""
     terms: tuple[ProviderTerms, ...]
 
     @classmethod
@@ -48,6 +50,7 @@ class Providers:
         return cls(
             {one.name: one for one in every},
             {one.name: _catalogue_id(one) for one in every},
+            {one.name: endpoint_place(one.base_url) for one in every},
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
         )
 
@@ -181,8 +184,8 @@ class Snapshot:
             self.providers.catalogue_ids[target.provider],
             target.model,
             now_us,
-            place=endpoint_place(provider.base_url),
-            priced_as=provider.priced_as(target.model),
+            place=self.providers.places[target.provider],
+            priced_as=provider.priced_as(target.model) if provider.aliases else "",
         )
 
     def known(self, key: KeyTerms | None) -> list[Target]:
@@ -205,7 +208,7 @@ class Snapshot:
             if one.provider == provider.name and not set(one.model_glob) & set("*?[")
         ]
         aliases = [name for name, _ in configured.aliases]
-        place = endpoint_place(configured.base_url)
+        place = self.providers.places[provider.name]
         known = catalogue.model_ids(self.providers.catalogue_ids[provider.name], place)
         return sorted(one for one in {*exact, *own, *aliases, *known} if accepts(provider, one))
 

@@ -234,8 +234,10 @@ class RateCard:
         return frozenset(self.unsure).union(*(factor.unsure for factor in factors))
 
     def _served(self, tier: str) -> tuple[tuple[Step, ...], list[Factor], bool]:
-        known, factors = dict(self.tiers), {factor.word: factor for factor in self.factors}
         words = self.words(tier)
+        if not words:
+            return self.steps, [], True
+        known, factors = dict(self.tiers), {factor.word: factor for factor in self.factors}
         priced = [word for word in words if word in known]
         scaling = [factors[word] for word in words if word in factors and word not in known]
         # Of two tiers with steps of their own nobody says what they cost together.
