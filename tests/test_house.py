@@ -54,6 +54,7 @@ PACKAGES: dict[str, str] = {
     "httptools": "proxy",
     "httpx": "proxy notices",
     "apprise": "notices",
+    "botocore": "proxy",
     "msgspec": "wire",
     "genai_prices": "prices",
     "sqlmodel": "store/tables*.py store/migrations.py store/*changes.py",

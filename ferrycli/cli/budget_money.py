@@ -106,9 +106,10 @@ def known(
 
 
 def details_json(sheet: Sheet, facts: BudgetFacts, alerts: Sequence[AlertRow]) -> dict[str, Any]:
-    """What `show` gives beyond a line of the list: grants and notices."""
+    """What `show` gives beyond a line of the list: grants, and notices by their own names."""
     from ferrycli.report.times import iso
 
+    used = "used_nanousd" if facts.terms.is_prepaid else "spent_nanousd"
     return {
         "grants": [
             {
@@ -127,10 +128,10 @@ def details_json(sheet: Sheet, facts: BudgetFacts, alerts: Sequence[AlertRow]) -
         "alerts": [
             {
                 "subject": one.subject,
-                "window_start": iso(one.window_start),
+                "window_start": iso(one.window_start or None),
                 "threshold": one.threshold,
                 "limit_nanousd": one.limit_nanousd,
-                "spent_nanousd": one.spent_nanousd,
+                used: one.spent_nanousd,
                 "action": one.action,
                 "created_at": iso(one.created_at),
                 "state": one.state,

@@ -95,7 +95,7 @@ def show_call(
     """Show one call."""
     from ferrycli.report.call_card import call_card
     from ferrycli.store import reads
-    from ferrycli.store.reads_receipts import tries, whole
+    from ferrycli.store.reads_receipts import corrections, tries, whole
 
     terminal = terminal_of(context)
     settings = terminal.settings()
@@ -104,9 +104,9 @@ def show_call(
         if as_json:
             terminal.json(whole(connection, row))
             return
-        tried = tries(connection, row.seq)
+        tried, said = tries(connection, row.seq), corrections(connection, row.seq)
         budget = next((one for one in reads.budgets(connection) if one.id == row.budget_id), None)
-    terminal.show(call_card(row, tried, budget, settings.zone, terminal.width))
+    terminal.show(call_card(row, tried, said, budget, settings.zone, terminal.width))
 
 
 @app.command(
@@ -131,7 +131,7 @@ def correct_call(
 
     from ferrycli.cli.budget_money import existing
     from ferrycli.rules.clean import safe
-    from ferrycli.rules.money import parse_usd, usd_exact
+    from ferrycli.rules.money import parse_usd, usd_full
     from ferrycli.store.call_changes import correct_call as correct
 
     terminal = terminal_of(context)
@@ -142,12 +142,12 @@ def correct_call(
     if as_json:
         terminal.json({"schema": "ferry.correction/1", **asdict(made)})
         return
-    was = "unpriced" if made.was_nanousd is None else f"${usd_exact(made.was_nanousd)}"
+    was = "unpriced" if made.was_nanousd is None else usd_full(made.was_nanousd)
     if not made.is_new:
         terminal.say(f"{made.id} cost {was} already; nothing was changed")
         return
-    doubt = f"; ${usd_exact(made.doubt_nanousd)} is in doubt no more" if made.doubt_nanousd else ""
-    terminal.say(f"{made.id} cost ${usd_exact(cost_nanousd)}, was {was}{doubt}")
+    doubt = f"; {usd_full(made.doubt_nanousd)} is in doubt no more" if made.doubt_nanousd else ""
+    terminal.say(f"{made.id} cost {usd_full(cost_nanousd)}, was {was}{doubt}")
 
 
 def say_none(

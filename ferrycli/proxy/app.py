@@ -9,12 +9,22 @@ from urllib.parse import unquote
 
 from starlette.routing import Route, Router
 
-from ferrycli.proxy.conductor import ChatCompletions
-from ferrycli.proxy.endpoints import CallReceipt, Health, Me, Model, Models, NotFound, Ready
+from ferrycli.proxy.conductor import Calls
+from ferrycli.proxy.endpoints import (
+    CallReceipt,
+    Health,
+    Me,
+    Model,
+    Models,
+    NotFound,
+    Ready,
+    Root,
+)
 from ferrycli.proxy.gate import Scope
 from ferrycli.proxy.gateway import Gateway
-from ferrycli.proxy.replies import send_error
+from ferrycli.proxy.replies import dialect_of, send_error
 from ferrycli.rules.denials import InternalFailure
+from ferrycli.wire.entries import ENTRIES
 
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
@@ -22,12 +32,13 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
     """The ASGI application of one gateway; `report` is told of our own defects."""
     routes = [
-        Route(ChatCompletions.path, ChatCompletions(gateway)),
+        # Before the calls, which are posted to the same path.
+        Route("/v1beta/models/{id:path}", Model(gateway), methods=["GET", "HEAD"]),
+        *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
+        Route("/", Root(gateway)),
         Route("/v1/models", Models(gateway)),
         Route("/v1/models/{id:path}", Model(gateway)),
         Route("/v1beta/models", Models(gateway)),
-        # Calls are posted to the same path.
-        Route("/v1beta/models/{id:path}", Model(gateway), methods=["GET", "HEAD"]),
         Route("/ferry/v1/me", Me(gateway)),
         Route("/ferry/v1/calls/{id}", CallReceipt(gateway)),
         Route("/healthz", Health(gateway)),
@@ -62,4 +73,5 @@ class _Outermost:
             self._report(error)
             # Where a reply has begun, uvicorn refuses another: then the connection just ends.
             with contextlib.suppress(RuntimeError):
-                await send_error(send, InternalFailure(type(error).__name__), [])
+                dialect = dialect_of(scope)
+                await send_error(send, InternalFailure(type(error).__name__), [], dialect=dialect)

@@ -15,9 +15,10 @@ from typing import Any
 from ferrycli.proxy.carriage import Carriage
 from ferrycli.proxy.closings import attempt_bill
 from ferrycli.proxy.delivery import Delivery
+from ferrycli.proxy.dispatch import Request
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.questions import Asked, candidate
-from ferrycli.proxy.upstream import Attempt, UpstreamReply
+from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.circuit import OPEN, CircuitState, Permit
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
@@ -25,12 +26,8 @@ from ferrycli.rules.errors import FerryError
 from ferrycli.rules.failures import Failure, classify, failure_of, may_go_on, retry_after_s
 from ferrycli.store.messages import Again, Ended, HealthNote, Note, Stale
 from ferrycli.wire.bodies import error_text
-from ferrycli.wire.chat import outgoing
 from ferrycli.wire.headers import Headers
-from ferrycli.wire.max_price import with_max_price
 
-BOUND_FIELDS = {"openai": "max_completion_tokens"}
-"""The field in which a kind of provider takes a bound on the answer; else `max_tokens`."""
 SECOND_TRY_AFTER_S = 0.25
 SECOND_TRY_WAIT_S_MAX = 2.0
 """A provider that asks for a longer wait is not tried a second time."""
@@ -60,14 +57,10 @@ class _Failed:
 class Attempts:
     """The tries of one call."""
 
-    def __init__(
-        self, gateway: Gateway, call: Carriage, path: str, headers: Headers, body: bytes, anew: Anew
-    ) -> None:
+    def __init__(self, gateway: Gateway, call: Carriage, request: Request, anew: Anew) -> None:
         self._gateway = gateway
         self._call = call
-        self._path = path
-        self._headers = headers
-        self._body = body
+        self._request = request
         self._anew = anew
         self._repeats = 0
 
@@ -112,12 +105,18 @@ class Attempts:
         assert call.admission is not None
         course.is_dispatched = True
         try:
+            saying = self._request.to(call.asked)
             reply = call.reply = await gateway.upstream(call.asked.target.kind).open(
-                self._attempt(call.admission)
+                saying.attempt(call.admission)
             )
             course.upstream_status = reply.status
             delivery = Delivery(
-                call.asked, call.admission, course, gateway.now_us, send, call.past_nanousd
+                saying,
+                call.admission,
+                course,
+                gateway.now_us,
+                send,
+                call.past_nanousd,
             )
             call.delivery = delivery
             if reply.status >= 400:
@@ -139,29 +138,6 @@ class Attempts:
                 raise
             course.is_dispatched = False
             return _Failed(failure_of(error), error)
-
-    def _attempt(self, admission: Admission) -> Attempt:
-        asked = self._call.asked
-        providers = self._gateway.snapshot().providers
-        provider = providers.by_name[asked.target.provider]
-        bound_field = BOUND_FIELDS.get(provider.kind, "max_tokens")
-        members = {}
-        if providers.is_openrouter(provider.name) and _is_bounded(asked, admission):
-            assert asked.card is not None
-            rate = asked.card.steps[0].rate
-            if rate.input is not None and rate.output is not None:
-                price = with_max_price(self._body, asked.facts, rate.input, rate.output)
-                members["provider"] = price
-        body = outgoing(
-            self._body,
-            asked.facts,
-            asked.target.model,
-            admission.output_bound,
-            bound_field,
-            members,
-        )
-        first_byte_s = asked.choice.first_byte_s if asked.choice is not None else None
-        return Attempt(provider, self._path, self._headers, body, first_byte_s)
 
     def _cut_off(self, error: UpstreamFailed | UpstreamTimeout) -> _Failed:
         """No reply, or one whose body did not come: the status of an error counts all the same."""
@@ -251,7 +227,7 @@ class Attempts:
         ended = Ended(now_us, failed.status, code, str(failed.failure))
         if not is_billed:
             return ended
-        bill = attempt_bill(call.asked, call.admission, reading)
+        bill = attempt_bill(call.asked, call.admission, reading, self._gateway.snapshot().card)
         return replace(ended, cost=bill.cost, is_billed=True, cost_source=bill.source)
 
     async def _tell(self, failed: _Failed) -> None:
@@ -294,9 +270,3 @@ class Attempts:
                     "until_at": state.until_us or 0,
                 }
                 self._gateway.ledger.note_soon(Note("circuit", target, hour, detail))
-
-
-def _is_bounded(asked: Asked, admission: Admission) -> bool:
-    """Whether a budget holds the most that the call can cost, or that it costs nothing."""
-    is_free = asked.card is not None and asked.card.is_free and admission.binding != ""
-    return admission.output_held is not None or is_free

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ferrycli.proxy.closings import Course, closing
+from ferrycli.proxy.closings import CardOf, Course, closing
 from ferrycli.proxy.delivery import Delivery
 from ferrycli.proxy.questions import Asked
 from ferrycli.proxy.replies import own, send_error
@@ -19,6 +19,7 @@ from ferrycli.rules.errors import FerryError
 from ferrycli.rules.money import usd_exact
 from ferrycli.rules.routes import Route
 from ferrycli.store.rows import Closing
+from ferrycli.wire.dialect import Dialect
 from ferrycli.wire.headers import Headers
 
 
@@ -26,7 +27,12 @@ class Carriage:
     """One call, from the question to its closing."""
 
     def __init__(
-        self, ways: Sequence[Asked], route: Route | None, thread: ThreadCall | None, warning: str
+        self,
+        ways: Sequence[Asked],
+        route: Route | None,
+        thread: ThreadCall | None,
+        warning: str,
+        dialect: Dialect,
     ) -> None:
         self.ways = tuple(ways)
         """Every target that may carry it."""
@@ -36,6 +42,8 @@ class Carriage:
         self.thread = thread
         self.warning = warning
         """What the client is to be told besides; empty for nothing."""
+        self.dialect = dialect
+        """In which the client speaks."""
         self.admission: Admission | None = None
         self.first: Admission | None = None
         """The admission of the call itself; later ones are of further attempts."""
@@ -106,7 +114,7 @@ class Carriage:
         self.course.status = status or error.status
         with contextlib.suppress(Exception):
             told = self.told() if self.admission is None else self.disclosed()
-            await send_error(send, error, told, status)
+            await send_error(send, error, told, status, self.dialect)
 
     def told(self) -> Headers:
         """What even the refusal of a call that went nowhere says of it."""
@@ -142,11 +150,11 @@ class Carriage:
             headers.append(own("budget-remaining-usd", usd_exact(left)))
         return headers
 
-    def closing(self, now_us: int) -> Closing:
+    def closing(self, now_us: int, card_of: CardOf) -> Closing:
         """The one terminal message; for a call that was never admitted it changes nothing."""
         if self.delivery is not None:
             self.course.reading = self.delivery.reading()
-        told = closing(self.asked, self.admission or Admission(0), self.course, now_us)
+        told = closing(self.asked, self.admission or Admission(0), self.course, now_us, card_of)
         return replace(told, attempt=self.admitted)
 
     async def close(self) -> None:

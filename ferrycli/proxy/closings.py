@@ -5,15 +5,24 @@ Source: docs/money.md, sections 3, 4 and 8.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ferrycli.proxy.questions import Asked, estimated_usage
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.errors import UnpricedUsage
-from ferrycli.rules.pricing import Cost, RateCard, price_call
+from ferrycli.rules.pricing import Cost, RateCard, price_call, rate_of
+from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
-from ferrycli.store.rows import Closing
-from ferrycli.wire.facts import Reading
+from ferrycli.store.rows import BilledLine, Closing
+from ferrycli.wire.facts import Line, Reading
+
+CardOf = Callable[[Target, int], RateCard | None]
+"""The rate card of another model, at a moment in UTC microseconds: a reply may bill several."""
+
+
+def _no_card(_target: Target, _now_us: int) -> RateCard | None:
+    return None
 
 
 @dataclass(slots=True)
@@ -33,7 +42,13 @@ class Course:
     reading: Reading = Reading()
 
 
-def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> Closing:
+def closing(
+    asked: Asked,
+    admission: Admission,
+    course: Course,
+    now_us: int,
+    card_of: CardOf = _no_card,
+) -> Closing:
     """The one terminal message for an admitted call."""
     reading = course.reading
     outcome = "left" if course.is_drained else course.outcome
@@ -51,7 +66,7 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
             course.error_code,
         )
     is_final = course.outcome == "ok" or reading.is_complete
-    bill = _bill(asked, admission, reading, is_final=is_final)
+    bill = _bill(asked, admission, reading, card_of, is_final=is_final)
     return Closing(
         seq=asked.id.seq,
         state="settled",
@@ -68,6 +83,7 @@ def closing(asked: Asked, admission: Admission, course: Course, now_us: int) -> 
         provider_cost_nanousd=reading.provider_cost_nanousd,
         tier=reading.tier,
         finish_reason=reading.finish_reason,
+        lines=bill.lines,
     )
 
 
@@ -78,9 +94,13 @@ class Bill:
     usage: Usage
     cost: Cost | None
     source: str
+    lines: tuple[BilledLine, ...] = ()
+    """Where several models were billed."""
 
 
-def _bill(asked: Asked, admission: Admission, reading: Reading, *, is_final: bool) -> Bill:
+def _bill(
+    asked: Asked, admission: Admission, reading: Reading, card_of: CardOf, *, is_final: bool
+) -> Bill:
     """What the reply says that it cost; where it was not all there, an estimate.
 
     Counts may come along with a stream, and grow: before its end they are a part of the bill.
@@ -91,6 +111,8 @@ def _bill(asked: Asked, admission: Admission, reading: Reading, *, is_final: boo
     usage, source = reading.usage, "reported"
     if usage is None or not is_final:
         usage, source = _at_least(estimated_usage(asked, reading.characters), usage), "estimated"
+    if is_final and reading.lines:
+        return _bill_of_lines(asked, reading, usage, card_of)
     if asked.card is None:
         return Bill(usage, None, "unpriced")
     try:
@@ -101,6 +123,48 @@ def _bill(asked: Asked, admission: Admission, reading: Reading, *, is_final: boo
         # What was reserved is the most that it can have cost: an estimate never says more.
         priced = Cost((("estimate", admission.hold_nanousd),))
     return Bill(usage, priced, source)
+
+
+def _bill_of_lines(asked: Asked, reading: Reading, usage: Usage, card_of: CardOf) -> Bill:
+    """Each model call of a reply at its own model's rates; unpriced where one of them is."""
+    billed: list[BilledLine] = []
+    is_incomplete = False
+    for line in reading.lines:
+        target = replace(asked.target, model=line.model)
+        card = asked.card if target == asked.target else card_of(target, asked.id.at_us)
+        try:
+            cost, lines = _billed(line, target.provider, card, reading.tier)
+        except UnpricedUsage:
+            return Bill(usage, None, "unpriced")
+        is_incomplete |= cost.is_incomplete
+        billed += lines
+    sums: dict[str, int] = {}
+    for one in billed:
+        sums[one.bucket] = sums.get(one.bucket, 0) + (one.cost_nanousd or 0)
+    cost = Cost(tuple(sums.items()), is_incomplete)
+    return Bill(usage, cost, "reported", tuple(billed))
+
+
+def _billed(
+    line: Line, provider: str, card: RateCard | None, tier: str
+) -> tuple[Cost, list[BilledLine]]:
+    """One model call, bucket by bucket. Raises `UnpricedUsage`."""
+    if card is None:
+        raise UnpricedUsage("input")
+    cost = price_call(line.usage, card, tier)
+    rate, _ = card.rate(line.usage.input_total, tier)
+    return cost, [
+        BilledLine(
+            provider,
+            line.model,
+            bucket,
+            getattr(line.usage, bucket),
+            rate_of(rate, bucket),
+            amount,
+            line.kind,
+        )
+        for bucket, amount in cost.lines
+    ]
 
 
 def _at_least(estimate: Usage, reported: Usage | None) -> Usage:
@@ -121,14 +185,16 @@ def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
     return max(costs, key=lambda cost: cost.total)
 
 
-def attempt_bill(asked: Asked, admission: Admission, reading: Reading) -> Bill:
+def attempt_bill(asked: Asked, admission: Admission, reading: Reading, card_of: CardOf) -> Bill:
     """What an attempt of which the client has got nothing cost, or may have cost."""
-    return _bill(asked, admission, reading, is_final=reading.is_complete)
+    return _bill(asked, admission, reading, card_of, is_final=reading.is_complete)
 
 
-def reported_cost(asked: Asked, admission: Admission, reading: Reading) -> int | None:
+def reported_cost(
+    asked: Asked, admission: Admission, reading: Reading, card_of: CardOf
+) -> int | None:
     """The cost for a reply's header: nano-dollars, None where it is not known for sure."""
-    bill = _bill(asked, admission, reading, is_final=True)
+    bill = _bill(asked, admission, reading, card_of, is_final=True)
     if bill.source not in ("provider", "reported") or bill.cost is None:
         return None
     return bill.cost.total

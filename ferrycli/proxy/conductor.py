@@ -14,6 +14,7 @@ from typing import Any
 
 from ferrycli.proxy.attempts import Attempts
 from ferrycli.proxy.carriage import Carriage
+from ferrycli.proxy.dispatch import Request
 from ferrycli.proxy.gate import ClientLeft, Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.listener import Listener
@@ -27,13 +28,17 @@ from ferrycli.rules.denials import BudgetSpent, MethodNotAllowed, Stopping, Upst
 from ferrycli.rules.errors import FerryError, LedgerUnavailable
 from ferrycli.rules.estimate import tokens
 from ferrycli.rules.keys import KeyTerms
+from ferrycli.rules.pricing import RateCard, unbilled
 from ferrycli.rules.routes import Route
+from ferrycli.rules.routing import Target
 from ferrycli.store.ids import NewId
 from ferrycli.store.messages import Deny, Stale
 from ferrycli.store.rows import Opening
+from ferrycli.wire.dialect import NOWHERE, Place
+from ferrycli.wire.dialects import DIALECTS
+from ferrycli.wire.entries import Entry, endpoint, place
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.headers import attribution_headers, idempotency_key, request_headers
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.headers import attribution_headers, idempotency_key
 
 STALE_TRIES_MAX = 8
 """How often a question is built anew because keys, budgets or prices changed meanwhile."""
@@ -45,6 +50,7 @@ class _Known:
 
     new: NewId
     scope: Scope
+    place: Place = NOWHERE
     key: KeyTerms | None = None
     body: bytes = b""
     facts: Facts | None = None
@@ -61,20 +67,20 @@ class _Understood:
     route: Route | None
 
 
-class ChatCompletions:
-    """`POST /v1/chat/completions`, an ASGI callable."""
+class Calls:
+    """The calls of one entry, such as `POST /v1/chat/completions`: an ASGI callable."""
 
-    path = "/v1/chat/completions"
-    upstream_path = "/chat/completions"
-
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, entry: Entry) -> None:
         self._gateway = gateway
+        self._entry = entry
+        self._dialect = DIALECTS[entry.dialect]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         known = _Known(self._gateway.ids.make(), scope)
         try:
             if scope["method"] != "POST":
-                raise MethodNotAllowed(scope["method"], self.path)
+                raise MethodNotAllowed(scope["method"], self._entry.path)
+            known.place = place(self._entry, scope.get("path_params", {}).get("model", ""))
             if self._gateway.state["stopping"]:
                 raise Stopping
             self._gateway.gate.check(scope)
@@ -85,7 +91,8 @@ class ChatCompletions:
             return
         except FerryError as error:
             self._deny(known, error)
-            await send_error(send, error, [own("call-id", known.new.text("c"))])
+            told = [own("call-id", known.new.text("c"))]
+            await send_error(send, error, told, dialect=self._dialect)
             return
         await self._ask_and_carry(known, understood, receive, send)
 
@@ -99,7 +106,9 @@ class ChatCompletions:
         key = snapshot.books.keys_by_id.get(known.key.id, known.key)
         key.check(now_us)
         is_new = known.facts is None
-        facts = known.facts = known.facts or read_chat(known.body, snapshot.books.salt)
+        facts = known.facts = known.facts or self._dialect.read(
+            known.body, known.place, snapshot.books.salt
+        )
         known.attribution = attribute(
             Carried(
                 attribution_headers(known.scope["headers"]),
@@ -117,6 +126,7 @@ class ChatCompletions:
             known.attribution,
             facts.is_stream,
             tokens(facts.input_characters, facts.model),
+            self._entry.wanted,
         )
         choices = snapshot.choose(
             wanted,
@@ -126,12 +136,12 @@ class ChatCompletions:
         )
         first = Asked(
             id=known.new,
-            endpoint=self.path,
+            endpoint=endpoint(self._entry, known.place),
             key=key,
             attribution=known.attribution,
             facts=facts,
             target=choices.choices[0].target,
-            card=snapshot.card(choices.choices[0].target, now_us),
+            card=self._card(choices.choices[0].target, now_us),
             epoch=snapshot.books.epoch,
             client_retry=_client_retry(known.scope),
             choice=choices.choices[0],
@@ -152,7 +162,7 @@ class ChatCompletions:
                     first,
                     choice=choice,
                     target=choice.target,
-                    card=snapshot.card(choice.target, now_us),
+                    card=self._card(choice.target, now_us),
                 )
                 for choice in choices.choices[1:]
             ),
@@ -166,6 +176,12 @@ class ChatCompletions:
             else replace(one, thread_bound=thread.bound(one.target))
             for one in ways
         )
+
+    def _card(self, target: Target, now_us: int) -> RateCard | None:
+        """What the call costs at `target`; nothing where no provider bills it."""
+        if self._entry.is_unbilled:
+            return unbilled(target.provider, target.model)
+        return self._gateway.snapshot().card(target, now_us)
 
     def _watch(self, known: _Known, key: KeyTerms, facts: Facts, now_us: int) -> None:
         """What earlier calls of the thread say of this one. Raises `LoopDetected`."""
@@ -197,7 +213,7 @@ class ChatCompletions:
             thread=attribution.thread,
             feature=attribution.feature,
             priority=attribution.priority,
-            endpoint=self.path,
+            endpoint=endpoint(self._entry, known.place),
             is_stream=facts.is_stream if facts else False,
             requested_model=facts.model if facts else "",
         )
@@ -207,7 +223,9 @@ class ChatCompletions:
         self, known: _Known, understood: _Understood, receive: Any, send: Any
     ) -> None:
         gateway = self._gateway
-        call = Carriage(understood.ways, understood.route, known.thread, known.warning)
+        call = Carriage(
+            understood.ways, understood.route, known.thread, known.warning, self._dialect
+        )
         listener = Listener(receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None
         total_s = total_s or gateway.total_s
@@ -215,13 +233,18 @@ class ChatCompletions:
             async with asyncio.timeout(total_s):
                 # Who waits for money to the end of its deadline could not be answered any more.
                 await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
-                attempts = Attempts(
+                assert known.facts is not None
+                request = Request(
                     gateway,
-                    call,
-                    self.upstream_path,
-                    request_headers(known.scope["headers"]),
+                    self._entry,
+                    known.place,
+                    known.scope["headers"],
+                    known.scope["query_string"],
                     known.body,
-                    lambda _call: self._understand(known).ways,
+                    known.facts,
+                )
+                attempts = Attempts(
+                    gateway, call, request, lambda _call: self._understand(known).ways
                 )
                 await attempts.carry(send)
         except asyncio.CancelledError:
@@ -237,7 +260,7 @@ class ChatCompletions:
             status = gateway.spent_status if isinstance(error, BudgetSpent) else None
             await call.fail(send, error, status)
         finally:
-            closing = call.closing(gateway.now_us())
+            closing = call.closing(gateway.now_us(), gateway.snapshot().card)
             gateway.ledger.settle_soon(closing)
             listener.stop()
             if call.thread is not None and closing.cost_source in ("reported", "provider"):

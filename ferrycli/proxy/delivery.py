@@ -14,18 +14,19 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ferrycli.proxy.closings import Course, reported_cost
-from ferrycli.proxy.questions import Asked
+from ferrycli.proxy.dispatch import Saying
 from ferrycli.proxy.replies import own
 from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.money import usd_exact
-from ferrycli.wire.chat import Reader, StreamReader, WholeReader
+from ferrycli.wire.dialect import Reader
 from ferrycli.wire.facts import Reading
-from ferrycli.wire.headers import Headers, reply_headers
+from ferrycli.wire.headers import Headers
 
 ERROR_BYTES_MAX = 1 << 20
 """More of a provider's error body is not passed on."""
+_EVENT_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 ERROR_REST_S = 1.0
 """What follows the error that a stream begins with is waited for no longer."""
 
@@ -35,7 +36,7 @@ class Delivery:
 
     def __init__(
         self,
-        asked: Asked,
+        saying: Saying,
         admission: Admission,
         course: Course,
         now_us: Callable[[], int],
@@ -44,7 +45,7 @@ class Delivery:
     ) -> None:
         """`past_nanousd`: what attempts before this one cost; None: that is not known."""
         self._past_nanousd = past_nanousd
-        self._asked = asked
+        self._saying = saying
         self._admission = admission
         self._course = course
         self._now_us = now_us
@@ -70,15 +71,16 @@ class Delivery:
         """
         self._status = reply.status
         if 300 <= reply.status < 400:
-            raise UpstreamFailed(self._asked.target.provider, "it answered with a redirect")
-        headers = [*reply_headers(reply.headers), *disclosed]
-        if _is_event_stream(reply.headers):
+            raise UpstreamFailed(self._saying.asked.target.provider, "it answered with a redirect")
+        is_stream = _is_event_stream(reply.headers)
+        headers = [*self._saying.reply_headers(reply.headers, is_stream=is_stream), *disclosed]
+        if is_stream:
             return await self._deliver_stream(reply, headers)
         return await self._deliver_whole(reply, headers)
 
     async def read_error(self, reply: UpstreamReply) -> bytes:
         """The body of an error, as much of it as is passed on. Raises as `deliver` does."""
-        reader = self._reader = WholeReader()
+        reader = self._reader = self._saying.error_reader()
         size = 0
         async for chunk in reply.chunks():
             size += len(chunk)
@@ -93,11 +95,13 @@ class Delivery:
     async def pass_on(self, status: int, headers: Headers, body: bytes, disclosed: Headers) -> None:
         """What the provider said instead of an answer, status and body as they are."""
         self._status = status
-        await self._start([*reply_headers(headers), *disclosed, _length(body)])
-        await self._finish(body)
+        told = self._saying.error(status, body)
+        kept = self._saying.reply_headers(headers, is_stream=False)
+        await self._start([*kept, *disclosed, _length(told)])
+        await self._finish(told)
 
     async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
-        reader = self._reader = WholeReader()
+        reader = self._reader = self._saying.reader(is_stream=False)
         async for chunk in reply.chunks():
             self._note_first_byte()
             if passed := reader.feed(chunk):
@@ -109,7 +113,7 @@ class Delivery:
         if not self.is_started:
             if self._course.outcome != "ok":
                 return body
-            cost = reported_cost(self._asked, self._admission, reading)
+            cost = reported_cost(self._saying.asked, self._admission, reading, self._saying.card_of)
             if cost is not None and self._past_nanousd is not None:
                 headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
             await self._start([*headers, _length(body)])
@@ -117,8 +121,7 @@ class Delivery:
         return None
 
     async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
-        facts = self._asked.facts
-        reader = self._reader = StreamReader(strips_usage=facts.is_stream and not facts.wants_usage)
+        reader = self._reader = self._saying.reader(is_stream=True)
         headers = [*headers, (b"cache-control", b"no-cache")]
         first = b""
         chunks = reply.chunks()
@@ -173,7 +176,7 @@ class Delivery:
         await self._send({"type": "http.response.body", "body": body})
 
 
-async def _rest_of_error(reader: StreamReader, chunks: AsyncIterator[bytes]) -> bytes:
+async def _rest_of_error(reader: Reader, chunks: AsyncIterator[bytes]) -> bytes:
     """What follows the error that a stream begins with, as far as it comes soon."""
     rest = b""
     with contextlib.suppress(TimeoutError, UpstreamFailed, UpstreamTimeout):
@@ -187,7 +190,7 @@ async def _rest_of_error(reader: StreamReader, chunks: AsyncIterator[bytes]) -> 
 
 def _is_event_stream(headers: Headers) -> bool:
     return any(
-        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+        name.lower() == b"content-type" and value.lower().startswith(_EVENT_STREAMS)
         for name, value in headers
     )
 

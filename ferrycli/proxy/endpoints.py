@@ -10,7 +10,7 @@ from typing import Any
 from ferrycli.proxy.gate import Scope, is_local
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.listing import entries, entry
-from ferrycli.proxy.replies import send_error, send_json
+from ferrycli.proxy.replies import dialect_of, send_error, send_json
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadKey, MethodNotAllowed, NoSuchPath, Refusal
 from ferrycli.rules.errors import FerryError, NoSuchCall
@@ -21,7 +21,7 @@ from ferrycli.store.reads_holders import standings
 from ferrycli.store.reads_receipts import receipt
 from ferrycli.wire.bodies import json_body
 from ferrycli.wire.me import me_body
-from ferrycli.wire.model_lists import form_of, model_body, models_body
+from ferrycli.wire.model_lists import model_body, models_body
 
 
 class Endpoint:
@@ -40,7 +40,7 @@ class Endpoint:
             self._gateway.gate.check(scope)
             status, body = await self.answer(scope)
         except FerryError as error:
-            await send_error(send, error, [])
+            await send_error(send, error, [], dialect=dialect_of(scope))
             return
         await send_json(send, status, body, [])
 
@@ -55,6 +55,15 @@ class Endpoint:
         key = books.keys_by_id.get(key.id, key)
         key.check_open(self._gateway.now_us())
         return key
+
+
+class Root(Endpoint):
+    """`HEAD /`, by which Claude Code looks whether anybody is there."""
+
+    methods = ("HEAD",)
+
+    async def answer(self, _scope: Scope) -> tuple[int, bytes]:
+        return 200, b""
 
 
 class Me(Endpoint):
@@ -91,7 +100,7 @@ class Models(Endpoint):
     async def answer(self, scope: Scope) -> tuple[int, bytes]:
         key, now_us = await self.caller(scope)
         found = entries(self._gateway.snapshot(), key, now_us)
-        return 200, models_body(found, form_of(scope["path"], scope["headers"]))
+        return 200, models_body(found, dialect_of(scope).name)
 
     async def caller(self, scope: Scope) -> tuple[KeyTerms, int]:
         """The key, which must be one for calls, and the time."""
@@ -107,7 +116,7 @@ class Model(Models):
     async def answer(self, scope: Scope) -> tuple[int, bytes]:
         key, now_us = await self.caller(scope)
         found = entry(self._gateway.snapshot(), key, scope["path_params"]["id"], now_us)
-        return 200, model_body(found, form_of(scope["path"], scope["headers"]))
+        return 200, model_body(found, dialect_of(scope).name)
 
 
 class Health(Endpoint):

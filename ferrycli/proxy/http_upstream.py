@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 
 import httpx
 
+from ferrycli.proxy.aws_signing import Signer
 from ferrycli.proxy.upstream import Attempt, Deadlines
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.errors import NoCredential
-from ferrycli.settings import Provider
-from ferrycli.wire.headers import Headers
+from ferrycli.wire.headers import Headers, provider_credential
 
 KEEPALIVE_S = 30.0
 _NOT_DISPATCHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -30,8 +31,13 @@ class HttpUpstream:
         credentials: Mapping[str, str | NoCredential],
         connections_max: int,
         transport: httpx.AsyncBaseTransport | None = None,
+        signers: Mapping[str, Signer] = MappingProxyType({}),
     ) -> None:
-        """`credentials`: by provider name; "" for a provider that wants none."""
+        """`credentials`: by provider name; "" for a provider that wants none.
+
+        `signers`: of those providers whose requests are signed, instead of carrying a key.
+        """
+        self._signers = signers
         self._deadlines = deadlines
         self._credentials = credentials
         self._client = httpx.AsyncClient(
@@ -51,7 +57,7 @@ class HttpUpstream:
         request = self._client.build_request(
             "POST",
             provider.base_url + attempt.path,
-            headers=self._with_credential(attempt.headers, provider),
+            headers=await self._with_credential(attempt),
             content=attempt.body,
         )
         first_byte_s = attempt.first_byte_s or self._deadlines.first_byte_s
@@ -71,11 +77,15 @@ class HttpUpstream:
         """As `Upstream.close`."""
         await self._client.aclose()
 
-    def _with_credential(self, headers: Headers, provider: Provider) -> Headers:
+    async def _with_credential(self, attempt: Attempt) -> Headers:
+        provider, headers = attempt.provider, attempt.headers
+        if (signer := self._signers.get(provider.name)) is not None:
+            url = provider.base_url + attempt.path
+            return [*headers, *await asyncio.to_thread(signer.sign, url, headers, attempt.body)]
         key = self._credentials.get(provider.name, "")
         if isinstance(key, NoCredential):
             raise key
-        return [*headers, (b"authorization", f"Bearer {key}".encode())] if key else headers
+        return [*headers, provider_credential(provider.kind, attempt.path, key)] if key else headers
 
 
 class HttpReply:

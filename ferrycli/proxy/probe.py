@@ -16,11 +16,17 @@ import httpx
 
 from ferrycli.notices.reasons import why
 from ferrycli.settings import Provider
+from ferrycli.wire.headers import ANTHROPIC_VERSION, provider_credential
 
 PROBE_SECONDS_MAX = 5.0
 PROBES_AT_ONCE_MAX = 32
 
-_PATHS = {"openrouter": "/key"}
+_PATHS = {
+    "openrouter": "/key",
+    "anthropic": "/v1/models",
+    "gemini": "/v1beta/models",
+    "bedrock": "/openai/v1/models",
+}
 """Where another path than `/models` asks for the key: OpenRouter lists models to anybody."""
 
 
@@ -60,7 +66,8 @@ async def _probe_all(providers: Sequence[Provider], keys: Mapping[str, str]) -> 
 
 
 async def _probe(client: httpx.AsyncClient, provider: Provider, key: str) -> Probed:
-    path = _PATHS.get(provider.catalogue, "/models")
+    path = _PATHS.get(provider.kind, _PATHS.get(provider.catalogue, "/models"))
+    path = path.removeprefix("/v1") if provider.base_url.endswith("/v1") else path
     began_s = time.monotonic()
 
     def probed(status: int | None, why: str = "") -> Probed:
@@ -68,7 +75,7 @@ async def _probe(client: httpx.AsyncClient, provider: Provider, key: str) -> Pro
 
     try:
         request = client.build_request(
-            "GET", provider.base_url + path, headers=_headers(provider, key)
+            "GET", provider.base_url + path, headers=_headers(provider, path, key)
         )
         async with asyncio.timeout(PROBE_SECONDS_MAX):
             response = await client.send(request, stream=True)
@@ -80,11 +87,12 @@ async def _probe(client: httpx.AsyncClient, provider: Provider, key: str) -> Pro
     return probed(response.status_code)
 
 
-def _headers(provider: Provider, key: str) -> dict[str, str]:
+def _headers(provider: Provider, path: str, key: str) -> dict[str, str]:
     headers = {"accept": "application/json"}
     if key:
-        headers["authorization"] = f"Bearer {key}"
+        name, value = provider_credential(provider.kind, path, key)
+        headers[name.decode()] = value.decode()
     if key and provider.catalogue == "anthropic":
         # Its list of models is not part of what it offers to OpenAI's SDK.
-        headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
+        headers |= {"x-api-key": key, "anthropic-version": ANTHROPIC_VERSION.decode()}
     return headers

@@ -111,6 +111,7 @@ def _ask(asked: Asked, bound: int, expected: int | None, answer_rate: int) -> As
                 facts.tier,
                 writes_cache=True,
                 has_audio=facts.has_audio,
+                has_output=asked.output_asked != 0,
                 predicted_tokens_max=facts.predicted_bytes,
             ),
         )
@@ -123,6 +124,7 @@ def _ask(asked: Asked, bound: int, expected: int | None, answer_rate: int) -> As
         output_asked=asked.output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=expected or 0,
+        thinking_tokens=facts.thinking_tokens,
         answer_rate=answer_rate,
         unbounded_field=facts.unbounded_field or _unbounded_field(card),
         is_bounded_here=is_bounded_here,

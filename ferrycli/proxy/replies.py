@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ferrycli.proxy.gate import Scope
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
-from ferrycli.wire.bodies import error_body
+from ferrycli.wire.dialect import Dialect
+from ferrycli.wire.dialects import DIALECTS
+from ferrycli.wire.entries import speaker_of
 from ferrycli.wire.headers import Headers
 
 JSON = (b"content-type", b"application/json")
@@ -25,9 +28,13 @@ async def send_json(send: Any, status: int, body: bytes, headers: Headers) -> No
 
 
 async def send_error(
-    send: Any, error: FerryError, headers: Headers, status: int | None = None
+    send: Any,
+    error: FerryError,
+    headers: Headers,
+    status: int | None = None,
+    dialect: Dialect = DIALECTS["chat"],
 ) -> None:
-    """A refusal in OpenAI's shape, with what tells SDKs whether to try again."""
+    """A refusal in the caller's dialect, with what tells SDKs whether to try again."""
     extra = list(headers)
     if error.may_retry is False:
         extra.append((b"x-should-retry", b"false"))
@@ -35,7 +42,13 @@ async def send_error(
         extra.append((b"retry-after", str(error.retry_after_s).encode()))
     if error.status in (408, 413, 431):
         extra.append((b"connection", b"close"))
-    await send_json(send, status or error.status, error_body(error), extra)
+    await send_json(send, status or error.status, dialect.error_body(error), extra)
+
+
+def dialect_of(scope: Scope) -> Dialect:
+    """The dialect in which whoever asks is answered, where no call is carried."""
+    has_version = any(name == b"anthropic-version" for name, _ in scope["headers"])
+    return DIALECTS[speaker_of(scope["path"], has_version)]
 
 
 def own(name: str, value: str) -> tuple[bytes, bytes]:

@@ -25,6 +25,7 @@ import uvicorn
 import ferrycli
 from ferrycli.prices import catalogue
 from ferrycli.proxy.app import make_app
+from ferrycli.proxy.aws_signing import signers
 from ferrycli.proxy.gate import Gate
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.http_upstream import HttpUpstream
@@ -224,7 +225,12 @@ def _gateway(
             values["server.body_mb_max"] << 20,
             behind_proxy=values["server.behind_proxy"],
         ),
-        http=HttpUpstream(deadlines, found, values["upstream.connections_max"]),
+        http=HttpUpstream(
+            deadlines,
+            found,
+            values["upstream.connections_max"],
+            signers=signers(settings.providers),
+        ),
         sim=SimUpstream(Simulator(), now_us),
         reads=Reads(settings.database),
         ids=ids,

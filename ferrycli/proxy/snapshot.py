@@ -20,10 +20,11 @@ from ferrycli.rules.pricing import RateCard
 from ferrycli.rules.routes import Assignments
 from ferrycli.rules.routing import ProviderTerms, Target, accepts
 from ferrycli.rules.selectors import OF_TARGET, Selector
-from ferrycli.settings import Provider
+from ferrycli.settings import CATALOGUES, Provider
 from ferrycli.sim.models import MODELS
 from ferrycli.store.books import Books
 from ferrycli.wire.max_price import is_openrouter
+from ferrycli.wire.ways import Speaker, Way, find_way
 
 Blocked = Callable[[str], CircuitState | None]
 """Which circuit keeps calls away from `provider/model`; None where none does."""
@@ -41,6 +42,7 @@ class Providers:
     catalogue_ids: Mapping[str, str]
     places: Mapping[str, str]
     """Where the address of each is; empty for everywhere."""
+    speakers: Mapping[str, Speaker]
     terms: tuple[ProviderTerms, ...]
 
     @classmethod
@@ -51,12 +53,17 @@ class Providers:
             {one.name: one for one in every},
             {one.name: _catalogue_id(one) for one in every},
             {one.name: endpoint_place(one.base_url) for one in every},
+            {one.name: Speaker(one.kind, one.base_url, one.speaks) for one in every},
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
         )
 
     def is_openrouter(self, name: str) -> bool:
         """Whether a provider is OpenRouter, where a name may be served by many."""
         return is_openrouter(self.catalogue_ids[name], self.by_name[name].base_url)
+
+    def way(self, target: Target, asks: str, *, is_stream: bool) -> Way | None:
+        """How `target` is asked for `asks`; None where it cannot be."""
+        return find_way(self.speakers[target.provider], asks, target.model, is_stream=is_stream)
 
     def kind_of(self, name: str) -> str:
         """What a provider is, for reading its errors: its name in the catalogue, else its kind."""
@@ -71,9 +78,7 @@ class Providers:
 def _catalogue_id(provider: Provider) -> str:
     if provider.catalogue or provider.kind == "sim":
         return provider.catalogue
-    if provider.kind == "openai":
-        return "openai"
-    return catalogue.provider_id(provider.name, provider.base_url)
+    return CATALOGUES.get(provider.kind) or catalogue.provider_id(provider.name, provider.base_url)
 
 
 class Snapshot:
@@ -141,6 +146,10 @@ class Snapshot:
                 return f"its context holds {window:,} tokens"
             return ""
 
+        def reaches(target: Target, wanted: Wanted) -> bool:
+            way = self.providers.way(target, wanted.asks, is_stream=wanted.is_stream)
+            return way is not None
+
         return Roads(
             self.providers.terms,
             self.serves(now_us),
@@ -148,6 +157,7 @@ class Snapshot:
             self.books.routes,
             self._assignments,
             carries,
+            reaches,
             blocked,
         )
 

@@ -303,7 +303,8 @@ def _alerts(
     columns = [
         Column("CROSSED"),
         Column("AT", is_number=True),
-        Column("SPENT", is_number=True),
+        # Of a balance what has expired is in it, as notices say.
+        Column("USED" if facts.terms.is_prepaid else "SPENT", is_number=True),
         Column("LIMIT", is_number=True, leaves=4),
         *([Column("FOR", width_min=8, leaves=2)] if facts.selector.is_each else []),
         Column("NOTICE"),

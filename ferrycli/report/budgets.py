@@ -18,7 +18,7 @@ from ferrycli.report.periods import slashed, when
 from ferrycli.report.times import iso
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.money import usd, usd_exact
-from ferrycli.rules.pace import Pace, pace
+from ferrycli.rules.pace import NOTHING, Pace, Recent, pace
 from ferrycli.rules.selectors import ANY, subject_values
 from ferrycli.rules.windows import is_rolling, span_us
 from ferrycli.store.reads_budgets import BudgetFacts, has_zone
@@ -46,8 +46,8 @@ class Sheet:
     budgets: Sequence[BudgetFacts]
     now_us: int
     zone: tzinfo
-    recent: Mapping[str, int] = field(default_factory=dict)
-    """By budget without an end: what was spent in the last seven days."""
+    recent: Mapping[str, Recent] = field(default_factory=dict)
+    """By budget without an end: what was spent of late."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Names of keys by id."""
     limits: Sequence[LimitRow] = ()
@@ -64,7 +64,7 @@ class Sheet:
             self.now_us,
             end,
             standing.limit_nanousd,
-            recent=self.recent.get(facts.terms.id, 0),
+            self.recent.get(facts.terms.id, NOTHING),
         )
 
     def zone_of(self, facts: BudgetFacts) -> str:

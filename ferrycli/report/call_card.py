@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 from rich.text import Text
 
 from ferrycli.report.calls import cost_text, status_of
 from ferrycli.report.layout import Cell, Column, drawn, labelled, percent, table
-from ferrycli.report.times import exact, seconds
+from ferrycli.report.times import exact, local, seconds
 from ferrycli.rules.attribution import POLICED
-from ferrycli.rules.money import usd, usd_exact
+from ferrycli.rules.money import usd, usd_exact, usd_full
 from ferrycli.rules.phrases import period_phrase
+from ferrycli.rules.shares import parted
 from ferrycli.store.reads import BudgetRow, CallRow
-from ferrycli.store.reads_receipts import TryRow
+from ferrycli.store.reads_receipts import CorrectionRow, TryRow
 
 _LINES = (
     ("input", ("n_input",), "cost_input_nanousd"),
@@ -50,8 +52,16 @@ _TRY_COLUMNS = (
 )
 
 
+CORRECTIONS_SHOWN = 20
+
+
 def call_card(
-    row: CallRow, tried: Sequence[TryRow], budget: BudgetRow | None, zone: tzinfo, width: int
+    row: CallRow,
+    tried: Sequence[TryRow],
+    corrections: Sequence[CorrectionRow],
+    budget: BudgetRow | None,
+    zone: tzinfo,
+    width: int,
 ) -> list[Text]:
     """Everything of `row` that a person asks for; `budget` is the tightest that it counted in."""
     status, style = status_of(row)
@@ -62,9 +72,11 @@ def call_card(
     ]
     lines += _facts(row, zone)
     if row.state not in ("held", "denied"):
-        lines += [Text(""), *_cost(row, tried, width)]
+        lines += [Text(""), *_cost(row, tried, corrections, width)]
+        lines += _provenance(row, _earlier(row, tried), corrections, zone)
     if tried:
-        lines += [Text(""), *table(_TRY_COLUMNS, map(_try, tried), width)]
+        counted = _counted(row, tried) if corrections else tried
+        lines += [Text(""), *table(_TRY_COLUMNS, map(_try, counted), width)]
     lines += [Text(""), *_timeline(row)]
     attribution = list(_attribution(row))
     if attribution:
@@ -95,7 +107,9 @@ def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
         yield labelled("reason", row.reason)
 
 
-def _cost(row: CallRow, tried: Sequence[TryRow], width: int) -> list[Text]:
+def _cost(
+    row: CallRow, tried: Sequence[TryRow], corrections: Sequence[CorrectionRow], width: int
+) -> list[Text]:
     earlier = _earlier(row, tried)
     amounts = {column: getattr(row, column) for _, _, column in _LINES}
     amounts["cost_other_nanousd"] -= sum(one.cost_nanousd or 0 for one in earlier)
@@ -104,24 +118,26 @@ def _cost(row: CallRow, tried: Sequence[TryRow], width: int) -> list[Text]:
         for label, counts, column in _LINES
     ]
     parts += [(f"attempt {one.number}", 0, one.cost_nanousd or 0) for one in earlier]
+    parts += [("corrections", 0, sum(one.delta_nanousd for one in corrections))]
     rows = [
         [
             Cell(label),
             Cell(f"{tokens:,}" if tokens else "–"),
             Cell(_rate(tokens, cost)),
-            Cell(usd_exact(cost)),
+            Cell(usd_exact(cost) if cost or row.cost_source != "unpriced" else "–"),
         ]
         for label, tokens, cost in parts
         if tokens or cost
     ]
-    total = [Cell("total", "bold"), Cell(""), Cell(""), Cell(_total(row, earlier), "bold")]
+    cost = _total(row, earlier, corrections)
+    total = [Cell("total", "bold"), Cell(""), Cell(""), Cell(cost, "bold")]
     lines = table(_COLUMNS, rows, width, total)
     if row.n_reasoning:
         lines.append(labelled("", f"{row.n_reasoning:,} of the output tokens were reasoning"))
     if row.input_tokens and row.n_cache_read:
         share = percent(row.n_cache_read, row.input_tokens)
         lines.append(labelled("", f"{share} of the input came from the cache"))
-    return [*lines, *_provenance(row, earlier)]
+    return lines
 
 
 def _earlier(row: CallRow, tried: Sequence[TryRow]) -> Sequence[TryRow]:
@@ -131,17 +147,31 @@ def _earlier(row: CallRow, tried: Sequence[TryRow]) -> Sequence[TryRow]:
     return tried if is_over else tried[:-1]
 
 
-def _total(row: CallRow, earlier: Sequence[TryRow]) -> str:
+def _total(row: CallRow, earlier: Sequence[TryRow], corrections: Sequence[CorrectionRow]) -> str:
     if row.cost_nanousd is None:
         return "unpriced"
-    is_estimate = row.cost_source == "estimated" or _estimated(earlier)
-    sign = "≈" if is_estimate or row.is_price_incomplete else ""
-    return f"{sign}{usd_exact(row.cost_nanousd)}"
+    # A late settlement is of the last attempt: those before it stay as they were estimated.
+    is_whole = any(one.is_of_cost and one.source == "operator" for one in corrections)
+    is_estimate = row.is_approximate or (not is_whole and _estimated(earlier))
+    return f"{'≈' if is_estimate else ''}{usd_exact(row.cost_nanousd)}"
 
 
 def _estimated(tried: Sequence[TryRow]) -> int:
     """What of the cost of attempts is an estimate, in nano-dollars."""
     return sum(one.cost_nanousd or 0 for one in tried if one.cost_source == "estimated")
+
+
+def _counted(row: CallRow, tried: Sequence[TryRow]) -> list[TryRow]:
+    """Attempts of a corrected call, each with what budgets count of it."""
+    costs = parted(row.cost_nanousd or 0, [one.cost_nanousd or 0 for one in tried[:-1]])
+    doubts = parted(row.doubt_nanousd, [one.doubt_nanousd for one in tried[:-1]])
+    counted = []
+    for one, cost, doubt in zip(tried, costs, doubts, strict=True):
+        is_new = cost != (one.cost_nanousd or 0) or (row.is_corrected and one is tried[-1])
+        if is_new:
+            one = replace(one, cost_nanousd=cost, cost_source="corrected")
+        counted.append(replace(one, doubt_nanousd=doubt))
+    return counted
 
 
 def _try(one: TryRow) -> list[Cell]:
@@ -174,24 +204,66 @@ _SOURCES = {
 }
 
 
-def _provenance(row: CallRow, earlier: Sequence[TryRow]) -> Iterator[Text]:
-    said = _SOURCES.get(row.cost_source, "")
-    if earlier and row.cost_source != "estimated" and (estimate := _estimated(earlier)):
-        yield labelled("", f"{usd(estimate)} is estimated: what attempts that failed may have cost")
-        said = f"the rest is {said}" if row.cost_source == "provider" else f"the rest: {said}"
-    if row.price_version and row.cost_source != "unpriced":
-        said += f" · {row.price_version}"
-    if said:
-        yield labelled("", said)
-    billed = sum(getattr(row, column) for _, _, column in _LINES)
-    if row.cost_nanousd is not None and row.cost_nanousd != billed:
-        yield labelled("", f"{usd(row.cost_nanousd - billed)} by corrections")
-    if row.is_price_incomplete:
+def _provenance(
+    row: CallRow, earlier: Sequence[TryRow], corrections: Sequence[CorrectionRow], zone: tzinfo
+) -> Iterator[Text]:
+    """Where the cost is from; of one that was corrected, from what to what, as its history."""
+    why = list(_why(row, earlier))
+    if row.is_corrected:
+        why = [*_first(row, earlier, corrections), *why]
+    for at, text in enumerate(why):
+        yield labelled("at first" if row.is_corrected and not at else "", text)
+    for one in corrections[-CORRECTIONS_SHOWN:]:
+        yield labelled("corrected", _correction(one, zone))
+    if (more := len(corrections) - CORRECTIONS_SHOWN) > 0:
+        yield labelled("", f"{more:,} more, earlier")
+    if row.is_price_incomplete and not row.is_corrected:
         yield labelled("", "the price is incomplete: the true cost may differ", "yellow")
     if row.provider_cost_nanousd is not None:
         yield labelled("", f"the provider says {usd(row.provider_cost_nanousd)}")
     if row.doubt_nanousd:
         yield labelled("", f"{usd(row.doubt_nanousd)} in doubt, counted against limits", "yellow")
+
+
+def _first(
+    row: CallRow, earlier: Sequence[TryRow], corrections: Sequence[CorrectionRow]
+) -> Iterator[str]:
+    """What a call that was corrected had cost, where it had a price."""
+    billed = sum(getattr(row, column) for _, _, column in _LINES)
+    if row.cost_source == "unpriced" and not billed:
+        return
+    is_estimate = row.cost_source == "estimated" or row.is_price_incomplete or _estimated(earlier)
+    doubt = row.doubt_nanousd - sum(one.doubt_delta_nanousd for one in corrections)
+    cost = f"{'≈' if is_estimate else ''}{usd_full(billed)}"
+    yield f"{cost}, {usd_full(doubt)} in doubt" if doubt else cost
+
+
+def _why(row: CallRow, earlier: Sequence[TryRow]) -> Iterator[str]:
+    """Where the cost is from that the call was settled at."""
+    is_past = bool(row.is_corrected)
+    said = _SOURCES.get(row.cost_source, "")
+    if is_past and row.cost_source == "unpriced":
+        said = "unpriced: no price was known"
+    if earlier and row.cost_source != "estimated" and (estimate := _estimated(earlier)):
+        what = f"{'was' if is_past else 'is'} estimated: what attempts that failed may have cost"
+        yield f"{usd(estimate)} {what}"
+        said = f"the rest is {said}" if row.cost_source == "provider" else f"the rest: {said}"
+    if row.price_version and row.cost_source != "unpriced":
+        said += f" · {row.price_version}"
+    if said:
+        yield said
+    if is_past and row.is_price_incomplete:
+        yield "the price was incomplete"
+
+
+def _correction(one: CorrectionRow, zone: tzinfo) -> str:
+    """`2026-11-23 10:00  +$0.0225, $0.03 no longer in doubt  operator: invoice`."""
+    sign = "+" if one.delta_nanousd >= 0 else ""
+    what = [f"{sign}{usd_full(one.delta_nanousd)}"] if one.is_of_cost else []
+    if one.doubt_delta_nanousd:
+        what.append(f"{usd_full(-one.doubt_delta_nanousd)} no longer in doubt")
+    who = f"{one.source}: {one.reason}" if one.reason else one.source
+    return f"{local(one.created_at, zone)}  {', '.join(what)}  {who}"
 
 
 def _timeline(row: CallRow) -> Iterator[Text]:

@@ -37,9 +37,10 @@ ROW_HEADING = (
 
 def call_fields(row: CallRow) -> list[str | int | None]:
     """The fields of `ROW_HEADING`; a cost is in dollars with all its places."""
-    cost = None if row.cost_nanousd is None else usd_exact(row.cost_nanousd)
-    if row.cost_source == "unpriced":
-        cost = "unpriced"
+    if row.cost_nanousd is not None:
+        cost = usd_exact(row.cost_nanousd)
+    else:
+        cost = "unpriced" if row.cost_source == "unpriced" else ""
     return [
         iso(row.started_at), row.id, row.key, row.tenant, row.feature, row.model,
         row.input_tokens, row.n_cache_read, row.output_tokens, cost,
@@ -69,7 +70,7 @@ def _cells(row: CallRow, zone: tzinfo, *, has_day: bool) -> list[Cell]:
         Cell(f"{row.input_tokens:,}" if is_counted else "–"),
         Cell(f"{row.output_tokens:,}" if is_counted else "–"),
         Cell(percent(row.n_cache_read, row.input_tokens) if is_counted else "–"),
-        Cell(cost_text(row), "yellow" if row.cost_source == "unpriced" else ""),
+        Cell(cost_text(row), "yellow" if cost_text(row) == "unpriced" else ""),
         Cell(seconds(first) or "–"),
         Cell(seconds(took) or "…"),
         Cell(status, style),
@@ -84,8 +85,7 @@ def cost_text(row: CallRow) -> str:
         return "–"
     if row.cost_nanousd is None:
         return "unpriced"
-    sign = "≈" if row.cost_source == "estimated" or row.is_price_incomplete else ""
-    return f"{sign}{usd_plain(row.cost_nanousd)}"
+    return f"{'≈' if row.is_approximate else ''}{usd_plain(row.cost_nanousd)}"
 
 
 def status_of(row: CallRow) -> tuple[str, str]:

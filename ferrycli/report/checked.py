@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ferrycli.report.layout import MARGIN, drawn, folded, middle_cut
 from ferrycli.rules.clean import safe
-from ferrycli.rules.money import usd_exact
+from ferrycli.rules.money import usd_full
 from ferrycli.store.audit.faults import Check, Fault
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -138,8 +138,8 @@ def _fault(fault: Fault) -> str:
         return f"{fault.subject}: {fault.what}"
     off = fault.is_now - fault.should_be
     return (
-        f"{fault.subject}: {fault.what} is ${usd_exact(fault.is_now)} and should be"
-        f" ${usd_exact(fault.should_be)}, off by ${usd_exact(off)}"
+        f"{fault.subject}: {fault.what} is {usd_full(fault.is_now)} and should be"
+        f" {usd_full(fault.should_be)}, off by {usd_full(off)}"
     )
 
 

@@ -19,7 +19,7 @@ from ferrycli.report.times import clock, iso, local
 from ferrycli.rules.attribution import DIMENSIONS
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.explained import Explained, ExplainedBudget, ExplainedTarget
-from ferrycli.rules.money import usd, usd_exact
+from ferrycli.rules.money import usd, usd_exact, usd_full
 from ferrycli.rules.route_words import why_dropped
 from ferrycli.rules.routes import Assignment
 from ferrycli.rules.selectors import ANY
@@ -136,7 +136,7 @@ def _verdict(explained: Explained) -> Iterator[Text]:
     if admission.rule:
         yield labelled("tier", f"{admission.tier}: {admission.rule}")
         yield labelled("", admission.reason)
-    held = f"{_dollars(admission.hold_nanousd)} while it runs"
+    held = f"{usd_full(admission.hold_nanousd)} while it runs"
     if admission.output_bound is not None:
         held += f"; the answer is bounded at {admission.output_bound:,} tokens"
     yield labelled("holds", held)
@@ -236,10 +236,6 @@ def _subject(standing: Standing, keys: Mapping[str, str]) -> str:
     stars = [name for name, value in standing.terms.subject if value == ANY]
     values = zip(stars, json.loads(standing.subject or "[]"), strict=False)
     return ", ".join(keys.get(value, value) if name == "key" else value for name, value in values)
-
-
-def _dollars(amount: int) -> str:
-    return f"${usd_exact(amount)}"
 
 
 def explain_json(explained: Explained) -> dict[str, Any]:

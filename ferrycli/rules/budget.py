@@ -21,6 +21,7 @@ from ferrycli.rules.estimate import likely_answer
 from ferrycli.rules.pricing import Ceiling, ceil_cost
 from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import Rule
+from ferrycli.rules.windows import is_rolling
 
 EXPECTED_OUTPUT_TOKENS = 1_024
 """`e` until answers were seen: the 95th percentile of a route's and feature's answers."""
@@ -57,6 +58,8 @@ class Terms:
     is_prepaid: bool = False
     """The limit is the sum of its grants."""
     owner: str = ""
+    needs_zone: bool = False
+    """Its selector and period stand in several zones: a command must say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,13 @@ class Standing:
         return self.used * 100 // self.base if self.base > 0 else 100
 
     @property
+    def told_start_us(self) -> int:
+        """The window's start as its notices have it; of a rolling one 0."""
+        if is_rolling(self.terms.period):
+            return 0
+        return self.window_start_us if self.alert_start_us is None else self.alert_start_us
+
+    @property
     def place(self) -> tuple[str, str]:
         """Budget and subject: what stays the same from window to window."""
         return self.terms.id, self.subject
@@ -131,6 +141,8 @@ class Ask:
     unbounded_field: str = ""
     expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS
     """`e`, from which `expected_nanousd` is."""
+    thinking_tokens: int = 0
+    """The caller's budget for thoughts, which come out of the answer's bound."""
     answer_rate: int = 0
     """Nano-dollars per million tokens of what the answer probably is, all choices together."""
     is_bounded_here: bool = False
@@ -278,7 +290,8 @@ def _size(free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> tuple[in
     bound = affordable
     if ask.is_open:
         e = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR)
-        bound = min(max(ceiling.affords(free // OPEN_SHARE), 2 * e), 8 * e, affordable)
+        least, most = 2 * e + ask.thinking_tokens, 8 * e + ask.thinking_tokens
+        bound = min(max(ceiling.affords(free // OPEN_SHARE), least), most, affordable)
     if longest is not None:
         bound = min(bound, longest)
     return None if bound < _floor(ask, longest) else (bound, True)
@@ -297,7 +310,7 @@ def _longest(ask: Ask) -> int | None:
 
 def _floor(ask: Ask, longest: int | None) -> int:
     """The shortest answer worth selling: a cut answer is paid for and useless."""
-    floor = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR)
+    floor = max(ask.expected_output_tokens, OUTPUT_TOKENS_FLOOR) + ask.thinking_tokens
     return floor if longest is None else min(floor, longest)
 
 
@@ -360,6 +373,7 @@ def refusal_of(standing: Standing, needed_nanousd: int, *, is_spent: bool) -> Bu
         subject=subject_values(standing.subject),
         is_prepaid=terms.is_prepaid,
         zone=terms.zone,
+        needs_zone=terms.needs_zone,
     )
 
 

@@ -15,6 +15,7 @@ from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import (
     ModelNotAllowed,
     NoTarget,
+    NotOffered,
     Refusal,
     RequestUnfit,
     RouteNotFound,
@@ -36,6 +37,8 @@ class Wanted:
     is_stream: bool = False
     input_tokens: int = 0
     """An estimate."""
+    asks: str = "chat"
+    """The dialect or endpoint that it is asked in, as `wire/ways.py` names them."""
     needs: frozenset[str] = frozenset()
     """What the request has that not every model carries: `tools`, `images`, `audio`."""
 
@@ -67,6 +70,10 @@ def _carries_all(_target: Target, _wanted: Wanted) -> str:
     return ""
 
 
+def _reaches_all(_target: Target, _wanted: Wanted) -> bool:
+    return True
+
+
 def _never_blocked(_target: str) -> CircuitState | None:
     return None
 
@@ -83,6 +90,8 @@ class Roads:
     assignments: Assignments
     carries: Callable[[Target, Wanted], str] = _carries_all
     """Why a target cannot carry the request, in few words; empty where it can."""
+    reaches: Callable[[Target, Wanted], bool] = _reaches_all
+    """Whether a target's provider can be asked for this at all."""
     blocked: Callable[[str], CircuitState | None] = _never_blocked
     """The circuit that keeps calls away from `provider/model`; None where none does."""
 
@@ -254,7 +263,9 @@ class _Survey:
         if not self._wanted.key.allows(target.provider, target.model):
             self._dropped.append(Dropped(str(target), "normal", "key"))
             return
-        # What it can carry is for its provider to say: nobody else was asked for.
+        if not roads.reaches(target, self._wanted):
+            raise NotOffered(str(target), self._wanted.asks)
+        # What else it can carry is for its provider to say: nobody else was asked for.
         circuit = roads.blocked(str(target))
         self._kept.append(Choice(target, output_max=self._output_max, open_circuit=circuit))
 
@@ -316,6 +327,8 @@ class _Survey:
             return dropped("condition", one.when_text)
         later = None if condition is True else condition
         target = Target(provider_name, provider.kind, model)
+        if not self._roads.reaches(target, self._wanted):
+            return dropped("carries", f"its provider offers no {self._wanted.asks}")
         if why := self._roads.carries(target, self._wanted):
             return dropped("carries", why)
         asked = self.route

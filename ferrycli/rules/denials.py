@@ -6,7 +6,7 @@ Each says its HTTP status, its `code`, and whether an SDK should try again. As i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ferrycli.rules.errors import FerryError
 
@@ -79,6 +79,17 @@ class NoTarget(Refusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class NotOffered(Refusal):
+    """A model whose provider does not offer what was asked for."""
+
+    status = 404
+    code = "endpoint_not_offered"
+    target: str
+    asked: str
+    """`embeddings`, `images/generations`."""
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class RouteNotFound(Refusal):
     exit_code = 3
     status = 404
@@ -141,6 +152,8 @@ class BudgetRefusal(Refusal):
     is_prepaid: bool = False
     zone: str = "UTC"
     """The time zone that the period is of."""
+    needs_zone: bool = False
+    """Its selector and period stand in several: a command must say which."""
 
     @property
     def free_nanousd(self) -> int:
@@ -163,12 +176,17 @@ class BudgetBusy(BudgetRefusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
-class LeftWaiting(Refusal):
+class LeftWaiting(BudgetRefusal):
     """The client left while the call waited for money: nobody is told, but its row says so."""
 
     status = 499
     code = "left_waiting"
     may_retry = False
+
+
+def left_waiting(busy: BudgetBusy) -> LeftWaiting:
+    """What becomes of a call that would else have been refused as `busy`, when its client left."""
+    return LeftWaiting(**{one.name: getattr(busy, one.name) for one in fields(busy)})
 
 
 @dataclass(eq=False, repr=False, match_args=False)

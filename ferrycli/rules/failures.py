@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.denials import Untranslatable, UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.errors import FerryError, NoCredential
 from ferrycli.rules.windows import MICROSECONDS, to_us
 
@@ -89,8 +89,8 @@ _STATUS_OF_CODE = {
 """What an error inside a reply with status 200 would have had as its status; others: 500."""
 
 
-_OWN = frozenset({"no_credential"})
-"""Codes of ferry's own set-up: the provider never heard of the call."""
+_OWN = frozenset({"no_credential", "not_translatable"})
+"""Codes of what is ferry's own: the provider never heard of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +160,11 @@ def failure_of(error: FerryError) -> Failure:
     """The failure of an attempt that got no reply: not reached, cut off, or too slow.
 
     The whole call's deadline, and what is ferry's own refusal, are final. A provider without a
-    key is passed over.
+    key, and one whose dialect cannot say the request, is passed over.
     """
     if isinstance(error, UpstreamTimeout):
         return Failure("final" if error.phase == "total" else "retry", 0, error.code)
-    if isinstance(error, UpstreamFailed | NoCredential):
+    if isinstance(error, UpstreamFailed | NoCredential | Untranslatable):
         return Failure("retry", 0, error.code)
     return Failure("final", error.status, error.code)
 

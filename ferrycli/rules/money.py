@@ -62,6 +62,13 @@ def usd_plain(amount_nanousd: int) -> str:
     return f"{amount:,.{places}f}"
 
 
+def usd_full(amount_nanousd: int) -> str:
+    """As `usd`, with every place that the amount has: `$0.50`, `$0.0725`, `$1,234.50`."""
+    whole, _, places = usd_exact(abs(amount_nanousd)).partition(".")
+    sign = "-" if amount_nanousd < 0 else ""
+    return f"{sign}${int(whole):,}.{places:0<2}"
+
+
 def usd_exact(amount_nanousd: int) -> str:
     """All nine places without trailing zeros: `0.000225`, for machines and for headers."""
     whole, part = divmod(abs(amount_nanousd), NANO_PER_USD)

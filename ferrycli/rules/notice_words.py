@@ -55,6 +55,8 @@ class Alerted:
     doubt_nanousd: int = 0
     period: str = ""
     zone: str = "UTC"
+    needs_zone: bool = False
+    """As of the budget: a command must say which zone."""
     is_prepaid: bool = False
     detail: Mapping[str, str | int] = field(default_factory=dict)
 
@@ -208,8 +210,9 @@ def _commands(alert: Alerted) -> Lines:
     if alert.is_prepaid:
         return [f"Add to it: ferry budgets topup {selector} 20"]
     limit = f"{next_limit(alert.limit_nanousd, alert.spent_nanousd)}/{alert.period or TOTAL}"
+    zone = f" --zone {shell_word(alert.zone)}" if alert.needs_zone else ""
     return [
-        f"Raise it: ferry budgets set {selector} --limit {shell_word(limit)}",
+        f"Raise it: ferry budgets set {selector} --limit {shell_word(limit)}{zone}",
         f"See more: ferry budgets show {selector}",
     ]
 
@@ -306,7 +309,7 @@ def _facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
 
 
 def _budget_facts(alert: Alerted, zone: tzinfo) -> dict[str, str | int]:
-    start_us = alert.window_start_us
+    start_us = 0 if is_rolling(alert.period) else alert.window_start_us
     end_us = None
     if start_us and not alert.is_prepaid:
         end_us = window_end(alert.period or TOTAL, zone, start_us)

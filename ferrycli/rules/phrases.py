@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
-from ferrycli.rules.money import NANO_PER_USD, usd, usd_exact
+from ferrycli.rules.money import NANO_PER_USD, usd, usd_exact, usd_full
 from ferrycli.rules.windows import ROLLING, from_us, is_rolling
 
 VALUE_LENGTH_MAX = 80
@@ -163,8 +163,7 @@ def apart(amount_nanousd: int, other_nanousd: int) -> str:
     text = usd(amount_nanousd)
     if text != usd(other_nanousd) or amount_nanousd == other_nanousd:
         return text
-    whole, _, places = usd_exact(amount_nanousd).partition(".")
-    return f"${whole}.{places:0<2}"
+    return usd_full(amount_nanousd)
 
 
 def next_limit(limit_nanousd: int, least_nanousd: int) -> str:

@@ -129,6 +129,11 @@ def ceil_cost(quantity: int, rate: int) -> int:
     return -(-quantity * rate // UNITS_PER_RATE)
 
 
+def rate_of(rate: Rate, bucket: str) -> int | None:
+    """Nano-dollars per million units of `bucket`; None where nothing says it."""
+    return _rate_of(rate, bucket)[0]
+
+
 def _rate_of(rate: Rate, bucket: str) -> tuple[int | None, bool]:
     is_sure = True
     amount = getattr(rate, bucket)
@@ -245,6 +250,15 @@ class RateCard:
         return known[priced[0]] if priced else self.steps, scaling, is_sure
 
 
+UNBILLED = "unbilled"
+"""The version of the card of what no provider bills."""
+
+
+def unbilled(provider: str, model: str) -> RateCard:
+    """The card of an endpoint that providers answer for nothing, such as a count of tokens."""
+    return RateCard(provider, model, (Step(0, Rate(input=0, output=0)),), version=UNBILLED)
+
+
 def price_call(usage: Usage, card: RateCard, tier: str) -> Cost:
     """What `usage` costs on `card`, served in `tier` (as the reply names it; "" if it does not).
 
@@ -269,6 +283,8 @@ class Bounds:
     writes_cache: bool = False
     """The request, or its provider by itself, may write input to a cache."""
     has_audio: bool = False
+    has_output: bool = True
+    """False: what is asked for has no answer that is billed, such as embeddings."""
     predicted_tokens_max: int = 0
     """A predicted answer's tokens: rejected ones are billed as output, beside the answer."""
 
@@ -327,7 +343,8 @@ def ceiling(card: RateCard, bounds: Bounds) -> Ceiling | None:
     buckets += WRITE_BUCKETS if bounds.writes_cache else ()
     buckets += ["audio_in"] if bounds.has_audio else []
     input_rate = _dearest(reached, buckets)
-    output_rate = _dearest(reached, ["output", "audio_out"] if bounds.has_audio else ["output"])
+    answer = ["output", "audio_out"] if bounds.has_audio else ["output"]
+    output_rate = _dearest(reached, answer) if bounds.has_output else 0
     if input_rate is None or output_rate is None:
         return None
     predicted = ceil_cost(bounds.predicted_tokens_max * bounds.choices, output_rate)

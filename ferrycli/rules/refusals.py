@@ -123,7 +123,9 @@ def _raised(error: denials.BudgetRefusal) -> str:
     limit = next_limit(error.limit_nanousd, used + error.needed_nanousd)
     amount = argument(f"{limit}/{error.period.removeprefix(ROLLING)}")
     dimension, _, name = error.owner_hint.partition("=")
-    if dimension == "key" and "," not in name:
+    if error.needs_zone:
+        amount += f" --zone {argument(error.zone)}"
+    elif dimension == "key" and "," not in name:
         return f"raise it with `ferry keys set {argument(name)} --budget {amount}`"
     return f"raise it with `ferry budgets set {selector} --limit {amount}`"
 
@@ -151,8 +153,8 @@ def _budget_spent(error: denials.BudgetSpent) -> Words:
     return Words("; ".join([sentence, *facts]), ", or ".join(ways))
 
 
-@REFUSALS.of(denials.BudgetBusy)
-def _budget_busy(error: denials.BudgetBusy) -> Words:
+def _short(error: denials.BudgetRefusal) -> str:
+    """What a budget lacks for a call while others hold it."""
     used = error.spent_nanousd + error.held_nanousd + error.doubt_nanousd
     free = max(0, error.limit_nanousd - used)
     sentence = (
@@ -160,13 +162,18 @@ def _budget_busy(error: denials.BudgetBusy) -> Words:
         f" and this call needs {apart(error.needed_nanousd, free)}"
     )
     facts = [f"{apart(error.spent_nanousd, error.limit_nanousd)} is spent", *_facts(error)]
+    return "; ".join([sentence, *facts])
+
+
+@REFUSALS.of(denials.BudgetBusy)
+def _budget_busy(error: denials.BudgetBusy) -> Words:
     hint = "try again in a second: what the calls in flight do not use comes back as they end"
-    return Words("; ".join([sentence, *facts]), hint)
+    return Words(_short(error), hint)
 
 
 @REFUSALS.of(denials.LeftWaiting)
-def _left_waiting(_error: denials.LeftWaiting) -> Words:
-    return Words("the client left while the call waited for money that others held")
+def _left_waiting(error: denials.LeftWaiting) -> Words:
+    return Words(f"the client left while its call waited: {_short(error)}")
 
 
 def _since(error: denials.BudgetRefusal) -> str:

@@ -78,6 +78,12 @@ def _request_unfit(error: denials.RequestUnfit) -> Words:
     return Words(sentence, f"whoever runs ferry sees why with {_explained(error.route)}")
 
 
+@ROUTE_WORDS.of(denials.NotOffered)
+def _not_offered(error: denials.NotOffered) -> Words:
+    sentence = f"the provider of {ticked(error.target)} offers no {plain(error.asked)}"
+    return Words(sentence, "`GET /v1/models` lists what this key may call")
+
+
 @ROUTE_WORDS.of(denials.RouteNotFound)
 def _route_not_found(error: denials.RouteNotFound) -> Words:
     hint = f"did you mean {listed(error.nearest)}?" if error.nearest else ""

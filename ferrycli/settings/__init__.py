@@ -29,9 +29,11 @@ from ferrycli.settings.channels import (
 from ferrycli.settings.options import FLAGS, OPTIONS, Option, option_value
 from ferrycli.settings.providers import (
     BASE_URLS,
+    CATALOGUES,
     CREDENTIAL_CMD_SECONDS_MAX,
     KINDS,
     PROVIDER_KEYS,
+    SPEAKS,
     WELL_KNOWN,
     Provider,
     credential,
@@ -40,6 +42,7 @@ from ferrycli.settings.providers import (
 
 __all__ = [
     "BASE_URLS",
+    "CATALOGUES",
     "CHANNEL_KEYS",
     "CHANNEL_KINDS",
     "CREDENTIAL_CMD_SECONDS_MAX",
@@ -48,6 +51,7 @@ __all__ = [
     "KINDS",
     "OPTIONS",
     "PROVIDER_KEYS",
+    "SPEAKS",
     "WELL_KNOWN",
     "Channel",
     "Option",

@@ -7,27 +7,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, NoCredential
 from ferrycli.settings.options import check_table
 
-KINDS = ("openai", "compatible", "sim")
+KINDS = (
+    "openai",
+    "anthropic",
+    "gemini",
+    "vertex",
+    "bedrock",
+    "openrouter",
+    "azure",
+    "compatible",
+    "sim",
+)
+SPEAKS = ("chat", "responses", "messages")
+"""What a provider may speak besides what its kind does, as the operator knows it."""
 CREDENTIAL_CMD_SECONDS_MAX = 20
 _NOT_TEXT = "it is not plain text of one line"
 
 PROVIDER_KEYS = {
-    "kind": "openai, compatible (anything that speaks like it) or sim",
-    "base_url": "where it is reached; kind openai has a default",
+    "kind": "one of those below; compatible is anything that speaks like OpenAI",
+    "base_url": "where it is reached; most kinds have a default",
     "api_key_env": "name of the variable that holds its key",
     "api_key_file": "or a file that holds it",
     "api_key_cmd": "or a command that prints it",
     "models": "globs of its models; none: all in the price catalogue",
     "catalogue": "its name in the price catalogue, where it differs",
+    "speaks": "what it speaks besides what its kind does: chat, responses, messages",
     "aliases": "names of its own, and what each is priced as",
 }
+_LISTS = ("models", "speaks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,8 @@ class Provider:
     api_key_cmd: str = ""
     models: tuple[str, ...] = ()
     catalogue: str = ""
+    speaks: tuple[str, ...] = ()
+    """Dialects that it speaks besides those of its kind, of `SPEAKS`."""
     aliases: tuple[tuple[str, str], ...] = ()
     """Names that the provider alone knows, and the model that each is priced as."""
 
@@ -63,30 +79,40 @@ class Provider:
         return f"command {program}{' …' if rest else ''}" if program else "none"
 
 
-def _compatible(name: str, variable: str, catalogue: str, base_url: str) -> Provider:
-    return Provider(name, "compatible", base_url, variable, catalogue=catalogue)
+BASE_URLS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com",
+    "bedrock": "https://bedrock-runtime.{region}.amazonaws.com",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
+"""Where a kind is reached that has one address; `{region}` is the environment's AWS region."""
+REGION_DEFAULT = "us-east-1"
 
+CATALOGUES = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "gemini": "google",
+    "vertex": "google",
+    "bedrock": "aws",
+    "openrouter": "openrouter",
+    "azure": "azure",
+}
+"""The price catalogue's name of each kind that has one."""
 
-WELL_KNOWN: tuple[Provider, ...] = (
-    Provider("openai", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    _compatible("anthropic", "ANTHROPIC_API_KEY", "anthropic", "https://api.anthropic.com/v1"),
-    _compatible(
-        "gemini",
-        "GEMINI_API_KEY",
-        "google",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-    ),
-    _compatible("openrouter", "OPENROUTER_API_KEY", "openrouter", "https://openrouter.ai/api/v1"),
-    _compatible(
-        "bedrock",
-        "AWS_BEARER_TOKEN_BEDROCK",
-        "aws",
-        "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
-    ),
+_VARIABLES = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "bedrock": "AWS_BEARER_TOKEN_BEDROCK",
+}
+
+WELL_KNOWN: tuple[Provider, ...] = tuple(
+    Provider(kind, kind, BASE_URLS[kind], variable, catalogue=CATALOGUES[kind])
+    for kind, variable in _VARIABLES.items()
 )
-"""Providers that exist as soon as their variable does, each at its OpenAI-compatible address."""
-
-BASE_URLS = {"openai": "https://api.openai.com/v1"}
+"""Providers that exist as soon as their variable does."""
 
 
 def read_providers(
@@ -101,15 +127,16 @@ def read_providers(
     for name, content in written.get("providers", {}).items():
         providers[name] = _provider(name, content, path)
         origins[name] = f"file {path}"
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     for usual in WELL_KNOWN:
         if environment.get(usual.api_key_env) and usual.name not in providers:
-            base_url = usual.base_url.replace("{region}", region)
-            providers[usual.name] = Provider(
-                usual.name, usual.kind, base_url, usual.api_key_env, catalogue=usual.catalogue
-            )
+            providers[usual.name] = usual
             origins[usual.name] = f"env {usual.api_key_env}"
-    return tuple(providers.values()), origins
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    placed = (
+        replace(one, base_url=one.base_url.replace("{region}", region or REGION_DEFAULT))
+        for one in providers.values()
+    )
+    return tuple(placed), origins
 
 
 def _provider(name: str, content: Any, path: Path | None) -> Provider:
@@ -122,12 +149,16 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
             _check_aliases(f"providers.{name}.aliases", value, where)
             continue
         is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        if not (is_list if key == "models" else isinstance(value, str)):
-            text = "a list of text" if key == "models" else "text"
+        if not (is_list if key in _LISTS else isinstance(value, str)):
+            text = "a list of text" if key in _LISTS else "text"
             raise ConfigBadValue(where, f"providers.{name}.{key}", repr(value), text)
     kind = content.get("kind", name if name in KINDS else "compatible")
     if kind not in KINDS:
         raise ConfigBadValue(where, f"providers.{name}.kind", kind, f"one of {', '.join(KINDS)}")
+    for dialect in content.get("speaks", ()):
+        if dialect not in SPEAKS:
+            wanted = f"of {', '.join(SPEAKS)}"
+            raise ConfigBadValue(where, f"providers.{name}.speaks", dialect, wanted)
     base_url = str(content.get("base_url", BASE_URLS.get(kind, ""))).rstrip("/")
     if kind != "sim" and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", base_url):
         raise ConfigBadValue(
@@ -136,11 +167,11 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
             base_url,
             "http:// or https://, a host, and no password",
         )
-    apart = ("kind", "base_url", "models", "aliases")
+    lists = {key: tuple(content.get(key, ())) for key in _LISTS}
+    apart = ("kind", "base_url", "aliases", *_LISTS)
     rest = {key: content[key] for key in content if key not in apart}
     aliases = tuple(content.get("aliases", {}).items())
-    models = tuple(content.get("models", ()))
-    return Provider(name, kind, base_url, models=models, aliases=aliases, **rest)
+    return Provider(name, kind, base_url, aliases=aliases, **{**rest, **lists})
 
 
 def _check_aliases(name: str, value: Any, where: str) -> None:

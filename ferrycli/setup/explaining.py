@@ -34,7 +34,7 @@ from ferrycli.store.reads_servers import circuits
 from ferrycli.store.standings import Periods, Standings
 from ferrycli.store.till import Change, Till
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.intakes.chat import read_chat
 
 ENDPOINT = "/v1/chat/completions"
 INPUT_TOKENS_USUAL = 1_000

@@ -93,6 +93,7 @@ def sample_alert(terms: Terms, id: str, now_us: int) -> Alerted:
         spent_nanousd=-(-limit_nanousd * percent // 100),
         period=terms.period,
         zone=terms.zone,
+        needs_zone=terms.needs_zone,
         is_prepaid=terms.is_prepaid,
     )
 

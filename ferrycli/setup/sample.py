@@ -38,6 +38,7 @@ def sample() -> str:
         "api_key_cmd": "pass show openai",
         "models": ["gpt-*"],
         "catalogue": "openai",
+        "speaks": ["responses"],
         "aliases": {"my-gpt": "gpt-4o"},
     }
     for key, meaning in settings.PROVIDER_KEYS.items():

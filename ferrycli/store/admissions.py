@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from ferrycli.rules import idempotency as sameness
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
 from ferrycli.rules.budget import Admission, Ask, Standing, expecting, judge
-from ferrycli.rules.denials import RateLimited, Refusal
+from ferrycli.rules.denials import BudgetBusy, RateLimited, Refusal
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.limits import Exceeded, Limiter, LimitTerms
+from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import active
 from ferrycli.store import idempotency
 from ferrycli.store.books import Books
@@ -89,7 +90,8 @@ class Admissions:
             if verdict.short and question.may_wait:
                 places = frozenset(one.place for one in verdict.short)
                 self.blocked |= places
-                return Waits(places)
+                assert isinstance(verdict.refusal, BudgetBusy)
+                return Waits(places, _as_held(verdict.refusal, contenders))
             e = contenders[0].ask.expected_output_tokens
             return Denied(verdict.refusal, replace(opening, expected_output=e), verdict.exhausted)
         index = verdict.admission.index
@@ -272,6 +274,16 @@ def _as_it_stands(passage: Passage, contenders: Sequence[Contender]) -> Passage:
     admission = replace(passage.admission, free_nanousd=truly.free_nanousd, binding=truly.binding)
     standings = {one.place: one for each in contenders for one in each.standings}
     return Passage(admission, tuple(standings[one.place] for one in passage.exhausted))
+
+
+def _as_held(busy: BudgetBusy, contenders: Sequence[Contender]) -> BudgetBusy:
+    """A refusal that was decided as for one behind others, with what is truly held."""
+    held = {
+        (one.terms.id, subject_values(one.subject)): one.held
+        for each in contenders
+        for one in each.standings
+    }
+    return replace(busy, held_nanousd=held[busy.budget, busy.subject])
 
 
 def _limited(exceeded: Exceeded, what: str) -> RateLimited:

@@ -1,8 +1,8 @@
 """Which crossings have been told: once for each window, percentage and limit.
 
 The file itself refuses a second row; what is in memory spares it the attempt. A rolling window has
-no end: its notices arm again when the sum has fallen five points under their percentage, or to
-nothing. Source: docs/money.md, sections 6 and 7.
+no end: a notice of it stands, with 0 as the window's start, until the sum has fallen five points
+under it, or to nothing. From then on it may be told again. Source: docs/money.md, section 6.
 """
 
 from __future__ import annotations
@@ -11,73 +11,76 @@ import sqlite3
 from collections import OrderedDict
 
 from ferrycli.rules.budget import Standing
-from ferrycli.rules.thresholds import percents
-from ferrycli.rules.windows import is_rolling, span_us
 from ferrycli.store.alerts import NewAlert
 
-MARKS_KEPT_MAX = 50_000
+WINDOWS_KEPT_MAX = 50_000
 REARMED_BELOW = 5
-"""Points that a rolling sum must fall under a percentage for it to be told again."""
+"""Points that a rolling sum must fall for what it has reached to be told again."""
 
 _TOLD = (
-    "SELECT 1 FROM alerts WHERE kind = 'budget' AND budget_id = ? AND subject = ?"
-    " AND threshold = ? AND limit_nanousd = ? AND created_at >= ? LIMIT 1"
+    "SELECT threshold, limit_nanousd, spent_nanousd FROM alerts"
+    " WHERE kind = 'budget' AND budget_id = ? AND subject = ? AND window_start = ?"
 )
+# Were two told and fallen within one microsecond, the second would stand.
+END_NOTICE = (
+    "UPDATE OR IGNORE alerts SET window_start = created_at WHERE kind = 'budget'"
+    " AND budget_id = ? AND subject = ? AND window_start = 0 AND threshold = ?"
+    " AND limit_nanousd = ?"
+)
+"""Where a rolling sum has fallen under it: the notice keeps the moment at which it was told."""
 
-Mark = tuple[str, str, int, int, int]
-"""Budget, subject, window (0 for a rolling one), percentage, limit."""
+Window = tuple[str, str, int]
+"""Budget, subject, start as alerts have it."""
+Crossing = tuple[int, int]
+"""Percentage, limit."""
 
 
 class Alarms:
-    """What was told, as far as it is in memory. Dropped with what fails to be written."""
+    """What was told, as it is in the file. Dropped where that may have changed."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._told: OrderedDict[Mark, int | None] = OrderedDict()
-        """None: told. Else since when it is armed again, in UTC microseconds."""
+        self._told: OrderedDict[Window, dict[Crossing, int]] = OrderedDict()
+        """Of each window what was told, and how much was spent then."""
 
-    def fires(self, standing: Standing, alert: NewAlert) -> bool:
+    def fires(self, alert: NewAlert) -> bool:
         """Whether this crossing is to be told; from then on it is."""
-        mark = _mark(standing, alert.threshold, alert.window_start)
-        is_known, since_us = mark in self._told, self._told.get(mark)
-        is_told = is_known and since_us is None
-        if not is_told and is_rolling(standing.terms.period):
-            if since_us is None:
-                # It is taken as not fallen since it was told within its span.
-                since_us = alert.created_at - span_us(standing.terms.period) + 1
-            is_told = self._is_in_file(alert, since_us)
-        self._told[mark] = None
-        self._told.move_to_end(mark)
-        if len(self._told) > MARKS_KEPT_MAX:
-            self._told.popitem(last=False)
-        return not is_told
+        told = self._told_in((alert.budget_id, alert.subject, alert.window_start))
+        crossing = (alert.threshold, alert.limit_nanousd)
+        if crossing in told:
+            return False
+        told[crossing] = alert.spent_nanousd
+        return True
 
-    def rearm(self, standing: Standing) -> None:
-        """Take back what a rolling sum has fallen well under."""
-        if not is_rolling(standing.terms.period):
-            return
-        for percent in percents(standing.terms.rules):
-            has_fallen = standing.used * 100 < (percent - REARMED_BELOW) * standing.base
-            if has_fallen or standing.used <= 0 < standing.base:
-                # A command may tell it before this server does: the file is asked from here on.
-                self._told[_mark(standing, percent, 0)] = standing.window_start_us
+    def ended(self, standing: Standing) -> list[tuple[str, str, int, int]]:
+        """Notices of a rolling window that it has fallen under: parameters of `END_NOTICE`.
+
+        To be asked before more is spent: until then time only lowers the sum.
+        """
+        told = self._told_in((*standing.place, 0))
+        fallen = [one for one, spent in told.items() if _has_fallen(standing.used, *one, spent)]
+        for crossing in fallen:
+            del told[crossing]
+        return [(*standing.place, *crossing) for crossing in fallen]
 
     def forget(self) -> None:
-        """What was told may not have been written."""
+        """What was told may not have been written, or another process may have told."""
         self._told.clear()
 
-    def _is_in_file(self, alert: NewAlert, since_us: int) -> bool:
-        """Whether this was told at `since_us` or later."""
-        values = (
-            alert.budget_id,
-            alert.subject,
-            alert.threshold,
-            alert.limit_nanousd,
-            since_us,
-        )
-        return self._connection.execute(_TOLD, values).fetchone() is not None
+    def _told_in(self, window: Window) -> dict[Crossing, int]:
+        if (told := self._told.get(window)) is None:
+            rows = self._connection.execute(_TOLD, window)
+            told = self._told[window] = {(row[0], row[1]): row[2] for row in rows}
+            if len(self._told) > WINDOWS_KEPT_MAX:
+                self._told.popitem(last=False)
+        self._told.move_to_end(window)
+        return told
 
 
-def _mark(standing: Standing, percent: int, window_start: int) -> Mark:
-    start = 0 if is_rolling(standing.terms.period) else window_start
-    return (standing.terms.id, standing.subject, start, percent, standing.base)
+def _has_fallen(used: int, percent: int, limit_nanousd: int, spent: int) -> bool:
+    """Whether a sum is five points under what was told, and under what it was then.
+
+    A window that is used up is told of at 100 % though less is spent.
+    """
+    told_at = min(percent * limit_nanousd, spent * 100)
+    return used * 100 < told_at - REARMED_BELOW * limit_nanousd or used <= 0 < limit_nanousd

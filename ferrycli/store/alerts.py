@@ -27,6 +27,7 @@ class NewAlert:
     budget_id: str
     subject: str
     window_start: int
+    """Of a rolling budget 0, for as long as it has not fallen under what is told."""
     threshold: int
     """Percent, of a budget; 0 of other kinds."""
     limit_nanousd: int
@@ -61,13 +62,12 @@ def crossed(standing: Standing, now_us: int, *, is_exhausted: bool = False) -> l
     """
     terms = standing.terms
     rules = sorted(terms.rules, key=lambda rule: rule.percent)
-    told_at = standing.alert_start_us
     return [
         NewAlert(
             kind="budget",
             budget_id=terms.id,
             subject=standing.subject,
-            window_start=standing.window_start_us if told_at is None else told_at,
+            window_start=standing.told_start_us,
             threshold=percent,
             limit_nanousd=standing.base,
             created_at=now_us,

@@ -24,6 +24,7 @@ class Desk(Memory):
         if version == self._version:
             return False
         self.till.forget()
+        self.alarms.forget()
         self.period.forget()
         self.has_moved = True
         if booklet.read_epoch(self.connection) != self.books.epoch:
@@ -72,6 +73,7 @@ class Desk(Memory):
         self.till.accept(draft.change)
         if draft.has_corrected:
             self.till.forget()
+            self.alarms.forget()
         self._open.update(draft.opened)
         self.calls_admitted += draft.admitted
         for seq in draft.closed:

@@ -22,6 +22,7 @@ from ferrycli.store import corrected_grants, crossings
 from ferrycli.store.ids import seq_at, seq_prefix
 from ferrycli.store.matching import ADMITTED_AFTER_US
 from ferrycli.store.terms import pairs_of
+from ferrycli.store.where import DOUBT_RELEASED
 
 _ENDED = frozenset({"settled", "released", "recovered"})
 
@@ -254,7 +255,7 @@ def release_doubt(
     first = _first(connection, budget_id, now_us)
     released = 0
     moved: dict[crossings.Key, int] = {}
-    said = ("release-doubt", "operator", now_us)
+    said = (DOUBT_RELEASED, "operator", now_us)
     for seq in seqs:
         call = _read(connection, seq)
         left = call.doubt + call.doubt_delta

@@ -9,12 +9,12 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ferrycli.rules.budget import Standing
-from ferrycli.rules.thresholds import has_reached
 from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.store import alerts
-from ferrycli.store.alarms import Alarms
+from ferrycli.store.alarms import END_NOTICE, Alarms
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.reads_budgets import standing_in, window_at
 from ferrycli.store.terms import TERMS, terms_of
@@ -29,39 +29,51 @@ def note(connection: sqlite3.Connection, moved: Mapping[Key, int], now_us: int) 
     """Note what windows have reached that spent so much more by key; how many alerts are new."""
     ids = IdMaker(lambda: now_us, secrets.randbits)
     alarms = Alarms(connection)
+    # Also where no more is spent: doubt set free of an ended grant is lost with it.
+    standings = [
+        (standing, more)
+        for place, starts in _by_place(moved).items()
+        for standing, more in _standings(connection, place, starts, now_us)
+    ]
+    for standing, more in standings:
+        if is_rolling(standing.terms.period):
+            before = replace(standing, spent=standing.spent - more)
+            connection.executemany(END_NOTICE, alarms.ended(before))
     found = [
         alert
-        # Also where no more is spent: doubt set free of an ended grant is lost with it.
-        for key, more in moved.items()
-        for standing in _standing(connection, key, now_us)
+        for standing, _ in standings
         for alert in alerts.crossed(standing, now_us)
-        if not _is_old(standing, alert.threshold, more) and alarms.fires(standing, alert)
+        if alarms.fires(alert)
     ]
     return alerts.insert(connection, found, lambda: ids.make().text("a"))
 
 
-def _is_old(standing: Standing, percent: int, more: int) -> bool:
-    """Whether a rolling window had reached this before: it may have been told long ago.
+def _by_place(moved: Mapping[Key, int]) -> dict[tuple[str, str], dict[int, int]]:
+    """What was spent more, by budget and subject, and then by start."""
+    places: dict[tuple[str, str], dict[int, int]] = {}
+    for (budget_id, subject, start), more in moved.items():
+        places.setdefault((budget_id, subject), {})[start] = more
+    return places
 
-    Of others the file itself refuses what is there.
+
+def _standings(
+    connection: sqlite3.Connection,
+    place: tuple[str, str],
+    starts: Mapping[int, int],
+    now_us: int,
+) -> Iterator[tuple[Standing, int]]:
+    """The windows of a place, with what boosts and grants add now, and what each spent more.
+
+    None of a budget that is gone. Of a rolling one the span up to now, if a bucket is one of it.
     """
-    return is_rolling(standing.terms.period) and has_reached(
-        percent, standing.used - more, standing.base
-    )
-
-
-def _standing(connection: sqlite3.Connection, key: Key, now_us: int) -> Iterator[Standing]:
-    """The window, with what boosts and grants add now; none of a budget that is gone.
-
-    Of a rolling budget the span up to now, if the bucket is one of it.
-    """
-    row = connection.execute(_TERMS, [key[0]]).fetchone()
+    budget_id, subject = place
+    row = connection.execute(_TERMS, [budget_id]).fetchone()
     if row is None or not (terms := terms_of(row)).rules:
         return
-    _, subject, start = key
-    window: tuple[int, int | None] = (start, None)
+    windows: dict[tuple[int, int | None], int] = {(start, None): starts[start] for start in starts}
     if is_rolling(terms.period):
-        window = window_at(terms, now_us)
-        if start < first_bucket(terms.period, now_us):
-            return
-    yield standing_in(connection, terms, window, subject, now_us)
+        first = first_bucket(terms.period, now_us)
+        within = [more for start, more in starts.items() if start >= first]
+        windows = {window_at(terms, now_us): sum(within)} if within else {}
+    for window, more in windows.items():
+        yield standing_in(connection, terms, window, subject, now_us), more

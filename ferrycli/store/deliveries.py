@@ -43,7 +43,9 @@ _ALERT = (
     " a.limit_nanousd, a.selector, a.action, a.owner, a.channels, a.spent_nanousd,"
     " a.held_nanousd, a.doubt_nanousd, a.detail, coalesce(b.period, ''), coalesce(b.zone, 'UTC'),"
     " coalesce(b.is_prepaid, 0), coalesce((SELECT c.id FROM calls c WHERE a.kind = 'overrun'"
-    " AND c.seq = CAST(a.subject AS INTEGER)), '')"
+    " AND c.seq = CAST(a.subject AS INTEGER)), ''),"
+    " (SELECT count(*) FROM budgets o WHERE o.subject = b.subject AND o.period = b.period"
+    " AND o.is_prepaid = b.is_prepaid AND o.removed_at IS NULL) > 1"
 )
 _BUDGET = "LEFT JOIN budgets b ON b.id = a.budget_id"
 _NEW = (
@@ -279,6 +281,7 @@ def _alerted(row: tuple[object, ...]) -> Alerted:
         period=str(detail.pop("period", period)),
         zone=str(detail.pop("zone", zone)),
         is_prepaid=bool(values[18]),
+        needs_zone=bool(values[20]),
         detail=detail,
     )
 

@@ -64,6 +64,8 @@ class Draft:
         self._now = memory.now()
         self._writes = Writes()
         self._late: list[Closing] = []
+        self._seen: list[tuple[Standing, list[NewAlert]]] = []
+        """Windows that refused a call, and what they have reached."""
         self.change = Change(memory.till)
         books = memory.books
         self._standings = Standings(books, self.change, memory.period, self._now)
@@ -92,22 +94,22 @@ class Draft:
         """A verdict for each message, then for each call that waits."""
         verdicts: list[Verdict | None] = []
         self._admissions.blocked = set().union(*(one.short for one in waiting))
-        came: list[tuple[int, Admit, Waits]] = []
+        came: list[tuple[int, Admit, frozenset[tuple[str, str]]]] = []
         for number, message in enumerate(messages):
             verdict = self._take(message)
             verdicts.append(verdict)
             if isinstance(verdict, Waits) and isinstance(message, Admit):
-                came.append((number, message, verdict))
+                came.append((number, message, verdict.places))
         first = len(verdicts)
-        waits = [Waits(question.short) for question in waiting]
-        verdicts += waits
+        verdicts += [question.waits for question in waiting]
         may_go = self.endings.has_freed or self._memory.has_moved
         if may_go or any(self._is_due(one) for one in waiting):
             self._admissions.blocked = set()
-            queue = zip(range(first, len(verdicts)), waiting, waits, strict=True)
-            for number, question, verdict in (*queue, *came):
+            shorts = [question.short for question in waiting]
+            queue = zip(range(first, len(verdicts)), waiting, shorts, strict=True)
+            for number, question, short in (*queue, *came):
                 # Behind one that waits for the same: a look at the standings would change nothing.
-                if self._is_due(question) or not verdict.places & self._admissions.blocked:
+                if self._is_due(question) or not short & self._admissions.blocked:
                     verdicts[number] = self._admit(question)
         return verdicts
 
@@ -281,18 +283,19 @@ class Draft:
     def _note_exhausted(self, exhausted: Sequence[Standing]) -> None:
         """A budget refused every paid candidate for money that is spent: it is used up."""
         for one in exhausted:
-            self._tell(one, crossed(one, self._now, is_exhausted=True))
+            self._seen.append((one, crossed(one, self._now, is_exhausted=True)))
 
     def _note_reached(self, refusal: FerryError) -> None:
         """Note what a budget that refused has reached by time alone: no window of it moves."""
         if (standing := self._refusing(refusal)) is not None:
-            self._note_crossings(standing)
+            self._seen.append((standing, crossed(standing, self._now)))
 
     def _refusing(self, refusal: FerryError) -> Standing | None:
-        """Of the budget that refused; None where it was none."""
-        if not isinstance(refusal, BudgetRefusal):
+        """Of the budget that refused; None where it was none, or is gone since one waited."""
+        budgets = self._memory.books.budgets
+        if not isinstance(refusal, BudgetRefusal) or refusal.budget not in budgets:
             return None
-        terms = self._memory.books.budgets[refusal.budget]
+        terms = budgets[refusal.budget]
         subject = subject_text([*refusal.subject]) if refusal.subject else ""
         return self._standings.now(terms, subject)
 
@@ -301,21 +304,30 @@ class Draft:
         for call, closing in self.endings.overruns:
             self._note_overrun(call, closing)
         budgets = self._memory.books.budgets
-        moved = dict.fromkeys(
-            (budgets[key[0]].id, key[1], key[2]) for key in self.change.windows if key[0] in budgets
-        )
-        before = Standings(
-            self._memory.books, Change(self._memory.till), self._memory.period, self._now
-        )
-        for key in moved:
-            terms = budgets[key[0]]
-            if is_rolling(terms.period):
-                # It may have fallen by time alone, and risen by this batch.
-                self._memory.alarms.rearm(before.at(terms, key))
-            self._note_crossings(self._standings.at(terms, key))
+        moved = [
+            self._standings.at(budgets[key[0]], key)
+            for key in self.change.windows
+            if key[0] in budgets
+        ]
+        self._note_fallen((*moved, *(one for one, _ in self._seen)))
+        for _, alerts in self._seen:
+            self._tell(alerts)
+        for standing in moved:
+            self._note_crossings(standing)
         for terms in changed:
             for subject in self._reaching(terms):
                 self._note_crossings(self._standings.now(terms, subject))
+
+    def _note_fallen(self, standings: Iterable[Standing]) -> None:
+        """End the notices that rolling windows had fallen under, by time alone, before this batch.
+
+        Once for each window, and before anything is told: what is told now stands.
+        """
+        memory = self._memory
+        before = Standings(memory.books, Change(memory.till), memory.period, self._now)
+        rolling = {one.place: one.terms for one in standings if is_rolling(one.terms.period)}
+        for (_, subject), terms in rolling.items():
+            self._writes.ended_notices += memory.alarms.ended(before.now(terms, subject))
 
     def _reaching(self, terms: Terms) -> list[str]:
         """Subjects that may have reached a percentage: of many windows not each is looked at."""
@@ -332,12 +344,11 @@ class Draft:
         return [row[0] for row in self._memory.connection.execute(_REACHING, values)]
 
     def _note_crossings(self, standing: Standing) -> None:
-        self._tell(standing, crossed(standing, self._now))
-        self._memory.alarms.rearm(standing)
+        self._tell(crossed(standing, self._now))
 
-    def _tell(self, standing: Standing, alerts: Iterable[NewAlert]) -> None:
+    def _tell(self, alerts: Iterable[NewAlert]) -> None:
         for alert in alerts:
-            if self._memory.alarms.fires(standing, alert):
+            if self._memory.alarms.fires(alert):
                 self._writes.alerts.append(alert_values(alert, self._memory.new_id("a")))
 
     # Into the file --------------------------------------------------------------------------

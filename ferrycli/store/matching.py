@@ -128,6 +128,21 @@ def spent(
     return found
 
 
+def first_at(connection: sqlite3.Connection, wanted: Wanted) -> int | None:
+    """When the first of matching calls that have ended was admitted; None where none matches.
+
+    Of a call of several attempts the last one's target counts.
+    """
+    condition, bound = match_sql(wanted.selector.pairs)
+    query = (
+        f"SELECT c.admitted_at FROM {_FROM_CALLS} AND c.seq >= ? AND c.admitted_at >= ?"
+        f" AND {condition} ORDER BY c.seq LIMIT 1"
+    )
+    values = (seq_at(wanted.since_us - ADMITTED_AFTER_US), wanted.since_us, *bound)
+    row = connection.execute(query, values).fetchone()
+    return None if row is None else row[0]
+
+
 def spent_in_flight(connection: sqlite3.Connection, wanted: Wanted) -> Spent:
     """What attempts that are over cost of calls that are not, by window."""
     found: Spent = {}

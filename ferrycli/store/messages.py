@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.denials import BudgetBusy
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.selectors import Facts
@@ -43,8 +44,13 @@ class Admit:
     idempotency_key: str = ""
     may_wait: bool = False
     """Whether the call waits for money that is only held."""
-    short: frozenset[tuple[str, str]] = frozenset()
-    """Of one that waits: budget and subject of the windows that had not got enough."""
+    waits: Waits | None = None
+    """Of one that waits: what for, when it was asked last."""
+
+    @property
+    def short(self) -> frozenset[tuple[str, str]]:
+        """Of one that waits: the windows that had not got enough."""
+        return frozenset() if self.waits is None else self.waits.places
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ class Waits:
 
     places: frozenset[tuple[str, str]]
     """Budget and subject of the windows that are short."""
+    refusal: BudgetBusy
+    """What the call is told if it waits no longer."""
 
 
 Verdict = Admission | FerryError | Stale | Waits

@@ -131,11 +131,11 @@ def _change(session: Session, aim: Aim, before: BudgetFacts, now_us: int) -> Non
 
 
 def crossed(connection: sqlite3.Connection, result: BudgetSet, now_us: int) -> list[NewAlert]:
-    """What its windows have crossed; of rolling ones, what was not told within their span."""
+    """What its windows have crossed; less what was told."""
     alarms = Alarms(connection)
     return [
         alert
         for standing in result.standings
         for alert in alerts.crossed(standing, now_us)
-        if alarms.fires(standing, alert)
+        if alarms.fires(alert)
     ]

@@ -27,7 +27,13 @@ from ferrycli.store import books, migrations
 from ferrycli.store.connect import open_reader
 from ferrycli.store.ids import prefix_range, seq_at
 from ferrycli.store.rows import quoted
-from ferrycli.store.where import CORRECTED_COST, CORRECTED_DOUBT, CORRECTIONS, where_sql
+from ferrycli.store.where import (
+    CORRECTED_COST,
+    CORRECTED_DOUBT,
+    CORRECTIONS,
+    IS_CORRECTED,
+    where_sql,
+)
 
 Connection = sqlite3.Connection
 """What reads are asked through, for rooms that may not name the driver."""
@@ -50,7 +56,7 @@ CALL_COLUMNS = (
 
 _SELECT_CALLS = (
     "SELECT " + ", ".join(f'c."{name}"' for name in CALL_COLUMNS) + ","
-    f" coalesce(k.name, c.key_id), {CORRECTED_COST}, {CORRECTED_DOUBT}"
+    f" coalesce(k.name, c.key_id), {CORRECTED_COST}, {CORRECTED_DOUBT}, {IS_CORRECTED}"
     f" FROM calls c LEFT JOIN keys k ON k.id = c.key_id{CORRECTIONS}"
 )
 
@@ -124,6 +130,15 @@ class CallRow:
     """Effective: corrections included. None: unpriced, or in flight."""
     doubt_nanousd: int
     """What is left of it: corrections included."""
+    is_corrected: int
+    """A correction says what it cost."""
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether its cost may be another; it may not where a correction has left no doubt."""
+        is_settled = self.is_corrected and not self.doubt_nanousd
+        is_guess = self.cost_source == "estimated" or self.is_price_incomplete
+        return bool(is_guess and not is_settled)
 
     @property
     def input_tokens(self) -> int:

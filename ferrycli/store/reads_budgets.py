@@ -184,8 +184,7 @@ def exhausted(
     places = set()
     for one in found:
         for standing in one.standings:
-            start = standing.alert_start_us or standing.window_start_us
-            values = (one.terms.id, standing.subject, start, standing.base)
+            values = (*standing.place, standing.told_start_us, standing.base)
             if connection.execute(_EXHAUSTED, values).fetchone():
                 places.add(standing.place)
     return frozenset(places)
@@ -344,6 +343,7 @@ class AlertRow:
     limit_nanousd: int
     action: str
     spent_nanousd: int
+    """Of a balance what is used of it, expired or spent."""
     created_at: int
     state: str
     told_at: int | None

@@ -14,6 +14,7 @@ from ferrycli.rules.errors import IdAmbiguous, NoSuchCall
 from ferrycli.rules.stamps import iso, milliseconds
 from ferrycli.store.ids import SEQ_PREFIX_LENGTH
 from ferrycli.store.reads import CallRow, call
+from ferrycli.store.where import DOUBT_RELEASED
 
 SCHEMA = "ferry.call/1"
 ROWS_MAX = 1_000
@@ -128,6 +129,30 @@ class TryRow:
 def tries(connection: sqlite3.Connection, seq: int) -> tuple[TryRow, ...]:
     """The attempts of a call, in order; none of one that had but one."""
     return tuple(TryRow(*row) for row in connection.execute(_ATTEMPTS, (seq, ROWS_MAX)))
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRow:
+    """What was said of a call after its end."""
+
+    delta_nanousd: int
+    doubt_delta_nanousd: int
+    """0 or below: what is in doubt no more."""
+    reason: str
+    """An operator's note, `late` or `release-doubt`."""
+    source: str
+    """`operator`, or `settlement`: one that came for a recovered call."""
+    created_at: int
+
+    @property
+    def is_of_cost(self) -> bool:
+        """Whether it says what the call cost, and not only that its doubt is over."""
+        return self.delta_nanousd != 0 or self.reason != DOUBT_RELEASED
+
+
+def corrections(connection: sqlite3.Connection, seq: int) -> tuple[CorrectionRow, ...]:
+    """The corrections of a call, in order."""
+    return tuple(CorrectionRow(*row) for row in connection.execute(_CORRECTIONS, (seq, ROWS_MAX)))
 
 
 _LINES = (

@@ -142,6 +142,29 @@ decided_values = attrgetter(*_DECIDED)
 
 
 @dataclass(frozen=True, slots=True)
+class BilledLine:
+    """One bucket of one of several models that a reply billed. Field names are column names."""
+
+    provider: str
+    model: str
+    bucket: str
+    quantity: int
+    rate_nanousd: int | None
+    """Per million units; None where nothing says it."""
+    cost_nanousd: int | None
+    reason: str = ""
+    """What the provider calls it: `message`, `advisor_message`."""
+
+
+_LINE = tuple(field.name for field in fields(BilledLine))
+INSERT_LINE = (
+    f"INSERT INTO lines (call_seq, number, {', '.join(_LINE)})"
+    f" VALUES (?, ?, {', '.join('?' * len(_LINE))})"
+)
+line_values = attrgetter(*_LINE)
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """What became of a call; sent to the ledger exactly once for each."""
 
@@ -169,6 +192,8 @@ class Closing:
     """Empty keeps the reason of the admission."""
     attempt: int = 0
     """Which attempt it tells of, as the ledger has admitted them; 0: the one of now."""
+    lines: tuple[BilledLine, ...] = ()
+    """Where one reply billed several things; its cost is their sum."""
 
     @property
     def cost_nanousd(self) -> int | None:

@@ -38,6 +38,7 @@ class Alert(SQLModel, table=True):
     subject: str = ""
     """Of a budget the window's subject; else the provider, target or thread."""
     window_start: int = big()
+    """Of a rolling budget 0, and, once it has fallen under this, when this was noted."""
     threshold: int = big()
     """Percent, of a budget; 0 of other kinds."""
     limit_nanousd: int = big()

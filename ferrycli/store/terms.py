@@ -14,15 +14,19 @@ from ferrycli.rules.thresholds import Rule, parse_rule
 
 TERMS = (
     "id, selector, period, zone, limit_nanousd, mode, clamp, counts_from, subject, rules,"
-    " allow_unpriced, is_prepaid, owner"
+    " allow_unpriced, is_prepaid, owner,"
+    " count(*) OVER (PARTITION BY subject, period, is_prepaid) > 1"
 )
-"""Columns of `budgets`, for `terms_of`."""
+"""Columns of `budgets`, for `terms_of`, where every budget of a selector that is in force is read.
+
+Two of one selector and period differ by their zone.
+"""
 
 
 def terms_of(row: Sequence[Any]) -> Terms:
     """A budget as it is judged, from the values of `TERMS`."""
     id, selector, period, zone, limit, mode, clamp, counts_from, subject, *policy = row
-    rules, allow_unpriced, is_prepaid, owner = policy
+    rules, allow_unpriced, is_prepaid, owner, needs_zone = policy
     return Terms(
         id=id,
         selector=selector,
@@ -37,6 +41,7 @@ def terms_of(row: Sequence[Any]) -> Terms:
         allow_unpriced=bool(allow_unpriced),
         is_prepaid=bool(is_prepaid),
         owner=owner,
+        needs_zone=bool(needs_zone),
     )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ferrycli.rules.denials import LeftWaiting
+from ferrycli.rules.denials import left_waiting
 from ferrycli.store.messages import Admit, Again, Deny, Verdict, Waits
 
 
@@ -42,10 +42,10 @@ class Parked:
         return any(one.until_s <= now_s or one.future.cancelled() for one in self._waiting)
 
     def keep(self, one: Waiting, waits: Waits) -> None:
-        """Park one more, with the places that are short of money."""
+        """Park one more, with what it waits for."""
         assert isinstance(one.message, Admit)
-        if one.message.short != waits.places:
-            one = replace(one, message=replace(one.message, short=waits.places))
+        if one.message.waits is not waits:
+            one = replace(one, message=replace(one.message, waits=waits))
         self._waiting.append(one)
 
     def take(self) -> tuple[Sequence[Waiting], Sequence[Deny]]:
@@ -54,8 +54,9 @@ class Parked:
         for one in self._waiting:
             if not one.future.cancelled():
                 parked.append(one)
-            elif isinstance(one.message, Admit):
-                gone.append(Deny(one.message.opening, LeftWaiting()))
+            elif isinstance(one.message, Admit) and one.message.waits is not None:
+                refusal = left_waiting(one.message.waits.refusal)
+                gone.append(Deny(one.message.opening, refusal))
         self._waiting = []
         return parked, gone
 

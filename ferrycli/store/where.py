@@ -32,6 +32,13 @@ CORRECTIONS = (
     " LEFT JOIN (SELECT call_seq, sum(delta_nanousd) AS delta, sum(doubt_delta_nanousd) AS doubt"
     " FROM corrections GROUP BY call_seq) d ON d.call_seq = c.seq"
 )
+DOUBT_RELEASED = "release-doubt"
+"""The reason of a correction that ends doubt and says nothing of a cost."""
+IS_CORRECTED = (
+    "EXISTS (SELECT 1 FROM corrections x WHERE x.call_seq = c.seq"
+    f" AND (x.delta_nanousd <> 0 OR x.reason <> '{DOUBT_RELEASED}'))"
+)
+"""Whether a correction says what a call cost."""
 
 INPUT_TOKENS = (
     "c.n_input + c.n_cache_read + c.n_cache_write_5m + c.n_cache_write_30m"

@@ -7,9 +7,17 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from ferrycli.store.alarms import END_NOTICE
 from ferrycli.store.alerts import INSERT_ALERT
 from ferrycli.store.messages import HealthNote
-from ferrycli.store.rows import CLOSE_CALL, GO_AGAIN, INSERT_ATTEMPT, INSERT_CALL, INSERT_FINISHED
+from ferrycli.store.rows import (
+    CLOSE_CALL,
+    GO_AGAIN,
+    INSERT_ATTEMPT,
+    INSERT_CALL,
+    INSERT_FINISHED,
+    INSERT_LINE,
+)
 
 _SET_WINDOWS = "UPDATE calls SET windows = ? WHERE seq = ? AND state = 'held'"
 _COUNT_UP = "UPDATE calls SET repeats = repeats + ? WHERE seq = ?"
@@ -37,6 +45,10 @@ class Writes:
     joined: list[Values] = field(default_factory=list)
     """The windows of calls that end in more of them than they were held in."""
     closed: list[Values] = field(default_factory=list)
+    lines: list[Values] = field(default_factory=list)
+    """What replies billed that billed several things."""
+    ended_notices: list[Values] = field(default_factory=list)
+    """Of rolling windows that have fallen under what was told."""
     alerts: list[Values] = field(default_factory=list)
     health: list[HealthNote] = field(default_factory=list)
     repeats: dict[int, int] = field(default_factory=dict)
@@ -51,6 +63,8 @@ class Writes:
             (GO_AGAIN, self.again),
             (_SET_WINDOWS, self.joined),
             (CLOSE_CALL, self.closed),
+            (INSERT_LINE, self.lines),
+            (END_NOTICE, self.ended_notices),
             (INSERT_ALERT, self.alerts),
             (_COUNT_UP, [(more, seq) for seq, more in self.repeats.items()]),
             (_WRITE_HEALTH, [astuple(note) for note in self.health]),

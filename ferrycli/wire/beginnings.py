@@ -6,12 +6,12 @@ else that a provider makes input of is the same too. Source: docs/money.md, sect
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import image_tokens, input_bound, unescaped
+from ferrycli.wire.input_bounds import input_bound
+from ferrycli.wire.turns import TURNS
 
 DIGEST_BYTES = 16
 MESSAGES_MAX = 10_000
@@ -24,17 +24,12 @@ NEVER_INPUT = frozenset(
     """
     model stream stream_options max_tokens max_completion_tokens temperature top_p seed user
     safety_identifier metadata store logprobs top_logprobs frequency_penalty presence_penalty
-    logit_bias prompt_cache_key
+    logit_bias prompt_cache_key max_output_tokens top_k stop_sequences inferenceConfig
+    requestMetadata labels
     """.split()
 )
 """Members of a body that no chat template sees. Every other may change what the messages become:
 tools, a schema, the effort of reasoning, and whatever will be thought of."""
-
-_VARYING = re.compile(
-    rb'"(?:url|image_url)"\s*:\s*"(?!data:)'
-    rb'|"(?:file_url|document_url|audio_url|video_url|input_video|video)"\s*:'
-)
-"""Content named by its address: there it may be another at the next call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +43,8 @@ class Marks:
 
 
 def marks(facts: Facts, body: bytes) -> Marks | None:
-    """The digests of a request; None where it has more messages than `MESSAGES_MAX`."""
-    if len(facts.messages) > MESSAGES_MAX:
+    """The digests of a request; None where it has none, or more than `MESSAGES_MAX`."""
+    if not 0 < len(facts.messages) <= MESSAGES_MAX:
         return None
     digest = blake2b(digest_size=DIGEST_BYTES)
     beginnings = []
@@ -63,8 +58,9 @@ def marks(facts: Facts, body: bytes) -> Marks | None:
 
 def _frame(facts: Facts, body: bytes) -> bytes:
     digest = blake2b(digest_size=DIGEST_BYTES)
+    turns = TURNS[facts.dialect].member
     for member in sorted(facts.members, key=lambda member: member.name):
-        if member.name == "messages" or member.name in NEVER_INPUT:
+        if member.name == turns or member.name in NEVER_INPUT:
             continue
         for part in (member.name.encode("utf-8", "surrogatepass"), body[member.start : member.end]):
             digest.update(len(part).to_bytes(8, "big"))
@@ -81,9 +77,10 @@ def is_believed(facts: Facts, model: str, reported_input: int) -> bool:
     bound = facts.input_bound_at(model) or 0
     return (
         not facts.unbounded_field
+        and not facts.has_varying
         and reported_input >= len(facts.messages)
         and reported_input * BYTES_PER_TOKEN_MAX >= bound
-        and _VARYING.search(unescaped(b",".join(facts.messages).join((b"[", b"]")))) is None
+        and not TURNS[facts.dialect].varies(_as_list(facts, 0))
     )
 
 
@@ -94,8 +91,12 @@ def rest_bound(facts: Facts, count: int, model: str) -> int | None:
     """
     if facts.unbounded_field:
         return None
-    rest = b",".join(facts.messages[count:]).join((b"[", b"]"))
+    rest = _as_list(facts, count)
     # One message more, for where the two parts meet.
     overheads = len(facts.messages) - count + 1
-    bound, images = input_bound(len(rest), unescaped(rest), b"", overheads)
-    return None if bound is None else bound + images * image_tokens(model)
+    return input_bound(len(rest), TURNS[facts.dialect].parts(rest), 0, overheads, model)
+
+
+def _as_list(facts: Facts, count: int) -> bytes:
+    """The messages after the first `count`, as JSON."""
+    return b",".join(facts.messages[count:]).join((b"[", b"]"))

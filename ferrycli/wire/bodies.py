@@ -1,50 +1,15 @@
-"""Bodies that ferry itself writes in OpenAI's shape, and what errors of providers say."""
+"""Small bodies: what providers say in errors, and plain values."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import msgspec
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import FerryError
-from ferrycli.rules.words import words
 from ferrycli.wire.sse import first_data
 
 MESSAGE_LENGTH_MAX = 2_000
-
-
-def error_body(error: FerryError) -> bytes:
-    """`{"error": {message, type, param, code, ferry}}`: the hint is part of the message."""
-    said = words(error)
-    param = getattr(error, "field", None)
-    message = f"{said.sentence}; {said.hint}" if said.hint else said.sentence
-    return msgspec.json.encode(
-        {
-            "error": {
-                "message": safe(message, MESSAGE_LENGTH_MAX),
-                "type": error.kind,
-                "param": None if param is None else safe(param),
-                "code": error.code,
-                "ferry": _facts(error),
-            }
-        }
-    )
-
-
-def _facts(error: FerryError) -> dict[str, object]:
-    """The error's own fields, for programs; text is cleaned."""
-    found = fields(error)  # type: ignore[arg-type]  # Every subclass is a dataclass.
-    return {field.name: _cleaned(getattr(error, field.name)) for field in found}
-
-
-def _cleaned(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_cleaned(one) for one in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return safe(str(value))
 
 
 def json_body(value: object) -> bytes:
@@ -60,25 +25,42 @@ class _Error(msgspec.Struct):
 
 
 class _ErrorBody(msgspec.Struct):
+    """A provider's error: inside `error`, or, as Bedrock and others have it, by itself."""
+
     error: _Error | str | None = None
     message: Any = ""
+    amazon_message: Any = msgspec.field(default="", name="Message")
+    code: Any = None
+    type: Any = None
+    amazon_type: Any = msgspec.field(default=None, name="__type")
 
 
-_decode_error = msgspec.json.Decoder(_ErrorBody).decode
+_decode_error = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody]).decode
 
 
 def error_text(body: bytes) -> tuple[str, str]:
     """Code and message of a provider's error, in any of their forms; empty where it has none.
 
-    `body`: one JSON object, or a stream that begins with the error.
+    `body`: one JSON object, or a stream that begins with the error. A code in words is preferred
+    to a number, which says no more than the status.
     """
     try:
         said = _decode_error(first_data(body) or body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", safe(body[:MESSAGE_LENGTH_MAX].decode("utf-8", "replace"))
+    if isinstance(said, list):
+        # As Gemini answers where a stream was asked for that is not of events.
+        said = said[0] if said else _ErrorBody()
     error = said.error
-    if not isinstance(error, _Error):
-        return "", safe(str(error or said.message), MESSAGE_LENGTH_MAX)
-    named = (error.code, error.type, error.status)
-    code = next((str(one) for one in named if one not in (None, "")), "")
-    return safe(code, 64), safe(str(error.message), MESSAGE_LENGTH_MAX)
+    if isinstance(error, _Error):
+        named = (error.code, error.type, error.status)
+        message = error.message
+    else:
+        named = (said.code, said.type, said.amazon_type)
+        message = error or said.message or said.amazon_message
+    said_as = [str(one) for one in sorted(named, key=_is_number) if one not in (None, "")]
+    return safe(said_as[0], 64) if said_as else "", safe(str(message), MESSAGE_LENGTH_MAX)
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, str) or value.isdigit()

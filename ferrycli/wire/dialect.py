@@ -7,8 +7,7 @@ bytes in and values out. `wire/dialects.py` names them; nothing outside `wire` t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ferrycli.rules.errors import FerryError
@@ -24,6 +23,16 @@ class Place:
     """Empty: the body names it."""
     is_stream: bool | None = None
     """None: the body says it."""
+    content_type: str = ""
+    """The header, where the body may be a form: there it says where the parts begin."""
+
+
+NOWHERE = Place()
+"""A path that says nothing of the call."""
+
+
+NOWHERE = Place()
+"""A path that says nothing of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class Sent:
     """ferry's bound on the answer, in tokens, each choice by itself; None: it sets none."""
     bound_field: str = ""
     """The field for the bound where the caller used none and the dialect has several."""
-    members: Mapping[str, bytes] = MappingProxyType({})
+    members: Mapping[str, bytes] = field(default_factory=dict)
     """Further members, JSON by name, such as OpenRouter's `provider`."""
     form: str = ""
     """A provider's own form of the dialect: `invoke` for Anthropic's messages at Bedrock."""
@@ -99,6 +108,8 @@ class Asking:
     """When the reply says that it was made, in Unix seconds."""
     id: str = ""
     """An id for replies whose provider gives none."""
+    request: bytes = b""
+    """The request's body, for dialects whose replies repeat it; empty: they repeat nothing."""
 
 
 class Codec(Protocol):
@@ -131,5 +142,7 @@ class Dialect:
     stream_reader: Callable[[bool], Reader]
     """Given whether the usage that only ferry asked for is taken out."""
     error_body: Callable[[FerryError], bytes]
+    passed_error: Callable[[int, str, str], bytes]
+    """A provider's error by status, code and message, for a client of this dialect."""
     codec: Codec | None = None
     """None: nothing is translated to or from it."""

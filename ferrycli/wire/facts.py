@@ -55,7 +55,15 @@ class Facts:
     fingerprints: Fingerprints = Fingerprints()
     members: tuple[Member, ...] = ()
     messages: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
-    """Each message as it stands in the body: views of it that know no method, for `bytes(…)`."""
+    """Each message as it stands in the body: views of it that know no method, for `bytes(…)`.
+
+    Empty where no earlier call of a thread bounds this one's input."""
+    dialect: str = "chat"
+    """By whose rules `messages` are read."""
+    is_form: bool = False
+    """The body is a form, not JSON: `members` are fields of it."""
+    has_varying: bool = False
+    """It names content beside its messages that may be another at the next call."""
 
     def input_bound_at(self, model: str) -> int | None:
         """`input_bound`, at another model than the one asked for."""

@@ -26,6 +26,13 @@ _REQUEST = frozenset(
     }
 )
 """What of a client's request goes to the provider, as it is."""
+_OF_DIALECT = {
+    "messages": frozenset({b"anthropic-version", b"anthropic-beta"}),
+    "count_tokens": frozenset({b"anthropic-version", b"anthropic-beta"}),
+}
+"""What goes on besides where the provider speaks the client's dialect."""
+ANTHROPIC_VERSION = b"2023-06-01"
+"""Asked for where the client names none; the next one refuses sampling parameters."""
 
 _REPLY = frozenset(
     {
@@ -39,9 +46,11 @@ _REPLY = frozenset(
         b"retry-after",
         b"retry-after-ms",
         b"x-should-retry",
+        b"x-amzn-requestid",
+        b"x-amzn-errortype",
     }
 )
-_REPLY_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+_REPLY_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-amzn-bedrock-")
 """What of a provider's reply goes to the client."""
 
 CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
@@ -55,14 +64,32 @@ _READ = {name.encode(): name for name in (*HEADER_NAMES, TAGS_HEADER)}
 _READ_PREFIXES = tuple(prefix.encode() for prefix in PREFIXES)
 
 
-def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def request_headers(
+    headers: Iterable[tuple[bytes, bytes]], dialect: str = "chat", *, is_same: bool = True
+) -> Headers:
     """The headers for the provider: no credential, no `X-Ferry-*` and no other name of attribution.
+
+    `dialect`: what the provider is spoken to in; `is_same`: the client speaks it too, so that what
+    it says in headers of that dialect is said to the provider.
 
     Asks for an answer that is not compressed: its bytes are relayed as they are and read on the
     way.
     """
-    kept = [(name, value) for name, value in headers if name in _REQUEST]
+    own = _OF_DIALECT.get(dialect, frozenset())
+    if is_same:
+        kept = [(name, value) for name, value in headers if name in _REQUEST or name in own]
+    else:
+        kept = [(name, value) for name, value in headers if name == b"user-agent"]
+        kept.append((b"content-type", b"application/json"))
+    if own and not any(name == b"anthropic-version" for name, _ in kept):
+        kept.append((b"anthropic-version", ANTHROPIC_VERSION))
     return [*kept, (b"accept-encoding", b"identity"), (b"via", b"1.1 " + VIA)]
+
+
+def anthropic_betas(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    """The betas that a client of Anthropic's dialect asks for; Bedrock takes them in the body."""
+    said = b",".join(value for name, value in headers if name == b"anthropic-beta")
+    return [safe(one.strip()) for one in said.decode("utf-8", "replace").split(",") if one.strip()]
 
 
 def reply_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -97,6 +124,19 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
     if len(set(found.values())) > 1:
         raise TwoKeys(tuple(sorted(name.decode() for name in found)))
     return next(iter(found.values()), b"").decode("utf-8", "replace")
+
+
+_OWN_CREDENTIALS = {"anthropic": b"x-api-key", "gemini": b"x-goog-api-key", "azure": b"api-key"}
+"""In which header a kind of provider takes its key; else as a bearer."""
+
+
+def provider_credential(kind: str, path: str, key: str) -> tuple[bytes, bytes]:
+    """The header by which a provider knows who pays; `path` is what it is asked for."""
+    name = _OWN_CREDENTIALS.get(kind)
+    # What Gemini offers to OpenAI's SDK takes what that sends.
+    if name is None or (kind == "gemini" and "/openai/" in path):
+        return b"authorization", f"Bearer {key}".encode()
+    return name, key.encode()
 
 
 def idempotency_key(headers: Iterable[tuple[bytes, bytes]]) -> str:

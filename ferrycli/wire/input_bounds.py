@@ -8,6 +8,7 @@ Source: docs/money.md, section 5.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import msgspec
 
@@ -16,6 +17,8 @@ from ferrycli.rules.denials import NotJson
 
 MESSAGE_OVERHEAD = 16
 """Tokens that a chat template puts around a message, at the most."""
+REQUEST_OVERHEAD = 128
+"""Tokens of instructions that some models' own templates begin with, such as gpt-oss's."""
 TOOLS_OVERHEAD = 512
 """Tokens of the hidden instructions that come with tools, beside twice their text."""
 IMAGE_TOKENS = 10_240
@@ -47,12 +50,17 @@ _PLAIN_ESCAPED = re.compile(rb"\\u00[2-7]")
 """A plain character written as an escape, which would hide a name from the patterns above."""
 
 
+def is_escaped(messages: bytes) -> bool:
+    """Whether a plain character is written as an escape, so that patterns may miss a name."""
+    return _PLAIN_ESCAPED.search(messages) is not None
+
+
 def unescaped(messages: bytes) -> bytes:
     """`messages` as the patterns can read them: plain characters written plainly.
 
     Raises `NotJson`.
     """
-    if _PLAIN_ESCAPED.search(messages) is None:
+    if not is_escaped(messages):
         return messages
     try:
         return msgspec.json.encode(msgspec.json.decode(messages))
@@ -71,22 +79,51 @@ def image_tokens(model: str) -> int:
     return most
 
 
-def input_bound(size: int, scanned: bytes, tools: bytes, count: int) -> tuple[int | None, int]:
-    """The most tokens of `size` bytes of a body besides its images, and how many those are.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a request's turns is no text."""
 
-    `scanned`: the messages in it, `count` of them, as `unescaped` gives them. `tools`: the tools
-    in it. All of the body counts: a schema in `response_format` is input too. None: the messages
-    name content that is not in them.
-    """
+    is_elsewhere: bool = False
+    """They name content that is not in them, or whose pages or seconds cannot be counted."""
+    images: int = 0
+    encoded_bytes: int = 0
+    """Of pictures and sounds: they are no tokens, and count by the other fields instead."""
+    sound_tokens: int = 0
+    has_audio: bool = False
+    has_tools: bool = False
+    """They bring tools of their own, beside the request's."""
+
+
+TEXT_ALONE = Parts()
+
+
+def chat_parts(messages: bytes) -> Parts:
+    """What of OpenAI's chat messages, a list as JSON, is no text. Raises `NotJson`."""
+    scanned = unescaped(messages)
+    has_audio = AUDIO.search(scanned) is not None
     if ELSEWHERE.search(scanned):
-        return None, 0
-    total = size + count * MESSAGE_OVERHEAD
-    if tools:
-        total += 2 * len(tools) + TOOLS_OVERHEAD
+        return Parts(is_elsewhere=True, has_audio=has_audio)
     if b'"type"' not in scanned:
-        return total, 0
+        return TEXT_ALONE
     pictures, sounds = _ENCODED_IMAGE.findall(scanned), _ENCODED_AUDIO.findall(scanned)
-    images = max(len(_IMAGE.findall(scanned)), len(pictures))
     heard = sum(len(sound) for sound in sounds)
-    seen = sum(len(picture) for picture in pictures)
-    return total - seen - heard + -(-heard // AUDIO_BYTES_PER_TOKEN), images
+    return Parts(
+        images=max(len(_IMAGE.findall(scanned)), len(pictures)),
+        encoded_bytes=sum(len(picture) for picture in pictures) + heard,
+        sound_tokens=-(-heard // AUDIO_BYTES_PER_TOKEN),
+        has_audio=has_audio,
+    )
+
+
+def input_bound(size: int, parts: Parts, tools_bytes: int, count: int, model: str) -> int | None:
+    """The most tokens of `size` bytes of a body with `count` turns, at `model`.
+
+    All of the body counts: a schema in `response_format` is input too. None: as many as a context
+    holds, because the turns name content that is not in them.
+    """
+    if parts.is_elsewhere:
+        return None
+    total = size + count * MESSAGE_OVERHEAD + parts.sound_tokens - parts.encoded_bytes
+    if tools_bytes:
+        total += 2 * tools_bytes + TOOLS_OVERHEAD
+    return total + parts.images * image_tokens(model) if parts.images else total

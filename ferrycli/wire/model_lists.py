@@ -12,26 +12,16 @@ import msgspec
 
 from ferrycli.rules.models import ModelEntry
 from ferrycli.rules.money import usd_exact
-from ferrycli.wire.headers import Headers
-
-OPENAI, ANTHROPIC, GEMINI = "openai", "anthropic", "gemini"
 
 _UNKNOWN_DAY = "1970-01-01T00:00:00Z"
 """What Anthropic's form says where the day of a model is not known."""
 
 
-def form_of(path: str, headers: Headers) -> str:
-    """The form in which whoever asks for `path` is answered."""
-    if path.startswith("/v1beta/"):
-        return GEMINI
-    return ANTHROPIC if any(name == b"anthropic-version" for name, _ in headers) else OPENAI
-
-
-def models_body(entries: Sequence[ModelEntry], form: str) -> bytes:
-    """All of `entries`, whole: no form makes a second page of them."""
-    if form == GEMINI:
+def models_body(entries: Sequence[ModelEntry], dialect: str) -> bytes:
+    """All of `entries` for who speaks `dialect`, whole: there is no second page of them."""
+    if dialect == "gemini":
         return msgspec.json.encode({"models": [_gemini(one) for one in entries]})
-    if form == ANTHROPIC:
+    if dialect == "messages":
         return msgspec.json.encode(
             {
                 "data": [_anthropic(one) for one in entries],
@@ -43,9 +33,9 @@ def models_body(entries: Sequence[ModelEntry], form: str) -> bytes:
     return msgspec.json.encode({"object": "list", "data": [_openai(one) for one in entries]})
 
 
-def model_body(entry: ModelEntry, form: str) -> bytes:
-    """One model."""
-    written = {GEMINI: _gemini, ANTHROPIC: _anthropic}.get(form, _openai)
+def model_body(entry: ModelEntry, dialect: str) -> bytes:
+    """One model, for who speaks `dialect`."""
+    written = {"gemini": _gemini, "messages": _anthropic}.get(dialect, _openai)
     return msgspec.json.encode(written(entry))
 
 

@@ -7,7 +7,7 @@ found. A member that stands twice is refused: two readers may take different one
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -73,6 +73,30 @@ def spliced(body: bytes, found: Sequence[Member], values: Mapping[str, bytes]) -
         position = last
     parts.append(body[position:])
     return b"".join(parts)
+
+
+def nested(body: bytes, found: Sequence[Member], outer: str, inner: str, value: bytes) -> bytes:
+    """The member `outer`, an object or nothing, with its member `inner` set to `value`."""
+    for member in found:
+        if member.name == outer and (raw := body[member.start : member.end]) != b"null":
+            return spliced(raw, members(raw), {inner: value})
+    return spliced(b"{}", (), {inner: value})
+
+
+def without(body: bytes, names: Collection[str]) -> bytes:
+    """`body` less its members of these names; every other keeps its bytes."""
+    kept: list[bytes] = []
+    position = body.index(b"{") + 1
+    parts = [body[:position]]
+    for member in members(body):
+        if member.name not in names:
+            kept.append(body[position : member.end])
+        position = member.end
+    if kept:
+        # The first one may have stood behind a comma.
+        first = kept[0]
+        kept[0] = first[first.index(b'"') :] if first.lstrip().startswith(b",") else first
+    return b"".join([*parts, *kept, body[position:]])
 
 
 def _skip(body: bytes, position: int) -> int:

@@ -10,6 +10,7 @@ import re
 
 # Atomic groups: otherwise CRLF could match as CR and LF, two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_WHOLE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)\Z")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 EVENT_BYTES_MAX = 1 << 20
@@ -19,8 +20,9 @@ EVENT_BYTES_MAX = 1 << 20
 class EventSplitter:
     """Cuts a byte stream into events, each with the blank line that ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._rest = b""
+        self._event_bytes_max = event_bytes_max
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes. All that is fed comes out again, in order."""
@@ -36,7 +38,7 @@ class EventSplitter:
             events.append(data[position : end.end()])
             position = end.end()
         self._rest = data[position:]
-        if len(self._rest) > EVENT_BYTES_MAX:
+        if len(self._rest) > self._event_bytes_max:
             events.append(self.flush())
         return events
 
@@ -57,17 +59,31 @@ def event_data(event: bytes) -> bytes | None:
         only_line = event[5:].rstrip(b"\n")
         if b"\n" not in only_line:
             return only_line.removeprefix(b" ")
-    lines = []
-    for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf")):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            lines.append(value.removeprefix(b" "))
+    lines = _values(event, b"data")
     return b"\n".join(lines) if lines else None
+
+
+def event_name(event: bytes) -> bytes:
+    """The name of an event, the last one where it has several; empty where it has none."""
+    names = _values(event, b"event")
+    return names[-1] if names else b""
+
+
+def _values(event: bytes, name: bytes) -> list[bytes]:
+    """What the lines of one field say, in their order."""
+    lines = _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf"))
+    fields = (line.partition(b":") for line in lines)
+    return [value.removeprefix(b" ") for field, _, value in fields if field == name]
 
 
 def is_event(event: bytes) -> bool:
     """Whether it says anything: blank lines alone are no event."""
     return event.strip(b"\r\n") != b""
+
+
+def is_whole(event: bytes) -> bool:
+    """Whether it ends with its blank line: no piece of an event that is too long to be kept."""
+    return _WHOLE.search(event[-4:]) is not None
 
 
 def first_data(stream: bytes) -> bytes:
@@ -80,3 +96,9 @@ def first_data(stream: bytes) -> bytes:
 def is_plain(event: bytes) -> bool:
     """Whether the event has `data` lines and nothing else: no name, id or comment."""
     return all(line.startswith(b"data") for line in _LINE_END.split(event) if line)
+
+
+def written_event(data: bytes, name: str = "") -> bytes:
+    """An event of one line of `data`, such as JSON is when msgspec writes it."""
+    head = b"event: " + name.encode() + b"\n" if name else b""
+    return head + b"data: " + data + b"\n\n"

@@ -52,7 +52,7 @@ def test_what_does_not_hold_is_named_and_exits_5(audited: Ferry) -> None:
     assert said.code == 5
     assert said.out.count("✗") == 1
     assert "✗ I1 spent" in said.out
-    assert "spent is $3.719999999 and should be $3.72, off by $-0.000000001" in said.out
+    assert "spent is $3.719999999 and should be $3.72, off by -$0.000000001" in said.out
     told = audited("audit", "--json").json
     assert told["is_sound"] is False
     (broken,) = [check for check in told["checks"] if check["faults"]]

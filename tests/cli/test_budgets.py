@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ferrycli.cli import budget_terms
+from ferrycli.rules.budget import refusal_of
 from ferrycli.rules.channels import Channel
 from ferrycli.rules.errors import ConfigBadValue
+from ferrycli.rules.notice_words import message
+from ferrycli.rules.words import words
+from ferrycli.setup.notice_sample import sample_alert
+from ferrycli.store import reads, reads_budgets
 from tests.cli.driver import Ferry, moment
 from tests.cli.filled import CENT, call
 
@@ -340,6 +348,30 @@ def test_of_two_budgets_the_period_says_which_is_removed(filled: Ferry) -> None:
     assert filled("budgets", "show", "tenant=acme", "--json").json["period"] == "month"
 
 
+@pytest.mark.parametrize("selector", ["tenant=acme", "key=acme-web"])
+def test_of_two_zones_the_command_of_a_refusal_and_of_a_notice_raises_its_own(
+    filled: Ferry, selector: str, now_us: int
+) -> None:
+    for zone in ("Asia/Tokyo", "Europe/Paris"):
+        one_set(filled, selector, "--limit", "50/month", "--zone", zone, "--at", "1% block")
+    with reads.opened(filled.database) as connection:
+        found = {
+            one.terms.zone: one
+            for one in reads_budgets.budgets(connection, now_us)
+            if one.terms.selector == selector
+        }
+    said = words(refusal_of(found["Asia/Tokyo"].standings[0], 1, is_spent=True)).hint
+    notice = message(sample_alert(found["Asia/Tokyo"].terms, "a", now_us), ZoneInfo("UTC")).text
+    limits = []
+    for text in (re.findall("`ferry (.*?)`", said)[0], re.findall("it: ferry (.*)", notice)[0]):
+        assert filled(*shlex.split(text)).code == 0, text
+        query = "SELECT limit_nanousd FROM budgets WHERE selector = ? AND period = 'month'"
+        limits.append(rows(filled, f"{query} AND zone = 'Asia/Tokyo'", selector)[0][0])
+        paris = rows(filled, f"{query} AND zone = 'Europe/Paris'", selector)
+        assert paris == [(50 * DOLLAR,)]
+    assert min(limits) > 50 * DOLLAR
+
+
 def test_of_two_budgets_of_one_period_the_zone_says_which(filled: Ferry) -> None:
     for zone in ("UTC", "Europe/Berlin"):
         one_set(filled, "tenant=acme", "--limit", "50/month", "--zone", zone)
@@ -357,6 +389,27 @@ def test_of_two_budgets_of_one_period_the_zone_says_which(filled: Ferry) -> None
     assert "it has `month UTC` and `month Europe/Berlin`" in said.err
     assert filled("budgets", "remove", *wanted, "UTC", "--yes").code == 0
     assert filled("budgets", "show", "tenant=acme", "--json").json["timezone"] == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("terms", "named"), [("--balance=5", "used_nanousd"), ("--limit=5/total", "spent_nanousd")]
+)
+def test_show_names_what_a_notice_was_of_as_the_notice_does(
+    filled: Ferry, terms: str, named: str
+) -> None:
+    made = one_set(filled, "tenant=umbrella", terms)
+    with closing(sqlite3.connect(filled.database)) as connection:
+        connection.execute(
+            "INSERT INTO alerts (id, kind, budget_id, threshold, spent_nanousd)"
+            " VALUES ('a_1', 'budget', ?, 50, 7)",
+            [made["id"]],
+        )
+        connection.commit()
+    (alert,) = filled("budgets", "show", "tenant=umbrella", "--json").json["alerts"]
+    assert {name: alert[name] for name in alert if name.endswith("nanousd")} == {
+        "limit_nanousd": 0,
+        named: 7,
+    }
 
 
 def test_a_topup_with_an_id_is_added_once(filled: Ferry) -> None:

@@ -73,6 +73,23 @@ def test_a_pipe_gets_whole_names_and_every_place(filled: Ferry) -> None:
     assert "llama-in-the-cellar-70b-instruct" in rows[3]
 
 
+def cost_in_pipe(ferry: Ferry, id: str) -> str:
+    """`cost_usd` of one call, as a row of tabs has it."""
+    heading, *rows = [line.split("\t") for line in ferry("calls", "list").out.splitlines()]
+    (row,) = (row for row in rows if row[heading.index("id")] == id)
+    return row[heading.index("cost_usd")]
+
+
+def test_what_was_unpriced_and_is_corrected_has_a_cost_in_every_form(filled: Ferry) -> None:
+    lines = filled("calls", "list", "--json").json_lines
+    (id,) = (line["id"] for line in lines if line["cost_source"] == "unpriced")
+    assert cost_in_pipe(filled, id) == "unpriced"
+    filled("calls", "correct", id, "--cost", "0.5")
+    assert cost_in_pipe(filled, id) == "0.5"
+    assert filled("calls", "show", id, "--json").json["cost_nanousd"] == 500_000_000
+    assert "unpriced" not in filled("calls", "list", columns=100).out
+
+
 def test_a_name_that_slipped_in_raw_acts_nowhere(filled: Ferry) -> None:
     bad = "\x1b[2J\tgpt\n\u202e\x9b31m"
     with closing(sqlite3.connect(filled.database)) as connection:
@@ -172,6 +189,45 @@ def test_what_a_call_truly_cost_is_said_once_and_counts_from_then_on(filled: Fer
     assert again.err.endswith(" cost $0.0725 already; nothing was changed\n")
     made = filled("calls", "correct", "c_01M83PPH00E0", "--cost", "0", "--json").json
     assert (made["was_nanousd"], made["cost_nanousd"], made["is_new"]) == (72_500_000, 0, True)
+
+
+def test_card_of_a_corrected_call_has_its_cost_and_its_history(filled: Ferry) -> None:
+    id = "c_01M83PPT"
+    filled("calls", "correct", id, "--cost", "0.1", "--note", "invoice \x1b[2J\n of November")
+    filled("calls", "correct", id, "--cost", "0.0725")
+    plain = {"NO_COLOR": "1"}
+    shown = filled("calls", "show", id, columns=100, environment=plain).out
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "total 0.0725" in lines
+    first = lines.index("at first ≈$0.05, $0.03 in doubt")
+    added = "corrected 2026-11-23 10:00 +$0.05, $0.03 no longer in doubt operator: invoice"
+    assert lines[first + 1 : first + 5] == [
+        "estimated: the provider reported no usage · genai-prices 0.2.3",
+        f"{added} [2J of November",
+        "corrected 2026-11-23 10:00 -$0.0275 operator",
+        "",
+    ]
+    assert "≈" not in filled("calls", "list", columns=100, environment=plain).out
+
+
+@pytest.mark.parametrize(
+    ("id", "cost", "told"),
+    [
+        ("c_01M83PPH00E0", "0.5", "cost $0.50, was $0.07"),
+        ("c_01M83PPH00E0", "0", "cost $0.00, was $0.07"),
+        ("c_01M83PPH00E0", "0.000225", "cost $0.000225, was $0.07"),
+        ("c_01M83PPH00E0", "1234.5", "cost $1,234.50, was $0.07"),
+        ("c_01M83PPH00E0", "0.07", "cost $0.07 already; nothing was changed"),
+        # Estimated, with a doubt; unpriced.
+        ("c_01M83PPT", "0.1", "cost $0.10, was $0.05; $0.03 is in doubt no more"),
+        ("c_01M83PQ4", "2", "cost $2.00, was unpriced"),
+    ],
+)
+def test_amounts_of_a_correction_have_cents_and_all_their_places(
+    filled: Ferry, id: str, cost: str, told: str
+) -> None:
+    said = filled("calls", "correct", id, "--cost", cost)
+    assert said.err.partition(" ")[2] == f"{told}\n"
 
 
 @pytest.mark.parametrize(

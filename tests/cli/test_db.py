@@ -62,14 +62,14 @@ def test_a_sound_database_passes(filled: Ferry) -> None:
     [
         (
             "UPDATE windows SET spent_nanousd = spent_nanousd - 1",
-            "spent is $3.719999999 and should be $3.72, off by $-0.000000001",
+            "spent is $3.719999999 and should be $3.72, off by -$0.000000001",
         ),
-        ("UPDATE windows SET held_nanousd = 0", "held is $0 and should be $0.08, off by $-0.08"),
-        ("UPDATE windows SET doubt_nanousd = 1000000000", "doubt is $1 and should be $0.03"),
-        ("DELETE FROM windows", "spent is $0 and should be $3.72, off by $-3.72"),
+        ("UPDATE windows SET held_nanousd = 0", "held is $0.00 and should be $0.08, off by -$0.08"),
+        ("UPDATE windows SET doubt_nanousd = 1000000000", "doubt is $1.00 and should be $0.03"),
+        ("DELETE FROM windows", "spent is $0.00 and should be $3.72, off by -$3.72"),
         (
             "INSERT INTO windows (budget_id, subject, start, spent_nanousd) SELECT 'b_x', '', 0, 5",
-            "window b_x 0: spent is $0.000000005 and should be $0",
+            "window b_x 0: spent is $0.000000005 and should be $0.00",
         ),
         (
             "INSERT INTO windows (budget_id, subject, start) VALUES ('b_x', '', 0)",
@@ -82,7 +82,7 @@ def test_a_sound_database_passes(filled: Ferry) -> None:
         ("DELETE FROM keys", "no such row in keys"),
         (
             CORRECTION,
-            "spent is $3.72 and should be $3.97, off by $-0.25",
+            "spent is $3.72 and should be $3.97, off by -$0.25",
         ),
     ],
 )

@@ -11,13 +11,19 @@ import pytest
 
 from ferrycli.proxy.closings import Course
 from ferrycli.proxy.delivery import ERROR_BYTES_MAX, Delivery
+from ferrycli.proxy.dispatch import Request, Saying
+from ferrycli.proxy.questions import Asked
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.errors import FerryError
+from ferrycli.rules.routing import Target
 from ferrycli.wire.bodies import error_text
+from ferrycli.wire.dialect import NOWHERE
+from ferrycli.wire.entries import ENTRIES
 from ferrycli.wire.facts import Facts
 from ferrycli.wire.headers import Headers
 from ferrycli.wire.sse import EVENT_BYTES_MAX
+from ferrycli.wire.ways import Way
 from tests.proxy.test_closings import asked
 
 ERROR = b'data: {"error":{"message":"Busy.","type":"overloaded_error"}}\n\n'
@@ -55,6 +61,23 @@ class Stream:
         """There is nothing to let go of."""
 
 
+class Unpriced:
+    """As much of a gateway as a reply asks for: what other models cost."""
+
+    def snapshot(self) -> Unpriced:
+        return self
+
+    def card(self, _target: Target, _now_us: int) -> None:
+        """Nothing has a price."""
+
+
+def saying(call: Asked) -> Saying:
+    """A call of a client of chat completions at a provider that speaks them."""
+    gateway: Any = Unpriced()
+    request = Request(gateway, ENTRIES[0], NOWHERE, [], b"", b"{}", call.facts)
+    return Saying(request, call, Way("chat", "/chat/completions"))
+
+
 @dataclass
 class Told:
     """What came of a stream."""
@@ -72,7 +95,7 @@ class Told:
 
     def __post_init__(self) -> None:
         call = replace(asked(), facts=Facts("m", is_stream=True, wants_usage=self.wants_usage))
-        delivery = Delivery(call, Admission(0), self.course, lambda: 7, self._send)
+        delivery = Delivery(saying(call), Admission(0), self.course, lambda: 7, self._send)
         try:
             self.kept = asyncio.run(delivery.deliver(self.stream, []))
         except FerryError as error:

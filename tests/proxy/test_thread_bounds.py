@@ -17,7 +17,7 @@ from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.routing import Target
 from ferrycli.wire.beginnings import MESSAGES_MAX
 from ferrycli.wire.input_bounds import IMAGE_TOKENS, MESSAGE_OVERHEAD
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.intakes.chat import read_chat
 
 SALT = b"salt"
 TARGET = Target("up", "openai", "m-1")

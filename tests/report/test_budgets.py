@@ -25,6 +25,7 @@ from ferrycli.report.budgets import (
 from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, short, slashed, when
 from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.pace import Recent
 from ferrycli.rules.selectors import parse_selector, subject_text
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.windows import MICROSECONDS
@@ -262,7 +263,7 @@ def test_what_rolls_has_no_pace_and_what_never_ends_has_that_of_the_last_week() 
     rolling = line(terms(period="rolling 7d"), 25)
     assert [one.strip() for one in rolling[-3:]] == ["–", "rolls", "–"]
     total = terms(period="total", counts_from_us=0)
-    some = sheet(facts(total, standing(total, 40)), recent={"b": 14 * DOLLAR})
+    some = sheet(facts(total, standing(total, 40)), recent={"b": Recent(14 * DOLLAR, 7 * DAY_US)})
     found = table(some, 120)[1].split()
     # 10 are left, and 2 go a day.
     assert found[-4:] == ["–", "never", "Mon", "13:00"]
@@ -592,6 +593,14 @@ def test_the_card_says_who_was_told(state: str, more: dict[str, Any], said: str)
     (found,) = [one for one in text.splitlines() if "2026-11-18 13:00" in one]
     assert said in found
     assert "50%" in found
+
+
+@pytest.mark.parametrize("is_prepaid", [True, False])
+def test_what_has_expired_of_a_balance_is_told_as_used_and_not_as_spent(is_prepaid: bool) -> None:
+    of = terms(period="total", is_prepaid=is_prepaid)
+    text = shown(facts(of, standing(of, 30)), alert(50, "nobody"))
+    (heading,) = [one.split() for one in text.splitlines() if "CROSSED" in one]
+    assert heading == ["CROSSED", "AT", "USED" if is_prepaid else "SPENT", "LIMIT", "NOTICE"]
 
 
 def test_the_card_of_a_star_lists_its_windows_and_whose_thresholds_were_crossed() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ferrycli.report.call_card import call_card
+from ferrycli.report.call_card import CORRECTIONS_SHOWN, call_card
+from ferrycli.report.calls import cost_text
 from ferrycli.store.reads import BudgetRow, CallRow
-from ferrycli.store.reads_receipts import TryRow
+from ferrycli.store.reads_receipts import CorrectionRow, TryRow
 from tests.store.kit import NOON
 
 USD = 1_000_000_000
@@ -23,9 +24,13 @@ def made(kind: type[Any], **values: Any) -> Any:
 
 
 def drawn(
-    row: CallRow, budget: BudgetRow | None = None, tried: Sequence[TryRow] = (), width: int = 100
+    row: CallRow,
+    budget: BudgetRow | None = None,
+    tried: Sequence[TryRow] = (),
+    said: Sequence[CorrectionRow] = (),
+    width: int = 100,
 ) -> str:
-    return "\n".join(line.plain for line in call_card(row, tried, budget, UTC, width))
+    return "\n".join(line.plain for line in call_card(row, tried, said, budget, UTC, width))
 
 
 BUDGETS = [
@@ -99,3 +104,135 @@ def test_denied_call_says_what_was_needed_and_which_rule_refused_it() -> None:
     said = drawn(row)
     assert "  rule        tenant=acme: 100% block\n" in said
     assert "  reason      budget `tenant=acme` has spent $1.00 of $1.00\n" in said
+
+
+def corrected(delta: int, doubt: int = 0, reason: str = "", source: str = "operator") -> Any:
+    return CorrectionRow(delta, doubt, reason, source, NOON)
+
+
+def squeezed(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+ESTIMATED = made(
+    CallRow, id="c_1", state="settled", outcome="left", started_at=NOON, n_input=100,
+    cost_input_nanousd=50_000_000, cost_nanousd=50_000_000, doubt_nanousd=30_000_000,
+    cost_source="estimated", price_version="v1",
+)  # fmt: skip
+UNPRICED = replace(
+    ESTIMATED, cost_input_nanousd=0, cost_nanousd=None, doubt_nanousd=0, cost_source="unpriced",
+    price_version="",
+)  # fmt: skip
+REPORTED = replace(ESTIMATED, doubt_nanousd=0, cost_source="reported")
+INCOMPLETE = replace(REPORTED, is_price_incomplete=1)
+BILL = corrected(22_500_000, -30_000_000, "invoice of November")
+BILLED = (
+    "corrected 2026-11-18 12:00 +$0.0225, $0.03 no longer in doubt operator: invoice of November"
+)
+HISTORY: dict[str, tuple[CallRow, list[CorrectionRow], int, int, list[str]]] = {
+    # The row as it was settled, corrections, cost and doubt by them, and what is said.
+    "estimated": (ESTIMATED, [BILL], 72_500_000, 0, [
+        "corrections – – 0.0225",
+        "total 0.0725",
+        "at first ≈$0.05, $0.03 in doubt",
+        "estimated: the provider reported no usage · v1",
+        BILLED,
+    ]),
+    "unpriced": (UNPRICED, [corrected(500_000_000)], 500_000_000, 0, [
+        # What has no price is not 0.
+        "input 100 – –",
+        "corrections – – 0.5",
+        "total 0.5",
+        "at first unpriced: no price was known",
+        "corrected 2026-11-18 12:00 +$0.50 operator",
+    ]),
+    "reported": (REPORTED, [corrected(-50_000_000, 0, "free")], 0, 0, [
+        "total 0",
+        "at first $0.05",
+        "usage as the provider reported it · v1",
+        "corrected 2026-11-18 12:00 -$0.05 operator: free",
+    ]),
+    "incomplete": (INCOMPLETE, [corrected(1)], 50_000_001, 0, [
+        "total 0.050000001",
+        "at first ≈$0.05",
+        "the price was incomplete",
+    ]),
+    "confirmed": (ESTIMATED, [corrected(0, -30_000_000)], 50_000_000, 0, [
+        "total 0.05",
+        "at first ≈$0.05, $0.03 in doubt",
+        "corrected 2026-11-18 12:00 +$0.00, $0.03 no longer in doubt operator",
+    ]),
+    "several": (ESTIMATED, [BILL, corrected(-2_500_000, 0, "", "settlement")], 70_000_000, 0, [
+        "corrections – – 0.02",
+        "total 0.07",
+        BILLED,
+        "corrected 2026-11-18 12:00 -$0.0025 settlement",
+    ]),
+    "in doubt": (ESTIMATED, [corrected(10_000_000, -10_000_000)], 60_000_000, 20_000_000, [
+        "total ≈0.06",
+        "at first ≈$0.05, $0.03 in doubt",
+        "$0.02 in doubt, counted against limits",
+    ]),
+    # That nothing is in doubt any more says nothing of the cost.
+    "released": (ESTIMATED, [corrected(0, -30_000_000, "release-doubt")], 50_000_000, 0, [
+        "total ≈0.05",
+        "estimated: the provider reported no usage · v1",
+        "corrected 2026-11-18 12:00 $0.03 no longer in doubt operator: release-doubt",
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HISTORY)
+def test_corrected_call_says_what_it_costs_and_what_was_said_of_it(name: str) -> None:
+    settled, said, cost, doubt, lines = HISTORY[name]
+    is_corrected = int(any(one.is_of_cost for one in said))
+    row = replace(settled, cost_nanousd=cost, doubt_nanousd=doubt, is_corrected=is_corrected)
+    shown = squeezed(drawn(row, said=said))
+    assert [line for line in shown if line in lines] == lines
+    assert [line for line in shown if "no price is known" in line] == []
+    assert ("at first" in " ".join(shown)) == bool(is_corrected)
+    # In a list the same sign stands before it.
+    assert cost_text(row).startswith("≈") == any(line.startswith("total ≈") for line in lines)
+
+
+def test_a_note_of_a_correction_does_nothing_to_a_terminal() -> None:
+    row = replace(UNPRICED, cost_nanousd=1, is_corrected=1)
+    said = drawn(row, said=[corrected(1, 0, "[/x]\x1b[31m\u202eevil\n\tbill")])
+    assert "operator: [/x][31mevilbill" in said
+    assert not set(said) & set("\x1b\u202e\t")
+
+
+def test_of_many_corrections_the_latest_are_shown() -> None:
+    row = replace(UNPRICED, cost_nanousd=300, is_corrected=1)
+    some = [corrected(1, 0, f"note {number}") for number in range(CORRECTIONS_SHOWN + 2)]
+    shown = squeezed(drawn(row, said=some))
+    assert sum(line.startswith("corrected ") for line in shown) == CORRECTIONS_SHOWN
+    assert "2 more, earlier" in shown
+    assert any(line.endswith(f"note {CORRECTIONS_SHOWN + 1}") for line in shown)
+    assert not any(line.endswith("note 1") for line in shown)
+
+
+ATTEMPTS = [
+    # Who said it, amount and doubt, the doubt that is left; then cost, doubt and source of each.
+    ("operator", 10_000_000, -23_190_000, 0, ["≈0.06681 – estimated", "0.0111 – corrected"]),
+    ("operator", -5_000_000, -23_190_000, 0, ["0.06291 – corrected", "0 – corrected"]),
+    ("settlement", 10_000_000, 0, 23_190_000,
+     ["≈0.06681 0.02319 estimated", "0.0111 – corrected"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "delta", "freed", "doubt", "shown"), ATTEMPTS)
+def test_attempts_of_a_corrected_call_come_to_what_budgets_count(
+    source: str, delta: int, freed: int, doubt: int, shown: list[str]
+) -> None:
+    cost = FALLEN_BACK.cost_nanousd + delta
+    row = replace(FALLEN_BACK, cost_nanousd=cost, doubt_nanousd=doubt, is_corrected=1)
+    said = drawn(row, tried=[FAILED, ANSWERED], said=[corrected(delta, freed, "", source)])
+    lines = squeezed(said)
+    assert f"1 first/m-busy 529 overloaded_error {shown[0]}" in lines
+    assert f"2 second/m-1 200 {shown[1]}" in lines
+    # A settlement says what the last attempt cost alone.
+    sign = "" if source == "operator" else "≈"
+    assert any(line.startswith(f"total {sign}0.0") for line in lines)
+    assert "$0.07 was estimated: what attempts that failed may have cost" in said
+    assert "is estimated" not in said

@@ -145,6 +145,30 @@ def test_an_open_answer_is_bounded_between_2e_and_8e_by_what_is_free(
     assert judge((standing(free),), ask) == Admission(at(held_for), bound, free, "b", held_for)
 
 
+THOUGHTS = 4_000
+"""What the caller allows for thoughts, inside the answer's bound."""
+
+THINKING = [
+    # Free, and the answer that is held for: 8 e, 1/64 of free, 2 e, and the floor, each and them.
+    (at(32_000) * 100 - 1, THOUGHTS + 8 * E),
+    (at(THOUGHTS + 8 * E - 1) * 64, THOUGHTS + 8 * E - 1),
+    (at(THOUGHTS + 2 * E) * 2, THOUGHTS + 2 * E),
+    (at(THOUGHTS + 2 * E) - 1, THOUGHTS + 2 * E - 1),
+    (at(THOUGHTS + E), THOUGHTS + E),
+    (at(THOUGHTS + E) - 1, None),
+]
+
+
+@pytest.mark.parametrize(("free", "bound"), THINKING)
+def test_no_bound_is_below_the_callers_thoughts_and_the_floor(free: int, bound: int | None) -> None:
+    ask = replace(ASK, output_asked=32_000, thinking_tokens=THOUGHTS)
+    verdict = judge((standing(free),), ask)
+    if bound is None:
+        assert isinstance(verdict, BudgetSpent)
+    else:
+        assert verdict == Admission(at(bound), bound, free, "b", bound)
+
+
 FREE_OUTPUT = [
     (INPUT, 2 * E),
     (INPUT * 64 - 1, 2 * E),
@@ -271,6 +295,7 @@ def test_a_refusal_carries_the_window_as_it_stands() -> None:
         "owner_hint": "key=acme",
         "period": "month",
         "zone": "UTC",
+        "needs_zone": False,
         "limit_nanousd": 7 + 11 + NEEDED + 13,
         "spent_nanousd": 11,
         "held_nanousd": NEEDED,

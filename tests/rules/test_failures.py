@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ferrycli.rules.denials import BudgetSpent, NoTarget, UpstreamFailed, UpstreamTimeout
+from ferrycli.rules.denials import (
+    BudgetSpent,
+    NoTarget,
+    Untranslatable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from ferrycli.rules.errors import LedgerUnavailable, NoCredential
 from ferrycli.rules.failures import (
     CODE_LENGTH_MAX,
@@ -151,6 +157,7 @@ ERRORS = [
     (UpstreamFailed("openai", "connection refused", is_dispatched=False), "retry"),
     (UpstreamFailed("openai", "reset"), "retry"),
     (NoCredential("openai", "env OPENAI_API_KEY", "the variable is not set"), "retry"),
+    (Untranslatable("logit_bias", "messages have none"), "retry"),
     (NoTarget("chat"), "final"),
     (LedgerUnavailable("disk full"), "final"),
 ]
@@ -177,6 +184,7 @@ def test_what_got_no_reply_is_of_one_class(error: UpstreamFailed, expected: str)
         (failure_of(UpstreamTimeout("openai", "connect", 5)), True, True),
         (failure_of(UpstreamTimeout("openai", "total", 900)), False, False),
         (failure_of(NoCredential("openai", "", "")), False, False),
+        (failure_of(Untranslatable("seed", "")), False, False),
     ],
 )
 def test_only_what_is_the_provider_s_counts_and_only_what_may_pass_is_repeated(

@@ -9,7 +9,7 @@ import pytest
 from ferrycli.rules.denials import DuplicateCall, IdempotencyMismatch
 from ferrycli.rules.idempotency import Bound, refusal
 from ferrycli.rules.words import words
-from ferrycli.wire.bodies import error_body
+from ferrycli.wire.errors import openai_error
 
 DONE = Bound(
     "order-7", 71, "c_01JD", 5, "settled", "ok", "openai", "gpt-5", 1_200, 80, 1_200_000
@@ -22,7 +22,7 @@ UNPRICED = Bound("order-7", 71, "c_01JD", 5, "settled", "ok")
 def test_same_body_is_told_the_receipt_of_the_call_that_is_done() -> None:
     said = refusal(DONE, 5)
     assert (said.status, said.code, said.may_retry) == (409, "duplicate_call", False)
-    error = json.loads(error_body(said))["error"]
+    error = json.loads(openai_error(said))["error"]
     assert error["code"] == "duplicate_call"
     assert error["ferry"] == {
         "idempotency_key": "order-7",

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.errors import BadAmount
-from ferrycli.rules.money import AMOUNT_USD_MAX, nanousd, parse_usd, usd, usd_exact, usd_plain
+from ferrycli.rules.money import (
+    AMOUNT_USD_MAX,
+    nanousd,
+    parse_usd,
+    usd,
+    usd_exact,
+    usd_full,
+    usd_plain,
+)
 from tests.rules.arithmetic import NANO, dollars
 
 PARSED = [
@@ -110,6 +118,22 @@ def test_an_amount_reads_as_a_person_would_write_it(amount: int, expected: str) 
 def test_no_amount_but_zero_reads_as_zero(amount: int) -> None:
     assert any(digit in "123456789" for digit in usd(amount))
     assert usd(amount).startswith("-") == (amount < 0)
+
+
+FULL = [
+    (0, "$0.00"),
+    (NANO // 2, "$0.50"),
+    (72_500_000, "$0.0725"),
+    (1, "$0.000000001"),
+    (1_234 * NANO + NANO // 2, "$1,234.50"),
+    (-NANO, "-$1.00"),
+    (-1, "-$0.000000001"),
+]
+
+
+@pytest.mark.parametrize(("amount", "expected"), FULL)
+def test_an_amount_in_full_has_cents_and_every_place(amount: int, expected: str) -> None:
+    assert usd_full(amount) == expected
 
 
 EXACT = [

@@ -81,6 +81,11 @@ def test_its_facts_are_whole_amounts_and_utc() -> None:
     }
 
 
+def test_a_rolling_window_has_no_start_and_no_end() -> None:
+    facts = message(replace(MONTH, period="rolling 7d"), BERLIN).facts
+    assert {"window_start", "resets_at"}.isdisjoint(facts)
+
+
 BUDGETS: dict[str, tuple[Alerted, list[str]]] = {
     "used up": (
         replace(MONTH, threshold=100, action="100% block", spent_nanousd=50 * USD - 150_000_000),
@@ -116,6 +121,10 @@ BUDGETS: dict[str, tuple[Alerted, list[str]]] = {
             "It does not reset.",
             "ferry budgets set 'assistant=bot,thread=*' --limit 80/total",
         ],
+    ),
+    "in several zones": (
+        replace(MONTH, needs_zone=True),
+        ["Raise it: ferry budgets set tenant=acme --limit 80/month --zone Europe/Berlin"],
     ),
     "rolling": (
         replace(MONTH, period="rolling 7d"),

@@ -13,6 +13,7 @@ from ferrycli.rules.pace import (
     PASSED_US_MIN,
     RECENT_US,
     Pace,
+    Recent,
     pace,
 )
 from tests.rules.arithmetic import dollars
@@ -112,15 +113,29 @@ def test_a_budget_without_an_end_runs_out_at_the_pace_of_late(
     spent: str, limit: str, recent: str, days: int | None
 ) -> None:
     now_us = START + 20 * DAY_US
-    found = pace(dollars(spent), 0, now_us, None, dollars(limit), recent=dollars(recent))
+    late = Recent(dollars(recent), RECENT_US)
+    found = pace(dollars(spent), 0, now_us, None, dollars(limit), late)
     assert found == Pace(None, None if days is None else now_us + days * DAY_US)
 
 
-def test_a_younger_budget_is_asked_for_its_own_days() -> None:
-    now_us = START + 2 * DAY_US
-    found = pace(10, START, now_us, None, 50, recent=10, recent_us=2 * DAY_US)
-    assert found == Pace(None, now_us + 8 * DAY_US)
-    assert pace(10, START, START, None, 50, recent=10, recent_us=0) == Pace(None, None)
+@pytest.mark.parametrize(
+    ("passed_us", "left_us"),
+    [
+        (2 * DAY_US, 8 * DAY_US),
+        (PASSED_US_MIN, 4 * PASSED_US_MIN),
+        # Too short a time says nothing of the next years.
+        (PASSED_US_MIN - 1, None),
+        (1_000_000, None),
+        (0, None),
+        (-1, None),
+    ],
+)
+def test_a_younger_budget_is_asked_for_its_own_time(passed_us: int, left_us: int | None) -> None:
+    found = pace(10, START, START + passed_us, None, 50, Recent(10, passed_us))
+    assert found.runs_out_at_us == (None if left_us is None else START + passed_us + left_us)
+    # What is used up is used up, however young.
+    spent = pace(50, START, START + passed_us, None, 50, Recent(50, passed_us))
+    assert spent.runs_out_at_us == START + passed_us
 
 
 @given(

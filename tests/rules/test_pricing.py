@@ -455,6 +455,9 @@ CEILINGS = [
     (STEPPED, Bounds(272_000, tier="flex"), "2", "10"),
     (STEPPED, Bounds(272_000, tier="priority"), "5", "25"),
     (STEPPED, Bounds(272_001, tier="priority"), "9", "30"),
+    # What has no answer needs no rate for one.
+    (card_of(Rate(input=dollars("2"))), Bounds(1_000, has_output=False), "2", "0"),
+    (card_of(ALL_RATES), Bounds(1_000, has_output=False), "2", "0"),
 ]
 
 

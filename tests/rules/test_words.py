@@ -125,6 +125,7 @@ def hints() -> list[str]:
     variants += [sample(errors.NameTaken, what=what) for what in ("key", "budget")]
     variants += [sample(errors.IdAmbiguous, what=what) for what in ("key", "call", "rate")]
     variants += [sample(errors.NoSuchKey, known=()), spent(), spent(owner_hint="tenant=acme")]
+    variants += [spent(needs_zone=True)]
     variants += [
         sample(errors.NoSuchKey, name="zzz"),
         sample(errors.NameTaken, name="a b", what="key"),
@@ -166,6 +167,16 @@ def test_a_spent_budget_reads_as_the_manual_says() -> None:
         "raise it with `ferry keys set acme-web --budget 80/month`, or wait until"
         " 2026-12-01 00:00 UTC"
     )
+
+
+@pytest.mark.parametrize("selector", ["key=acme-web", "tenant=acme"])
+def test_of_a_budget_that_stands_in_several_zones_the_command_names_the_one(selector: str) -> None:
+    hint = words(spent(owner_hint=selector, zone="Europe/Berlin", needs_zone=True)).hint
+    (command,) = commands(hint)
+    assert shlex.split(command)[1:] == [
+        *("budgets", "set", selector),
+        *("--limit", "80/month", "--zone", "Europe/Berlin"),
+    ]
 
 
 def test_what_is_held_in_doubt_and_needed_is_named_where_it_is_not_nothing() -> None:

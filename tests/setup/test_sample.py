@@ -75,7 +75,8 @@ def test_its_provider_loads_once_it_is_uncommented(tmp_path: Path) -> None:
             "pass show openai",
             ("gpt-*",),
             "openai",
-            (("my-gpt", "gpt-4o"),),
+            speaks=("responses",),
+            aliases=(("my-gpt", "gpt-4o"),),
         ),
     )
 

@@ -12,6 +12,7 @@ import pytest
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent
 from ferrycli.store import corrections
+from ferrycli.store.ids import NewId
 from tests.store.kit import DAY_US, NOON, Clock
 from tests.store.teller import HOUR_US, MONTH_START, Teller, estimated, failed, settled, to
 
@@ -443,6 +444,119 @@ def test_what_a_command_told_of_a_rolling_window_the_server_does_not_tell_again(
     assert teller.told() == [80, 80]
 
 
+def corrected(teller: Teller, new: NewId, *deltas: int) -> None:
+    """By commands of other processes, while the server looks at nothing."""
+    for number, delta in enumerate(deltas):
+        teller.clock.move(1)
+        id = f"x_{teller.clock()}_{number}"
+        teller.other.execute("BEGIN IMMEDIATE")
+        corrections.correct(teller.other, new.seq, delta, "why", "operator", id, teller.clock())
+        teller.other.execute("COMMIT")
+
+
+@pytest.mark.parametrize(("rest", "told"), [(750, [80]), (749, [80, 80])])
+def test_it_tells_again_of_a_fall_within_the_bucket_in_which_it_told(
+    teller: Teller, rest: int, told: list[int]
+) -> None:
+    rolling(teller)
+    new = teller.spend(850)
+    corrected(teller, new, rest - 850)
+    teller.spend(300)
+    assert teller.told() == told
+
+
+def test_what_fell_and_rose_between_two_commands_is_told_by_the_second(teller: Teller) -> None:
+    rolling(teller)
+    new = teller.spend(850)
+    corrected(teller, new, -500, 500)
+    assert teller.told() == [80, 80]
+    teller.clock.move(1)
+    teller.spend(10)
+    assert teller.told() == [80, 80]
+
+
+def test_each_attempt_that_a_correction_moves_counts_where_it_began(teller: Teller) -> None:
+    """Of one call in two buckets, what both had before is what has fallen or has not."""
+    rolling(teller)
+    new = teller.begin(to(870))
+    teller.clock.move(600)
+    teller.again(new, failed(870), to(130))
+    teller.do(settled(new, 130))
+    assert teller.told() == [80]
+    corrected(teller, new, -260, 260)
+    assert teller.told() == [80, 80]
+
+
+def test_a_restart_keeps_that_it_had_fallen(teller: Teller) -> None:
+    rolling(teller)
+    teller.spend(110)
+    teller.clock.move(7_200)
+    teller.spend(740)
+    teller.clock.move(7_200 + 600)
+    teller.spend(40)
+    teller.die()
+    teller.spend(30)
+    assert teller.told() == [80, 80]
+
+
+def test_a_restart_keeps_that_it_was_told_though_that_is_longer_ago_than_its_span(
+    teller: Teller,
+) -> None:
+    rolling(teller)
+    for _ in range(30):
+        teller.spend(100)
+        teller.clock.move(1_200)
+    teller.die()
+    teller.spend(100)
+    assert teller.told() == [80]
+
+
+def test_a_batch_that_fails_tells_again_when_it_is_done_again(teller: Teller) -> None:
+    rolling(teller)
+    corrected(teller, teller.spend(850), -500)
+    new = teller.begin(to(500))
+    with teller.failing("COMMIT"):
+        teller.do(settled(new, 500))
+    assert teller.told() == [80]
+    teller.do(settled(new, 500))
+    assert teller.told() == [80, 80]
+
+
+def test_it_tells_again_of_a_limit_that_was_another_when_it_fell(teller: Teller) -> None:
+    rolling(teller)
+    new = teller.spend(850)
+    teller.change("budgets", "b", limit_nanousd=2_000)
+    corrected(teller, new, -500)
+    teller.desk.refresh()
+    teller.spend(500)
+    teller.clock.move(60)
+    teller.change("budgets", "b", limit_nanousd=1_000)
+    teller.do()
+    assert teller.told() == [80, 80]
+
+
+def test_a_rolling_window_that_is_used_up_under_its_limit_tells_once(teller: Teller) -> None:
+    month(teller, "100% block", period="rolling 4h")
+    teller.spend(890)
+    for _ in range(3):
+        assert isinstance(teller.ask(to(200))[1], BudgetSpent)
+        teller.clock.move(600)
+    assert teller.told() == [100]
+
+
+@pytest.mark.parametrize(("rest", "told"), [(840, [100]), (839, [100, 100])])
+def test_it_tells_again_once_it_has_fallen_five_points_under_what_it_was_told_at(
+    teller: Teller, rest: int, told: list[int]
+) -> None:
+    month(teller, "100% block", period="rolling 4h")
+    new = teller.spend(890)
+    teller.ask(to(200))
+    corrected(teller, new, rest - 890)
+    # Without a look at what has risen in between.
+    teller.ask(to(1_000 - rest + 1))
+    assert teller.told() == told
+
+
 def test_of_many_windows_only_those_are_looked_at_that_may_have_reached_something(
     teller: Teller,
 ) -> None:
@@ -593,7 +707,7 @@ def test_without_a_strict_budget_nothing_was_promised(teller: Teller) -> None:
 def test_marks_that_were_forgotten_tell_nothing_twice(
     teller: Teller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ferrycli.store.alarms.MARKS_KEPT_MAX", 2)
+    monkeypatch.setattr("ferrycli.store.alarms.WINDOWS_KEPT_MAX", 2)
     month(teller, *RULES, pairs=[["user", "*"]])
     for _ in range(3):
         for user in ("ann", "bob", "cat"):

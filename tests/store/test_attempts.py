@@ -135,7 +135,7 @@ def test_a_call_that_has_begun_does_not_stand_in_line(teller: Teller) -> None:
     assert isinstance(verdict, Waits)
     (_, waits) = teller.do(
         Again(new.seq, failed(), (called(to(30, "down")),), teller.desk.books.epoch),
-        waiting=[replace(waiting, short=verdict.places)],
+        waiting=[replace(waiting, waits=verdict)],
     )
     assert isinstance(waits, Waits)
     assert teller.window("b") == (0, 100, 0)
@@ -152,7 +152,7 @@ def test_what_a_failed_attempt_gives_back_wakes_who_waits(teller: Teller) -> Non
     (verdict,) = teller.do(waiting)
     assert isinstance(verdict, Waits)
     again = Again(new.seq, failed(), (called(to(20, "down")),), teller.desk.books.epoch)
-    (goes_on, goes) = teller.do(again, waiting=[replace(waiting, short=verdict.places)])
+    (goes_on, goes) = teller.do(again, waiting=[replace(waiting, waits=verdict)])
     assert isinstance(goes_on, Admission)
     assert isinstance(goes, Admission)
     assert teller.window("b") == (0, 100, 0)

@@ -87,7 +87,7 @@ def fill(shop: Shop) -> None:
     shop.insert("lines", call_seq=seqs["plain"], number=1, cost_nanousd=60)
     shop.insert("lines", call_seq=seqs["plain"], number=2, cost_nanousd=40)
     shop.alert("al_1", "b_key", KEY[2], 50, limit_nanousd=3_000, spent_nanousd=1_517)
-    shop.alert("al_2", "b_roll", NOON - HOUR_US, 50, limit_nanousd=5_000, spent_nanousd=2_600)
+    shop.alert("al_2", "b_roll", 0, 50, limit_nanousd=5_000, spent_nanousd=2_600)
     shop.alert(
         "al_3", "b_user", monday[2], 50, subject='["ann"]', limit_nanousd=900, spent_nanousd=470
     )

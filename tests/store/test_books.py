@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.budget import Terms
+from ferrycli.rules.budget import Standing, Terms, refusal_of
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Rate
 from ferrycli.rules.thresholds import DEFAULT_RULES, parse_rule
@@ -110,6 +110,22 @@ def test_every_budget_that_matches_is_found_and_no_other(
     insert(path, "b_two", [["key", "k3"]], key_id="k3")
     insert(path, "b_k3_t", [["key", "k3"], ["thread", "t"]], key_id="k3")
     assert {terms.id for terms, _ in loaded(path).matching(facts)} == ids
+
+
+def test_a_budget_knows_whether_a_command_must_name_its_zone(path: Path) -> None:
+    acme, bolt = [["tenant", "acme"]], [["tenant", "bolt"]]
+    insert(path, "b_utc", acme)
+    insert(path, "b_berlin", acme, zone="Europe/Berlin")
+    insert(path, "b_month", acme, period="month")
+    insert(path, "b_other", bolt)
+    insert(path, "b_gone", bolt, zone="Europe/Berlin", removed_at=NOON)
+    insert(path, "b_total", bolt, period="total")
+    insert(path, "b_balance", bolt, period="total", is_prepaid=1)
+    named = {id: one.needs_zone for id, one in loaded(path).budgets.items()}
+    assert [id for id, needs_zone in named.items() if needs_zone] == ["b_utc", "b_berlin"]
+    for one in loaded(path).budgets.values():
+        refusal = refusal_of(Standing(one, 0, None), 1, is_spent=True)
+        assert refusal.needs_zone == one.needs_zone
 
 
 def test_removed_price_is_not_in_the_books(path: Path) -> None:

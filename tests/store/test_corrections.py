@@ -508,7 +508,7 @@ def test_percentage_that_a_correction_reaches_is_noted(
     assert all(id.startswith("a_") for (id,) in shop.run("SELECT id FROM alerts"))
 
 
-def test_rolling_window_is_told_once_within_its_span(shop: Shop) -> None:
+def test_rolling_window_is_told_once_until_it_falls(shop: Shop) -> None:
     shop.budget("b_roll", [("key", "key_a")], 1_000, "rolling 7d", rules=RULES)
     early = shop.call(300, 300, ("b_roll", "", NOON - DAY_US), at=NOON - DAY_US)
     now = shop.call(100, 300, ("b_roll", "", NOON))
@@ -516,11 +516,17 @@ def test_rolling_window_is_told_once_within_its_span(shop: Shop) -> None:
     correct(shop, gone, 800)
     assert alerts(shop) == []
     correct(shop, now, 100)
-    told = [("b_roll", NOON, 50, 1_000, 500, NOON)]
+    told = [("b_roll", 0, 50, 1_000, 500, NOON)]
     assert alerts(shop) == told
     correct(shop, early, -10, now_us=NOON + HOUR_US)
     correct(shop, early, 10, now_us=NOON + HOUR_US)
     assert alerts(shop) == told
+    correct(shop, early, -51, now_us=NOON + HOUR_US)
+    correct(shop, early, 51, now_us=NOON + HOUR_US)
+    assert alerts(shop) == [
+        ("b_roll", NOON, 50, 1_000, 500, NOON),
+        ("b_roll", 0, 50, 1_000, 500, NOON + HOUR_US),
+    ]
 
 
 def test_budget_that_is_gone_notes_nothing(shop: Shop) -> None:

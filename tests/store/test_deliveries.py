@@ -145,6 +145,23 @@ def test_a_budget_says_what_the_alert_does_not(path: Path, outbox: Outbox) -> No
     assert (told.period, told.zone, told.is_prepaid) == ("total", "Europe/Rome", True)
 
 
+@pytest.mark.parametrize("more", [{"zone": "Asia/Tokyo"}, {"period": "day"}, {"removed_at": 1}])
+def test_an_alert_knows_whether_a_command_must_name_its_zone(
+    path: Path, outbox: Outbox, more: dict[str, object]
+) -> None:
+    with writing(path) as connection:
+        for id, other in (("b_x", {}), ("b_y", more)):
+            given = {"zone": "Europe/Rome", "period": "month", "removed_at": None} | other
+            connection.execute(
+                "INSERT INTO budgets (id, selector, subject, limit_nanousd, zone, period,"
+                " removed_at, created_at) VALUES (?, 'tenant=acme', '[]', 1, ?, ?, ?, 1)",
+                (id, *given.values()),
+            )
+    alert(path, "a_1", budget_id="b_x", detail="{}")
+    outbox.claim(resolve)
+    assert one(outbox).alert.needs_zone == ("zone" in more)
+
+
 def test_a_balance_is_told_by_what_was_drawn_since_its_last_grant(
     path: Path, outbox: Outbox
 ) -> None:

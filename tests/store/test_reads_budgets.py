@@ -12,6 +12,7 @@ import pytest
 
 from ferrycli.rules.budget import Standing
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
+from ferrycli.rules.pace import Recent
 from ferrycli.rules.selectors import parse_selector
 from ferrycli.store import reads, reads_budgets, reads_pace
 from ferrycli.store.budget_changes import remove_budget, set_budget
@@ -246,6 +247,21 @@ def test_a_window_that_has_refused_is_exhausted_before_all_is_spent(
     assert found == {(made.terms.id, "")}
 
 
+def test_a_rolling_window_that_has_refused_is_exhausted_until_it_falls(
+    path: Path, reader: sqlite3.Connection
+) -> None:
+    made = set_budget(path, plan("tenant=acme", 50, "rolling 7d"))
+    window(path, made.terms.id, "", NOON - NOON % HOUR_US, 49, 0, 0)
+    for start, wanted in ((NOON - NOON % HOUR_US, set()), (0, {(made.terms.id, "")})):
+        with looking(path) as connection:
+            connection.execute(
+                "INSERT INTO alerts (id, kind, budget_id, window_start, threshold, limit_nanousd)"
+                " VALUES (?, 'budget', ?, ?, 100, ?)",
+                (f"a_{start}", made.terms.id, start, 50 * USD),
+            )
+        assert reads_budgets.exhausted(reader, reads_budgets.budgets(reader, NOON)) == wanted
+
+
 @pytest.mark.parametrize(
     ("selector", "period", "wanted"),
     [
@@ -273,4 +289,51 @@ def test_the_pace_of_what_never_ends_is_what_the_last_week_spent(
     with closing(sqlite3.connect(path)) as connection:
         found = reads_budgets.budgets(connection, NOON)
         recent = reads_pace.recent(connection, found, NOON)
-    assert recent == ({} if wanted is None else {found[0].terms.id: wanted * USD})
+    got = {id: one.spent_nanousd for id, one in recent.items()}
+    assert got == ({} if wanted is None else {found[0].terms.id: wanted * USD})
+
+
+@pytest.mark.parametrize("selector", ["tenant=acme", "tenant=acme,user=u1"])
+@pytest.mark.parametrize(
+    ("calls", "passed_us"),
+    [
+        ([9 * DAY_US, HOUR_US], 7 * DAY_US),
+        ([2 * DAY_US, HOUR_US], 2 * DAY_US),
+        ([SECOND_US], SECOND_US),
+    ],
+)
+def test_the_pace_of_what_counts_all_is_of_the_time_since_its_first_call(
+    path: Path, selector: str, calls: list[int], passed_us: int
+) -> None:
+    past = Past(path)
+    past.call(NOON - 6 * DAY_US, USD, tenant="other", user="u1")
+    for ago in calls:
+        past.call(NOON - ago, USD, tenant="acme", user="u1")
+    set_budget(path, plan(selector, 500, "total"))
+    with closing(sqlite3.connect(path)) as connection:
+        (got,) = reads_pace.recent(
+            connection, reads_budgets.budgets(connection, NOON), NOON
+        ).values()
+    assert got == Recent(sum(USD for ago in calls if ago < 7 * DAY_US), passed_us)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        plan("tenant=acme", 500, "total", counts_from_now=True),
+        plan("tenant=acme", None, "total", balance=Money(500 * USD)),
+    ],
+)
+def test_the_pace_of_what_counts_from_now_on_is_of_the_time_since_then(
+    path: Path, made: BudgetPlan
+) -> None:
+    past = Past(path)
+    past.call(NOON - 9, USD, tenant="acme")
+    id = set_budget(path, made).terms.id
+    past.call(NOON + HOUR_US, 2 * USD, tenant="acme")
+    window(path, id, "", 0, 2, 0, 0)
+    for passed_us, wanted in ((2 * HOUR_US, 2 * HOUR_US), (9 * DAY_US, 7 * DAY_US)):
+        now_us = NOON + passed_us
+        with closing(sqlite3.connect(path)) as connection:
+            found = reads_budgets.budgets(connection, now_us)
+            assert reads_pace.recent(connection, found, now_us)[id].passed_us == wanted

@@ -10,7 +10,7 @@ import pytest
 from ferrycli.rules.errors import NoSuchCall
 from ferrycli.store import reads
 from ferrycli.store.ids import SEQ_PREFIX_LENGTH, NewId
-from ferrycli.store.reads_receipts import call_json, receipt
+from ferrycli.store.reads_receipts import call_json, corrections, receipt
 from tests.store.kit import NOON, Clock, Ids, looking
 
 SETTLED = {
@@ -90,6 +90,32 @@ def test_parts_of_a_call_are_told_in_their_order_and_those_of_others_are_not(
     assert [one["quantity"] for one in got["lines"]] == [1, 2]
     assert [one["delta_nanousd"] for one in got["corrections"]] == [-1, -2]
     assert got["cost_nanousd"] == 1_000 - 3
+
+
+@pytest.mark.parametrize(
+    ("said", "is_corrected"),
+    [
+        ([], False),
+        ([(7, "release-doubt")], True),
+        ([(0, "")], True),
+        # It ends a doubt, and says nothing of the cost.
+        ([(0, "release-doubt")], False),
+        ([(0, "release-doubt"), (0, "invoice"), (0, "release-doubt")], True),
+    ],
+)
+def test_call_is_corrected_where_a_correction_is_of_its_cost(
+    path: Path, ids: Ids, said: list[tuple[int, str]], *, is_corrected: bool
+) -> None:
+    new = ids.make()
+    put_call(path, new)
+    for number, (delta, reason) in enumerate(said):
+        put(path, "corrections", id=f"x{number}", call_seq=new.seq, delta_nanousd=delta,
+            reason=reason, source="operator", created_at=NOON)  # fmt: skip
+    with reads.opened(path) as connection:
+        row = reads.call(connection, new.text("c"))
+        found = corrections(connection, row.seq)
+    assert bool(row.is_corrected) == any(one.is_of_cost for one in found) == is_corrected
+    assert [(one.delta_nanousd, one.reason) for one in found] == said
 
 
 def test_call_in_flight_has_a_receipt_without_a_cost(path: Path, ids: Ids) -> None:

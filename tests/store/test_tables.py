@@ -131,7 +131,7 @@ def test_row_key_of_calls_is_the_rowid_so_that_time_orders_the_table(path: Path)
 def test_columns_that_reads_carries_exist_and_are_the_fields_of_a_call(path: Path) -> None:
     assert set(reads.CALL_COLUMNS) <= column_names(path, "calls")
     names = [field.name for field in fields(reads.CallRow)]
-    assert names == [*reads.CALL_COLUMNS, "key", "cost_nanousd", "doubt_nanousd"]
+    assert names == [*reads.CALL_COLUMNS, "key", "cost_nanousd", "doubt_nanousd", "is_corrected"]
     assert len(set(names)) == len(names)
 
 

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ferrycli.rules.budget import Admission
-from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent
+from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent, left_waiting
 from ferrycli.rules.errors import FerryError
 from ferrycli.store import changes, corrections, grant_changes
 from ferrycli.store.ids import NewId
 from ferrycli.store.ledger import Ledger
-from ferrycli.store.messages import Admit, Message, Stale, Verdict, Waits
+from ferrycli.store.messages import Admit, Deny, Message, Stale, Verdict, Waits
 from tests.store.kit import (
     DAY_US,
     NOON,
@@ -68,7 +68,7 @@ class Queue:
         for question, verdict in zip(asked, said, strict=True):
             if isinstance(verdict, Waits):
                 assert verdict.places
-                self.parked.append(replace(question, short=verdict.places))
+                self.parked.append(replace(question, waits=verdict))
             else:
                 self.answers[question.opening.seq] = verdict
         return verdicts[: len(messages)]
@@ -525,6 +525,53 @@ async def test_a_caller_that_has_gone_is_dropped_and_those_behind_it_go_at_once(
     with looking(path) as connection:
         found = connection.execute("SELECT state, error_code FROM calls WHERE seq = ?", [gone.seq])
         assert list(map(tuple, found)) == [("denied", "left_waiting")]
+
+
+@staged
+async def test_the_row_of_a_caller_that_has_gone_says_what_it_waited_for(
+    path: Path, clock: Clock, ids: Ids
+) -> None:
+    key = make_key(path, budget="10/month")
+    async with running(path, clock) as ledger:
+        epoch, gone, busy = ledger.books.epoch, ids.make(), ids.make()
+        await ledger.admit(asking(ids.make(), key.id, epoch, 6 * USD))
+        leaver = asyncio.create_task(ledger.admit(asking(gone, key.id, epoch, 5 * USD), wait_s=60))
+        await parked(ledger, 1)
+        leaver.cancel()
+        await parked(ledger, 0)
+        assert isinstance(await ledger.admit(asking(busy, key.id, epoch, 5 * USD)), BudgetBusy)
+        (budget,) = ledger.books.budgets
+    with looking(path) as connection:
+        left, refused = (
+            connection.execute("SELECT * FROM calls WHERE seq = ?", [one.seq]).fetchone()
+            for one in (gone, busy)
+        )
+    assert (left["status"], left["error_code"], left["budget_id"]) == (499, "left_waiting", budget)
+    assert refused["reason"]
+    assert left["reason"] == f"the client left while its call waited: {refused['reason']}"
+    for name in ("rule", "free_nanousd", "state", "outcome", "hold_nanousd"):
+        assert left[name] == refused[name], name
+
+
+def test_who_waits_behind_others_is_short_of_what_is_truly_held(queue: Queue) -> None:
+    queue.ask(60)
+    first, second = queue.ask(90), queue.ask(10)
+    assert queue.waits(first, second)
+    for question in queue.parked:
+        assert question.waits is not None
+        assert question.waits.refusal.held_nanousd == 60
+
+
+def test_who_left_the_queue_of_a_budget_that_is_gone_has_a_row(queue: Queue) -> None:
+    queue.ask(60)
+    left = queue.ask(90)
+    (question,) = queue.parked
+    assert question.waits is not None
+    queue.parked = []
+    queue.teller.change("budgets", "b", removed_at=1)
+    queue.do(Deny(question.opening, left_waiting(question.waits.refusal)))
+    row = queue.teller.call(left)
+    assert (row["error_code"], row["budget_id"]) == ("left_waiting", "b")
 
 
 @staged

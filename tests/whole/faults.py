@@ -166,6 +166,9 @@ NO_ANSWER: dict[str, Fault] = {
     "204": Fault("status", 204),
     "200-stream-error": Fault("status", 200, _stream_error(), _STREAM),
     "200-stream-error-with-usage": Fault("status", 200, _stream_error(usage=_USED), _STREAM),
+    "200-stream-error-by-name": Fault(
+        "status", 200, b"event: error\ndata: " + _json(_OVERLOADED) + b"\n\n", _STREAM
+    ),
     "200-stream-half-event": Fault("status", 200, b'data: {"choices": [', _STREAM),
     "200-stream-empty": Fault("status", 200, b"", _STREAM),
     "200-html": Fault("status", 200, b"<html><body>Be back soon.</body></html>"),

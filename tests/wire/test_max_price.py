@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.denials import BadParameter
-from ferrycli.wire.chat import outgoing
-from ferrycli.wire.intake import read_chat
+from ferrycli.wire.dialect import Sent
+from ferrycli.wire.intakes.chat import outgoing, read_chat
 from ferrycli.wire.max_price import DIGITS_MAX, is_openrouter, with_max_price
 from tests.wire.written import RANDOMS, VALUES, written
 
@@ -134,7 +134,9 @@ def test_the_rest_of_the_body_goes_as_it_is(own: str | None) -> None:
     body = asked(own)
     facts = read_chat(body, b"salt")
     sent = outgoing(
-        body, facts, "m", None, "max_tokens", {"provider": with_max_price(body, facts, USD, USD)}
+        body,
+        facts,
+        Sent("m", None, "max_tokens", {"provider": with_max_price(body, facts, USD, USD)}),
     )
     assert json.loads(sent)["provider"]["max_price"] == {"prompt": 1, "completion": 1, "request": 0}
     if own is None:

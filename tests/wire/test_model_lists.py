@@ -10,14 +10,9 @@ import openai.types
 import pytest
 
 from ferrycli.rules.models import ModelEntry
-from ferrycli.wire.model_lists import (
-    ANTHROPIC,
-    GEMINI,
-    OPENAI,
-    form_of,
-    model_body,
-    models_body,
-)
+from ferrycli.wire.model_lists import model_body, models_body
+
+OPENAI, ANTHROPIC, GEMINI = "chat", "messages", "gemini"
 
 ENTRIES = [
     ModelEntry(
@@ -37,21 +32,6 @@ ENTRIES = [
     ModelEntry("local", "any/thing"),
     ModelEntry("sim", "free", "", 0, None, 0, is_incomplete=True),
 ]
-
-FORMS = [
-    ("/v1/models", [], OPENAI),
-    ("/v1/models", [(b"anthropic-version", b"2023-06-01")], ANTHROPIC),
-    ("/v1/models/x", [(b"accept", b"*/*"), (b"anthropic-version", b"")], ANTHROPIC),
-    ("/v1beta/models", [], GEMINI),
-    ("/v1beta/models/x", [(b"anthropic-version", b"2023-06-01")], GEMINI),
-]
-
-
-@pytest.mark.parametrize(("path", "headers", "form"), FORMS)
-def test_the_path_and_one_header_say_who_asks(
-    path: str, headers: list[tuple[bytes, bytes]], form: str
-) -> None:
-    assert form_of(path, headers) == form
 
 
 def told(form: str, entries: list[ModelEntry] = ENTRIES) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.denials import BadParameter
-from ferrycli.wire.splice import Member, members, spliced
+from ferrycli.wire.splice import Member, members, nested, spliced, without
 from tests.wire.written import OBJECTS, RANDOMS, VALUES, escaped, string, written
 
 NAMES = st.sampled_from(["model", "stream_options", "max_tokens", "a", "_"])
@@ -157,3 +157,34 @@ def test_a_long_refused_name_is_cut() -> None:
     with pytest.raises(BadParameter) as caught:
         members(b'{"' + name + b'":1,"' + name + b'":2}')
     assert len(caught.value.field) <= 64
+
+
+# Inside an object, and without a member -----------------------------------------------------
+
+
+@given(OBJECTS, NAMES, RANDOMS)
+def test_a_member_inside_is_set_and_no_other(
+    wanted: dict[str, object], name: str, random: Random
+) -> None:
+    body = written({"outer": wanted}, random)
+    value = nested(body, members(body), "outer", name, b"[7]")
+    assert json.loads(value) == {**wanted, name: [7]}
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"outer":null}', b'{"other":{"a":1}}'])
+def test_an_object_is_made_where_there_is_none(body: bytes) -> None:
+    assert nested(body, members(body), "outer", "a", b"1") == b'{"a":1}'
+
+
+@given(OBJECTS, st.data(), RANDOMS)
+def test_members_are_left_out_and_the_others_keep_their_bytes(
+    wanted: dict[str, object], data: st.DataObject, random: Random
+) -> None:
+    body = written(wanted, random)
+    names = data.draw(st.sets(st.sampled_from([*wanted, "none"])))
+    left = without(body, names)
+    assert json.loads(left) == {name: one for name, one in wanted.items() if name not in names}
+    kept = [body[one.start : one.end] for one in members(body) if one.name not in names]
+    assert [left[one.start : one.end] for one in members(left)] == kept
+    if not names & set(wanted):
+        assert left == body

@@ -80,11 +80,9 @@ def _missing(connection: sqlite3.Connection, reaches: list[_Reach]) -> Iterator[
     for budget_id, subject, start, percent, limit in connection.execute(_TOLD):
         exact.add((budget_id, subject, start, percent, limit))
         loose.add((budget_id, subject, start, percent))
-        # A rolling window has no start of its own: a crossing may have been told long ago.
-        exact.add((budget_id, subject, None, percent, limit))
-        loose.add((budget_id, subject, None, percent))
     for one in reaches:
-        start = None if is_rolling(one.budget.period) else one.start
+        # A rolling window has no start of its own: what stands has 0.
+        start = 0 if is_rolling(one.budget.period) else one.start
         for percent in sorted({_percent(rule) for rule in one.budget.rules}):
             place = (one.budget.id, one.subject, start, percent)
             if one.is_timed:

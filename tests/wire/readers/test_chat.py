@@ -1,9 +1,8 @@
-"""The chat dialect: what goes to the provider, and what its reply says, however it comes."""
+"""What replies in the chat dialect say, however they come."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -11,93 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.chat import BODY_KEPT_MAX, TAIL_KEPT, Reader, StreamReader, WholeReader, outgoing
 from ferrycli.wire.facts import Reading
-from ferrycli.wire.intake import read_chat
-
-MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
-
-
-# Outgoing -----------------------------------------------------------------------------------
-
-
-def request(fields: str) -> bytes:
-    return f'{{ "model" : "m", {MESSAGES}{fields} }}\n'.encode()
-
-
-def sent(body: bytes, model: str = "m", bound: int | None = None) -> bytes:
-    return outgoing(body, read_chat(body, b"salt"), model, bound, "max_completion_tokens")
-
-
-UNTOUCHED = [
-    "",
-    ', "stream" : false, "x":1e5,"x\\u0079": [1.0, "\\/"]',
-    ', "stream":true,"stream_options":{"include_usage":true}',
-    ',"stream":null,"stream_options":null,"max_tokens":5',
-    ',"stream_options":{"include_usage":false}',
-]
-
-
-@pytest.mark.parametrize("fields", UNTOUCHED)
-def test_a_body_in_which_nothing_must_be_set_goes_as_it_is(fields: str) -> None:
-    body = request(fields)
-    assert sent(body) is body
-
-
-def test_the_model_is_set_in_its_place() -> None:
-    body = request(',"x":{"model":"m"}')
-    assert sent(body, "o/n") == body.replace(b'"model" : "m"', b'"model" : "o/n"', 1)
-
-
-OPTIONS = [
-    ("", b',"stream_options":{"include_usage":true}'),
-    (',"stream_options":null', b',"stream_options":{"include_usage":true}'),
-    (',"stream_options":{}', b',"stream_options":{"include_usage":true}'),
-    (
-        ',"stream_options":{"include_usage":null}',
-        b',"stream_options":{"include_usage":true}',
-    ),
-    (
-        ',"stream_options":{"include_obfuscation":false,"include_usage":false}',
-        b',"stream_options":{"include_obfuscation":false,"include_usage":true}',
-    ),
-    (
-        ',"stream_options":{"far":1e999,"exact":1.10}',
-        b',"stream_options":{"far":1e999,"exact":1.10,"include_usage":true}',
-    ),
-]
-
-
-@pytest.mark.parametrize(("options", "expected"), OPTIONS)
-def test_usage_is_asked_for_in_every_stream(options: str, expected: bytes) -> None:
-    body = request(',"stream":true' + options)
-    wanted = request(',"stream":true').rstrip(b" }\n") + expected + b" }\n"
-    assert sent(body) == wanted
-
-
-@pytest.mark.parametrize(
-    ("fields", "changed"),
-    [
-        (',"max_tokens":32000', ',"max_tokens":100'),
-        (',"max_completion_tokens":32000', ',"max_completion_tokens":100'),
-        ("", ',"max_completion_tokens":100'),
-        (',"max_tokens":null', ',"max_tokens":null,"max_completion_tokens":100'),
-        (
-            ',"max_tokens":7,"max_completion_tokens":9',
-            ',"max_tokens":100,"max_completion_tokens":100',
-        ),
-    ],
-)
-def test_a_bound_stands_in_the_callers_own_field(fields: str, changed: str) -> None:
-    assert json.loads(sent(request(fields), bound=100)) == json.loads(request(changed))
-
-
-def test_a_body_is_understood_the_same_after_it_was_changed() -> None:
-    body = request(',"stream":true,"n":2')
-    again = read_chat(sent(body, "other", 77), b"salt")
-    assert (again.model, again.output_asked, again.wants_usage) == ("other", 77, True)
-    assert again.choices == 2
-
+from ferrycli.wire.readers import chat
+from ferrycli.wire.readers.bodies import BODY_KEPT_MAX, TAIL_KEPT, WholeReader
+from tests.wire.readers.fed import every_cut, relayed
 
 # Streams ------------------------------------------------------------------------------------
 
@@ -123,21 +39,10 @@ def usage_event(choices: object = (), **usage: object) -> bytes:
     return event(model="m-1", choices=choices, usage=usage or counts())
 
 
-def relayed(reader: Reader, chunks: Iterable[bytes]) -> bytes:
-    return b"".join([*[reader.feed(chunk) for chunk in chunks], reader.finish()])
-
-
 def read(*events: bytes, strips: bool = False) -> Reading:
-    reader = StreamReader(strips_usage=strips)
+    reader = chat.stream(strips)
     relayed(reader, events)
     return reader.reading()
-
-
-def every_cut(data: bytes) -> Iterable[Sequence[bytes]]:
-    yield [data]
-    yield [data[at : at + 1] for at in range(len(data))]
-    for at in range(1, len(data)):
-        yield [data[:at], data[at:]]
 
 
 COMMON = {
@@ -157,7 +62,7 @@ COMMON = {
 @pytest.mark.parametrize("stream", COMMON.values(), ids=COMMON)
 def test_every_byte_is_relayed_at_once_where_the_client_asked_for_usage(stream: bytes) -> None:
     for chunks in every_cut(stream):
-        reader = StreamReader(strips_usage=False)
+        reader = chat.stream(False)
         assert [reader.feed(chunk) for chunk in chunks] == list(chunks)
         assert reader.finish() == b""
         usage = reader.reading().usage
@@ -171,7 +76,7 @@ def test_exactly_the_usage_chunk_is_missing_where_he_did_not(stream: bytes) -> N
     events[-1] = events[-1].removesuffix(ends[0])
     wanted = b"".join(one for one in events if b'"prompt_tokens"' not in one)
     for chunks in every_cut(stream):
-        reader = StreamReader(strips_usage=True)
+        reader = chat.stream(True)
         assert relayed(reader, chunks) == wanted
         assert reader.reading().usage == Usage(input=12, output=34)
 
@@ -194,11 +99,11 @@ KEPT = {
 @pytest.mark.parametrize("stream", KEPT.values(), ids=KEPT)
 def test_anything_but_a_chunk_of_usage_alone_is_kept(stream: bytes) -> None:
     for chunks in every_cut(stream):
-        assert relayed(StreamReader(strips_usage=True), chunks) == stream
+        assert relayed(chat.stream(True), chunks) == stream
 
 
 def test_a_finished_event_is_not_kept_back() -> None:
-    reader = StreamReader(strips_usage=True)
+    reader = chat.stream(True)
     assert reader.feed(delta("hi")) == delta("hi")
     assert reader.feed(END[:20]) == b""
     assert reader.feed(END[20:] + DONE) == END + DONE
@@ -263,18 +168,127 @@ def test_a_report_whose_details_cannot_be_takes_back_the_one_before(details: obj
 
 
 OVERLAPPING = [
-    counts(10, 5, prompt_tokens_details={"cached_tokens": 11}),
-    counts(10, 5, prompt_tokens_details={"cached_tokens": 6, "cache_write_tokens": 5}),
-    counts(10, 5, completion_tokens_details={"audio_tokens": 6}),
+    ({"cached_tokens": 11}, {}, Usage(cache_read=10, output=5)),
+    (
+        {"cached_tokens": 6, "cache_write_tokens": 5},
+        {},
+        Usage(cache_read=5, cache_write_30m=5, output=5),
+    ),
+    (
+        {"cached_tokens": 6, "cache_write_tokens": 50},
+        {},
+        Usage(cache_write_30m=10, output=5),
+    ),
+    (
+        {"cached_tokens": 6, "cache_write_tokens": 1, "audio_tokens": 7},
+        {},
+        Usage(audio_in=7, cache_write_30m=1, cache_read=2, output=5),
+    ),
+    ({}, {"audio_tokens": 6}, Usage(input=10, audio_out=5)),
+    ({}, {"reasoning_tokens": 6}, Usage(input=10, output=5, reasoning=6)),
 ]
 
 
-@pytest.mark.parametrize("usage", OVERLAPPING)
-def test_parts_larger_than_their_whole_are_no_usage_but_leave_the_providers_cost(
-    usage: dict[str, object],
+@pytest.mark.parametrize(("details", "made", "expected"), OVERLAPPING)
+def test_counts_that_overlap_are_fitted_into_their_whole_the_dearest_first(
+    details: dict[str, int], made: dict[str, int], expected: Usage
 ) -> None:
+    usage = counts(10, 5, prompt_tokens_details=details, completion_tokens_details=made)
+    assert read(usage_event(**usage)).usage == expected
     reading = whole(usage={**usage, "cost": 0.5})
+    assert (reading.usage, reading.provider_cost_nanousd) == (expected, 500_000_000)
+
+
+def test_a_report_that_cannot_be_leaves_the_providers_cost() -> None:
+    reading = whole(usage=counts(-1, cost=0.5))
     assert (reading.usage, reading.provider_cost_nanousd) == (None, 500_000_000)
+
+
+WRITTEN = [
+    ({"cache_write_tokens": 30}, (30, 0)),
+    ({"cache_write_tokens": 30, "cache_write_tokens_details": None}, (30, 0)),
+    ({"cache_write_tokens": 30, "cache_write_tokens_details": {"ttl_30m": 30}}, (30, 0)),
+    ({"cache_write_tokens": 30, "cache_write_tokens_details": {"ttl_12h": 30}}, (0, 30)),
+    (
+        {"cache_write_tokens": 30, "cache_write_tokens_details": {"ttl_30m": 10, "ttl_12h": 20}},
+        (10, 20),
+    ),
+    ({"cache_write_tokens_details": {"ttl_30m": 10, "ttl_12h": 20}}, (10, 20)),
+]
+
+
+@pytest.mark.parametrize(("details", "expected"), WRITTEN)
+def test_tokens_are_written_for_half_an_hour_or_half_a_day(
+    details: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    usage = whole(usage=counts(100, 5, prompt_tokens_details=details)).usage
+    assert usage is not None
+    assert (usage.cache_write_30m, usage.cache_write_12h) == expected
+    assert usage.input_total == 100
+
+
+THOUGHTS = [
+    # reasoning, total, ticks: all of the output, of 3 tokens answered to 10
+    (7, 20, None, 10),
+    (7, 20, 5, 10),
+    (7, 13, None, 3),
+    (7, 13, 5, 3),
+    (7, None, None, 3),
+    (7, None, 5, 10),
+    (7, 99, None, 3),
+    (7, 99, 5, 10),
+    (7, "20", None, 3),
+    (0, 13, 5, 3),
+]
+
+
+@pytest.mark.parametrize(("reasoning", "total", "ticks", "output"), THOUGHTS)
+def test_thoughts_are_beside_the_answer_where_the_total_shows_it(
+    reasoning: int, total: object, ticks: int | None, output: int
+) -> None:
+    details = {"reasoning_tokens": reasoning}
+    usage = counts(
+        10, 3, total_tokens=total, cost_in_usd_ticks=ticks, completion_tokens_details=details
+    )
+    assert whole(usage=usage).usage == Usage(input=10, output=output, reasoning=reasoning)
+
+
+CACHED = [
+    ({"prompt_cache_hit_tokens": 8}, 8),
+    ({"prompt_cache_hit_tokens": 8, "prompt_tokens_details": {"cached_tokens": 8}}, 8),
+    ({"prompt_cache_hit_tokens": 8, "prompt_tokens_details": {"cached_tokens": None}}, 8),
+    ({"prompt_cache_hit_tokens": None, "prompt_tokens_details": None}, 0),
+]
+
+
+@pytest.mark.parametrize(("more", "cached"), CACHED)
+def test_deepseek_has_its_own_name_for_cached_tokens(more: dict[str, Any], cached: int) -> None:
+    assert whole(usage=counts(**more)).usage == Usage(
+        input=12 - cached, cache_read=cached, output=34
+    )
+
+
+GROQ = [
+    ({"x_groq": {"id": "r", "usage": counts()}}, Usage(input=12, output=34)),
+    ({"x_groq": {"usage": counts(1, 2)}, "usage": counts()}, Usage(input=12, output=34)),
+    ({"x_groq": {"usage": None}}, None),
+    ({"x_groq": {"id": "r"}}, None),
+    ({"x_groq": None}, None),
+]
+
+
+@pytest.mark.parametrize(("more", "expected"), GROQ)
+def test_groqs_usage_counts_once(more: dict[str, Any], expected: Usage | None) -> None:
+    assert read(delta("hi", **more), DONE).usage == expected
+
+
+def test_a_completion_is_read_like_a_chat() -> None:
+    choice = {"text": "abc", "index": 0, "finish_reason": "length"}
+    reading = whole(object="text_completion", model="m-1", choices=[choice], usage=counts())
+    assert (reading.usage, reading.characters) == (Usage(input=12, output=34), 3)
+    assert reading.finish_reason == "length"
+    part = event(choices=[{**choice, "finish_reason": None}], model="m-1")
+    assert read(part, usage_event(), DONE).usage == Usage(input=12, output=34)
 
 
 def test_details_are_taken_out_of_their_whole() -> None:
@@ -314,6 +328,46 @@ def test_an_error_inside_a_200_is_seen(error: object, code: str) -> None:
     assert whole(error=error).error_code == code
     reading = read(delta("hi"), event(choices=[], error=error, usage=counts()), strips=True)
     assert (reading.error_code, reading.usage) == (code, Usage(input=12, output=34))
+
+
+NAMED_ERRORS = [
+    (b'event: error\ndata: {"message":"overloaded"}\n\n', "error"),
+    (b'event:error\r\ndata: {"code":529,\r\ndata: "message":"x"}\r\n\r\n', "529"),
+    (b'data: {"type":"overloaded_error"}\revent: error\r\r', "overloaded_error"),
+    (b'id: 1\nevent: error\ndata: {"error":{},"code":"busy"}\n\n', "busy"),
+    (b'event: error\ndata: {"error":{"code":"busy"},"code":"x"}\n\n', "busy"),
+    (b"event: error\ndata: Overloaded\n\n", "error"),
+    (b'event: error\ndata: {"x":"\\ud800"}\n\n', "error"),
+    (b'event: error\ndata: {"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n\n", "error"),
+    (b"event: error\ndata: [DONE]\n\n", "error"),
+    (b"event: ping\nevent: error\n\n", "error"),
+    (b'event: error\ndata: {"usage":{"prompt_tokens":5}}\n\n', "error"),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), NAMED_ERRORS)
+def test_an_event_that_is_named_error_is_one_whatever_it_says(error: bytes, code: str) -> None:
+    assert read(delta("hi"), error, DONE).error_code == code
+    for strips in (False, True):
+        reader = chat.stream(strips)
+        passed = reader.feed(error + delta("hi")) + reader.finish()
+        assert passed == error + delta("hi")
+        assert (reader.begins_with_error, reader.reading().error_code) == (True, code)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b'event: errors\ndata: {"message":"x"}\n\n',
+        b'event: error\nevent: ping\ndata: {"message":"x"}\n\n',
+        b'data: {"message":"event: error"}\n\n',
+        b"id: event: error\n\n",
+        b": event: error\n\n",
+        delta("\nevent: error\n"),
+    ],
+)
+def test_an_event_of_another_name_is_no_error(other: bytes) -> None:
+    assert read(other, delta("hi"), other, DONE).error_code == ""
 
 
 def test_an_error_that_is_null_is_none() -> None:
@@ -394,7 +448,7 @@ def test_a_chunk_of_odd_types_neither_stops_a_stream_nor_hides_what_follows() ->
         b'data: {"error":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n\n",
     ]
     for one in odd:
-        reader = StreamReader(strips_usage=True)
+        reader = chat.stream(True)
         assert relayed(reader, [one, delta("hi"), usage_event(), DONE]) == one + delta("hi") + DONE
         assert reader.reading().usage == Usage(input=12, output=34)
         assert reader.reading().model == "m-1"
@@ -404,7 +458,7 @@ def test_a_chunk_of_odd_types_neither_stops_a_stream_nor_hides_what_follows() ->
 
 
 def whole(**reply: object) -> Reading:
-    reader = WholeReader()
+    reader = chat.whole()
     relayed(reader, [json.dumps(reply).encode()])
     return reader.reading()
 
@@ -432,7 +486,7 @@ BODIES = {
 def test_a_whole_reply_comes_out_as_it_is(body: bytes, input_tokens: int | None) -> None:
     wanted = None if input_tokens is None else Usage(input=input_tokens, output=2)
     for chunks in every_cut(body) if len(body) < 200 else [[body]]:
-        reader = WholeReader()
+        reader = chat.whole()
         assert relayed(reader, chunks) == body
         assert reader.reading().usage == wanted
 
@@ -444,16 +498,17 @@ def test_usage_is_found_in_a_reply_of_any_length(size: int, is_long: bool) -> No
     end += json.dumps(counts(prompt_tokens_details={"cached_tokens": 2})).encode() + b"}"
     body = start + b"x" * (size - len(start) - len(end)) + end
     for step in (size, 65_536, 100_001):
-        reader = WholeReader()
+        reader = chat.whole()
         assert relayed(reader, [body[at : at + step] for at in range(0, size, step)]) == body
-        assert reader.is_long is is_long
+        assert reader.has_begun is is_long
         reading = reader.reading()
         assert reading.usage == Usage(input=10, cache_read=2, output=34)
         assert (reading.model, reading.tier, reading.finish_reason) == ("m-1", "flex", "stop")
 
 
 def test_a_long_reply_is_not_kept() -> None:
-    reader = WholeReader()
+    reader = chat.whole()
+    assert isinstance(reader, WholeReader)
     reader.feed(b"x" * (BODY_KEPT_MAX + 1))
     for _ in range(8):
         chunk = b"y" * (1 << 20)
@@ -464,13 +519,13 @@ def test_a_long_reply_is_not_kept() -> None:
 
 def test_a_tail_takes_no_usage_out_of_content() -> None:
     text = json.dumps('"usage":{"prompt_tokens":1,"completion_tokens":1}').encode()
-    reader = WholeReader()
+    reader = chat.whole()
     relayed(reader, [b'{"a":"' + b"x" * BODY_KEPT_MAX + b'","content":' + text + b"}"])
     assert reader.reading().usage is None
 
 
 def test_a_long_reply_without_usage_has_characters() -> None:
-    reader = WholeReader()
+    reader = chat.whole()
     relayed(reader, [b'{"content":"' + b"x" * BODY_KEPT_MAX + b'"}'])
     assert reader.reading().characters >= BODY_KEPT_MAX
 
@@ -505,13 +560,36 @@ def test_a_providers_cost_is_read_as_a_decimal_and_rounded_up(
     cost: str, nanousd: int | None
 ) -> None:
     usage = f'{{"prompt_tokens":12,"completion_tokens":34,"cost":{cost}}}'
-    reader = WholeReader()
+    reader = chat.whole()
     relayed(reader, [f'{{"choices":[],"usage":{usage}}}'.encode()])
     assert reader.reading().provider_cost_nanousd == nanousd
     assert reader.reading().usage == Usage(input=12, output=34)
     streamed = read(f'data: {{"choices":[],"usage":{usage}}}\n\n'.encode())
     assert streamed.provider_cost_nanousd == nanousd
     assert streamed.usage == Usage(input=12, output=34)
+
+
+BYOK: list[tuple[str, int | None]] = [
+    ('"cost":0.05,"is_byok":true,"cost_details":{"upstream_inference_cost":1.2}', 1_250_000_000),
+    ('"cost":0,"is_byok":true,"cost_details":{"upstream_inference_cost":3.4e-7}', 340),
+    ('"cost":0.05,"is_byok":false,"cost_details":{"upstream_inference_cost":0.05}', 50_000_000),
+    ('"cost":0.05,"cost_details":{"upstream_inference_cost":0.05}', 50_000_000),
+    ('"cost":0.05,"is_byok":true,"cost_details":{"upstream_inference_cost":null}', None),
+    ('"cost":0.05,"is_byok":true,"cost_details":{}', None),
+    ('"cost":0.05,"is_byok":true,"cost_details":[5]', None),
+    ('"cost":0.05,"is_byok":true', None),
+    ('"cost":0.05,"is_byok":"yes"', 50_000_000),
+    ('"is_byok":true,"cost_details":{"upstream_inference_cost":1.2}', None),
+]
+
+
+@pytest.mark.parametrize(("fields", "nanousd"), BYOK)
+def test_with_a_key_of_ones_own_the_fee_is_not_all(fields: str, nanousd: int | None) -> None:
+    usage = f'{{"prompt_tokens":12,"completion_tokens":34,{fields}}}'
+    reader = chat.whole()
+    relayed(reader, [f'{{"choices":[],"usage":{usage}}}'.encode()])
+    assert reader.reading().provider_cost_nanousd == nanousd
+    assert reader.reading().usage == Usage(input=12, output=34)
 
 
 TICKS: list[tuple[object, int | None]] = [
@@ -538,7 +616,7 @@ def test_xais_ticks_are_ten_to_the_ten_a_dollar(ticks: object, nanousd: int | No
 
 
 def test_a_cost_survives_in_a_tail() -> None:
-    reader = WholeReader()
+    reader = chat.whole()
     usage = json.dumps(counts(cost=0.5)).encode()
     relayed(reader, [b'{"a":"' + b"x" * BODY_KEPT_MAX + b'","usage":' + usage + b"}"])
     assert reader.reading().provider_cost_nanousd == 500_000_000
@@ -580,14 +658,14 @@ FRAGMENTS = st.sampled_from(
 @given(st.lists(FRAGMENTS | st.binary(max_size=8), max_size=40), st.booleans())
 def test_readers_survive_arbitrary_bytes(pieces: list[bytes], strips: bool) -> None:
     data = b"".join(pieces)
-    stream = StreamReader(strips_usage=strips)
+    stream = chat.stream(strips)
     out = relayed(stream, pieces)
     stream.reading()
     if not strips:
         assert out == data
     else:
         assert len(out) <= len(data)
-    reader = WholeReader()
+    reader = chat.whole()
     assert relayed(reader, pieces) == data
     reader.reading()
 
@@ -597,7 +675,7 @@ def test_a_stream_says_the_same_wherever_it_is_cut(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     readings, outputs = [], []
     for chunks in (pieces, [data], [data[at : at + 1] for at in range(len(data))]):
-        reader = StreamReader(strips_usage=True)
+        reader = chat.stream(True)
         outputs.append(relayed(reader, chunks))
         readings.append(reader.reading())
     assert readings[0] == readings[1] == readings[2]

@@ -15,13 +15,9 @@ from ferrycli.rules.denials import BadParameter, NotJson
 from ferrycli.rules.other_names import LENGTH_MAX
 from ferrycli.wire.facts import Facts, Fingerprints
 from ferrycli.wire.input_bounds import IMAGE_TOKENS
-from ferrycli.wire.intake import (
-    CHOICES_MAX,
-    METADATA_MEMBERS_MAX,
-    MODEL_LENGTH_MAX,
-    OUTPUT_ASKED_MAX,
-    read_chat,
-)
+from ferrycli.wire.intakes.carried import METADATA_MEMBERS_MAX
+from ferrycli.wire.intakes.chat import read_chat
+from ferrycli.wire.intakes.checks import CHOICES_MAX, MODEL_LENGTH_MAX, OUTPUT_ASKED_MAX
 from tests.wire.written import OBJECTS, RANDOMS, escaped, written
 
 SALT = b"salt"

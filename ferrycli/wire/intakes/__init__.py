@@ -1,0 +1,1 @@
+"""Requests into facts, and the bodies that are sent for them: one module a dialect."""

@@ -1,0 +1,90 @@
+"""What every dialect's request carries besides its turns: attribution and fingerprints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ferrycli.rules.other_names import LENGTH_MAX, MEMBERS_MAX
+from ferrycli.wire.facts import Fingerprints
+from ferrycli.wire.intakes.checks import ABSENT, present
+
+METADATA_MEMBERS_MAX = 64
+
+FIELDS = ("user", "safety_identifier", "session_id", "prompt_cache_key")
+"""Fields of text that attribution reads; some providers take them in every dialect."""
+
+
+class Carrying(msgspec.Struct):
+    """The members of a body that say whom it belongs to; dialects add theirs."""
+
+    user: Any = None
+    safety_identifier: Any = None
+    session_id: Any = None
+    prompt_cache_key: Any = None
+    trace: msgspec.Raw = ABSENT
+    metadata: Any = None
+
+
+def strings(value: object) -> list[str]:
+    """The text in a list; none where it is no list."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def text_members(value: object) -> Mapping[str, str]:
+    """The `metadata` that is text to text; anything else in it is the provider's business."""
+    if not isinstance(value, dict):
+        return {}
+    pairs = [(name, text) for name, text in value.items() if isinstance(text, str)]
+    return dict(pairs[:METADATA_MEMBERS_MAX])
+
+
+def fields_of(parsed: Carrying) -> dict[str, str]:
+    """The fields that attribution reads, and `metadata.tags`; JSON where it is no text."""
+    fields = {name: text for name in FIELDS if isinstance(text := getattr(parsed, name), str)}
+    if (trace := present(parsed.trace)) and len(trace) <= LENGTH_MAX:
+        fields["trace"] = trace.decode()
+    if isinstance(parsed.metadata, dict) and (tags := strings(parsed.metadata.get("tags"))):
+        fields["metadata.tags"] = msgspec.json.encode(tags[:MEMBERS_MAX]).decode()
+    return fields
+
+
+class _Role(msgspec.Struct):
+    role: str = ""
+
+
+_decode_role = msgspec.json.Decoder(_Role).decode
+
+
+def instructions(turns: Sequence[msgspec.Raw]) -> bytes:
+    """The turns of system and developer that a request begins with."""
+    leading = b""
+    for turn in turns:
+        try:
+            role = _decode_role(turn).role
+        except msgspec.DecodeError:
+            break
+        if role not in ("system", "developer"):
+            break
+        leading += bytes(turn)
+    return leading
+
+
+def fingerprints(body: bytes, prefix: bytes, last: bytes, salt: bytes) -> Fingerprints:
+    """Of the tools and instructions in `prefix`, of all, and of the last turn."""
+    return Fingerprints(
+        _hashed(prefix, salt) if prefix else 0,
+        _hashed(body, salt),
+        _hashed(last, salt) if last else 0,
+        len(prefix),
+        len(body),
+        len(last),
+    )
+
+
+def _hashed(data: bytes, salt: bytes) -> int:
+    """A salted 64-bit hash as SQLite can keep it: signed."""
+    return int.from_bytes(blake2b(data, digest_size=8, key=salt).digest(), "big", signed=True)

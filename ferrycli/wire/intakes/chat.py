@@ -1,0 +1,142 @@
+"""OpenAI's chat dialect as it is asked: the body into `Facts`, and the body that is sent for it.
+
+Decoded once, only the fields that ferry acts on. Nothing is defaulted, reordered or dropped: the
+body goes on as it is, but for what must be set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ferrycli.rules.clean import safe
+from ferrycli.wire.dialect import Place, Sent
+from ferrycli.wire.facts import Facts
+from ferrycli.wire.input_bounds import chat_parts, input_bound
+from ferrycli.wire.intakes.carried import (
+    Carrying,
+    fields_of,
+    fingerprints,
+    instructions,
+    strings,
+    text_members,
+)
+from ferrycli.wire.intakes.checks import (
+    ABSENT,
+    CHOICES_MAX,
+    OUTPUT_ASKED_MAX,
+    bounded,
+    decoded,
+    kinds_of,
+    listed,
+    model_name,
+    named_member,
+    present,
+)
+from ferrycli.wire.intakes.setting import values_set
+from ferrycli.wire.intakes.usage_asked import StreamOptions, wants_usage, with_usage
+from ferrycli.wire.splice import Member, members, spliced
+
+UNBOUNDED_FIELDS = frozenset(
+    {"web_search_options", "models", "plugins", "search_parameters", "extra_body"}
+)
+"""Members that let a provider bill searches, other models or content kept elsewhere."""
+LOCAL_TOOLS = frozenset({"", "function", "custom"})
+"""Kinds of tools that the caller runs; every other runs at the provider, at a price of its own."""
+
+
+class _Body(Carrying, kw_only=True):
+    model: str
+    # Not `Raw | None`: msgspec takes that for `None` alone.
+    messages: msgspec.Raw
+    tools: msgspec.Raw = ABSENT
+    functions: msgspec.Raw = ABSENT
+    prediction: msgspec.Raw = ABSENT
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    service_tier: str | None = None
+    modalities: Any = None
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+
+
+def read(body: bytes, _place: Place, salt: bytes) -> Facts:
+    """As `read_chat`: the path of a chat completion says nothing that its body does not."""
+    return read_chat(body, salt)
+
+
+def read_chat(body: bytes, salt: bytes) -> Facts:
+    """The facts of a chat completion request. Fingerprints are keyed with `salt`.
+
+    Raises `NotJson` or `BadParameter`.
+    """
+    parsed = decoded(_decode_body, body)
+    raw_messages = bytes(parsed.messages)
+    tools, functions = present(parsed.tools), present(parsed.functions)
+    raw_tools = tools + functions
+    messages = listed(parsed.messages, "messages", "message")
+    found = members(body, [raw for raw in (raw_messages, tools, functions) if raw])
+    asked, fields = _output_asked(parsed)
+    parts = chat_parts(raw_messages)
+    bound = input_bound(len(body), parts, len(raw_tools), len(messages), parsed.model)
+    return Facts(
+        model=model_name(parsed.model),
+        is_stream=parsed.stream is True,
+        wants_usage=wants_usage(parsed.stream_options),
+        output_asked=asked,
+        output_fields=fields,
+        choices=bounded("n", parsed.n, CHOICES_MAX) or 1,
+        tier=safe(parsed.service_tier or "", 40),
+        input_bound=bound,
+        images=parts.images,
+        input_characters=len(raw_messages) + len(raw_tools),
+        has_audio=parts.has_audio or "audio" in strings(parsed.modalities),
+        predicted_bytes=len(present(parsed.prediction)),
+        unbounded_field=unbounded_field(body, found, tools),
+        metadata=text_members(parsed.metadata),
+        fields=fields_of(parsed),
+        fingerprints=fingerprints(
+            body, raw_tools + instructions(messages), bytes(messages[-1]), salt
+        ),
+        members=tuple(found),
+        messages=tuple(messages),
+    )
+
+
+def unbounded_field(body: bytes, found: list[Member], tools: bytes) -> str:
+    """The member that makes the provider bill what no bound of this request covers; "" for none."""
+    if name := named_member(body, found, UNBOUNDED_FIELDS):
+        return name
+    kinds = kinds_of(tools)
+    return "tools" if kinds is None or kinds - LOCAL_TOOLS else ""
+
+
+def _output_asked(parsed: _Body) -> tuple[int | None, tuple[str, ...]]:
+    """The caller's limit and its fields; the largest, because a provider may read any of them."""
+    limits = {
+        field: limit
+        for field in ("max_completion_tokens", "max_tokens")
+        if (limit := bounded(field, getattr(parsed, field), OUTPUT_ASKED_MAX)) is not None
+    }
+    return max(limits.values(), default=None), tuple(limits)
+
+
+def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
+    """The body for the provider: the caller's own, but for what ferry must set.
+
+    Set are the model's name at the provider, the request for usage in a stream, ferry's bound
+    on the answer (in the caller's fields if it used any, else in `sent.bound_field`), and
+    `sent.members`, JSON by name, such as OpenRouter's `provider`.
+    """
+    values = values_set(facts, sent)
+    if facts.is_stream and not facts.wants_usage:
+        values["stream_options"] = with_usage(body, facts)
+    if sent.output_bound is not None:
+        for field in facts.output_fields or (sent.bound_field,):
+            values[field] = str(sent.output_bound).encode()
+    return spliced(body, facts.members, values) if values else body

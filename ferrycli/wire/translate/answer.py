@@ -1,0 +1,96 @@
+"""Events put together again: what a model has answered, for replies that are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ferrycli.rules.usage import Usage
+from ferrycli.wire.translate.talk import (
+    Argued,
+    Broken,
+    Called,
+    Counted,
+    Event,
+    Finished,
+    Refused,
+    Said,
+    Started,
+    Text,
+    Thinking,
+    Thought,
+    ToolCall,
+)
+
+
+class Answer:
+    """One reply, as far as its events have come."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.model = ""
+        self.parts: list[Text | Thinking | ToolCall] = []
+        self.refusal = ""
+        self.finished: Finished | None = None
+        self.usage: Usage | None = None
+        self.broken: Broken | None = None
+        self._pieces: list[str] = []
+        """Of the text or the arguments that the last part will have."""
+
+    def take(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._take(event)
+
+    def close(self) -> None:
+        """The last part is whole."""
+        pieces, self._pieces = "".join(self._pieces), []
+        if not self.parts or not pieces:
+            return
+        last = self.parts[-1]
+        if isinstance(last, ToolCall):
+            self.parts[-1] = replace(last, arguments=pieces)
+        else:
+            self.parts[-1] = replace(last, text=pieces)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Said):
+            self._say(event)
+        elif isinstance(event, Thought):
+            self._think(event)
+        elif isinstance(event, Called):
+            self._begin(ToolCall(event.id, event.name, "", event.signature))
+        elif isinstance(event, Argued):
+            if self.parts and isinstance(self.parts[-1], ToolCall):
+                self._pieces.append(event.json)
+        elif isinstance(event, Refused):
+            self.refusal += event.text
+        elif isinstance(event, Started):
+            self.id, self.model = event.id, event.model
+        elif isinstance(event, Finished):
+            self.finished = event
+        elif isinstance(event, Counted):
+            self.usage = event.usage
+        else:
+            self.broken = event
+
+    def _think(self, event: Thought) -> None:
+        if event.redacted:
+            self._begin(Thinking(redacted=event.redacted))
+            return
+        last = self.parts[-1] if self.parts else None
+        if not isinstance(last, Thinking) or last.redacted or (last.signature and event.text):
+            self._begin(Thinking())
+        self._pieces.append(event.text)
+        if event.signature:
+            sealed = self.parts[-1]
+            assert isinstance(sealed, Thinking)
+            self.parts[-1] = replace(sealed, signature=sealed.signature + event.signature)
+
+    def _say(self, event: Said) -> None:
+        if not self.parts or not isinstance(self.parts[-1], Text):
+            self._begin(Text(""))
+        self._pieces.append(event.text)
+
+    def _begin(self, part: Text | Thinking | ToolCall) -> None:
+        self.close()
+        self.parts.append(part)

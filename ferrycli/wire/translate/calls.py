@@ -1,0 +1,38 @@
+"""Calls of tools: ids for those that have none, and their arguments as JSON."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from ferrycli.rules.denials import Untranslatable
+
+_ID_BYTES = 12
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def made_id(*of: object) -> str:
+    """An id for a call that has none, the same each time for the same `of`."""
+    written = "\0".join(str(one) for one in of).encode("utf-8", "replace")
+    return "call_" + blake2b(written, digest_size=_ID_BYTES).hexdigest()
+
+
+def is_object(arguments: str) -> bool:
+    """Whether a model has written its arguments as the object that they should be."""
+    try:
+        _decode_object(arguments.strip().encode() or b"{}")
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True
+
+
+def arguments_object(arguments: str) -> msgspec.Raw:
+    """The arguments of a call, byte for byte, where a dialect wants them as an object.
+
+    Raises `Untranslatable` where they are none.
+    """
+    if not is_object(arguments):
+        raise Untranslatable("arguments", "those of a tool call are no JSON object")
+    return msgspec.Raw(arguments.strip().encode() or b"{}")

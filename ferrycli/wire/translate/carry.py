@@ -1,0 +1,104 @@
+"""A request carried into another dialect, and its reply carried back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ferrycli.rules.denials import Untranslatable
+from ferrycli.rules.usage import Usage
+from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
+from ferrycli.wire.facts import Reading
+from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.talk import Broken, Counted, Event
+from ferrycli.wire.translate.turns import with_tool_names
+
+
+def request(body: bytes, place: Place, source: Codec, target: Codec, model: str) -> bytes:
+    """The caller's request as the provider's dialect says it, for its `model`.
+
+    Raises `BadParameter`, or `Untranslatable` naming the field as the caller knows it.
+    """
+    talk = with_tool_names(replace(source.read_request(body, place), model=model))
+    try:
+        if talk.choices > 1:
+            raise Untranslatable("choices", "a translated reply holds one answer")
+        return target.write_request(talk)
+    except Untranslatable as refusal:
+        # A codec's own words for what it calls otherwise than a `Talk` does.
+        names: Mapping[str, str] = getattr(source, "names", {})
+        raise Untranslatable(names.get(refusal.field, refusal.field), refusal.why) from None
+
+
+class TranslatingReader:
+    """A `Reader` of a reply in one dialect that passes it on in another.
+
+    The provider's own reader taps every byte: what it counts is what is billed, so that is what
+    the client is told, whatever else the reply says.
+    """
+
+    def __init__(self, reader: Reader, parser: Parser, writer: Writer) -> None:
+        self._reader = reader
+        self._parser = parser
+        self._writer = writer
+        self._counted: Usage | None = None
+        """As the reply's events have it, for want of the reader's count."""
+        self._broken: Broken | None = None
+        self._has_told = False
+        self._is_over = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to tell the client. Of a whole reply: not before its end."""
+        return self._has_told
+
+    @property
+    def begins_with_error(self) -> bool:
+        return self._reader.begins_with_error
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may go to the client now, in its own dialect; its end with the provider's, not
+        with the connection's."""
+        self._reader.feed(chunk)
+        said = self._told(self._parser.feed(chunk))
+        if self._reader.reading().is_complete:
+            said += self._ended()
+        return said
+
+    def finish(self) -> bytes:
+        self._reader.finish()
+        return self._ended()
+
+    def reading(self) -> Reading:
+        """What the provider's reader says; failed too where it could not be translated.
+
+        A reply that broke off has not failed by itself: that it has no end says enough.
+        """
+        reading = self._reader.reading()
+        broken = self._broken
+        if broken is None or reading.error_code or (broken is CUT and not reading.is_complete):
+            return reading
+        return replace(reading, error_code=broken.code or "error")
+
+    def _ended(self) -> bytes:
+        if self._is_over:
+            return b""
+        self._is_over = True
+        said = self._told(self._parser.finish())
+        usage = self._reader.reading().usage or self._counted
+        if usage is not None:
+            said += self._writer.write([Counted(usage)])
+        return said + self._writer.finish()
+
+    def _told(self, events: Sequence[Event]) -> bytes:
+        told = []
+        for event in events:
+            if isinstance(event, Counted):
+                self._counted = event.usage
+                continue
+            if isinstance(event, Broken):
+                self._broken = event
+            told.append(event)
+        said = self._writer.write(told) if told else b""
+        self._has_told = self._has_told or bool(said)
+        return said

@@ -1,0 +1,223 @@
+"""Converse's replies into events: whole ones, and streams of frames.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+from ferrycli.rules.clean import safe
+from ferrycli.rules.errors import BadUsage
+from ferrycli.rules.usage import Usage
+from ferrycli.wire.frames import Frame, FrameSplitter
+from ferrycli.wire.translate.loose import (
+    Object,
+    Unreadable,
+    child,
+    decoded,
+    rows,
+    text,
+    whole,
+    written,
+)
+from ferrycli.wire.translate.parsing import CUT, UNREADABLE, up_to_break
+from ferrycli.wire.translate.talk import (
+    Argued,
+    Broken,
+    Called,
+    Counted,
+    Event,
+    Finished,
+    Said,
+    Started,
+    Thought,
+)
+
+Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
+
+CODE_LENGTH_MAX = 64
+MESSAGE_LENGTH_MAX = 2_000
+
+REASONS: MappingProxyType[str, Reason] = MappingProxyType(
+    {
+        "end_turn": "stop",
+        "tool_use": "tool_calls",
+        "max_tokens": "length",
+        "model_context_window_exceeded": "length",
+        "stop_sequence": "stop_sequence",
+        "guardrail_intervened": "content_filter",
+        "content_filtered": "content_filter",
+    }
+)
+"""Any other end, but for `FAILURES`, is one like others: `stop`."""
+FAILURES = frozenset({"malformed_model_output", "malformed_tool_use"})
+"""Ends at which there is no answer: no other dialect has reasons for them, so they are errors."""
+SHOWN_BLOCKS = ("text", "toolUse", "reasoningContent", "citationsContent")
+OWN_TOOLS = Broken("not_translatable", "the reply holds a call of Bedrock's own tools")
+FOREIGN = Broken("not_translatable", "the reply holds what only Converse has")
+
+
+def read_whole(reply: Object) -> Iterator[Event]:
+    """The events of a reply that is one object."""
+    message = child(child(reply, "output"), "message")
+    if not message:
+        yield _broken("error", reply)
+        return
+    yield Started("", "")
+    for block in rows(message, "content"):
+        yield from _block(block)
+    yield _ended(text(reply, "stopReason"))
+    if (usage := usage_of(child(reply, "usage"))) is not None:
+        yield Counted(usage)
+
+
+class FrameParser:
+    """A `Parser` of streams of frames."""
+
+    def __init__(self) -> None:
+        self._splitter = FrameSplitter()
+        self._is_over = False
+        self._has_arguments = True
+        self._reason = ""
+        self._usage: Usage | None = None
+
+    def feed(self, chunk: bytes) -> Sequence[Event]:
+        return [found for frame in self._splitter.feed(chunk) for found in self._events(frame)]
+
+    def finish(self) -> Sequence[Event]:
+        if self._is_over:
+            return ()
+        self._is_over = True
+        counted = [] if self._usage is None else [Counted(self._usage)]
+        return up_to_break([*self._fill_arguments(), _ended(self._reason), *counted])
+
+    def _events(self, frame: Frame) -> Sequence[Event]:
+        if self._is_over:
+            return ()
+        try:
+            found = up_to_break(self._take(frame))
+        except Unreadable:
+            found = [UNREADABLE]
+        self._is_over = any(isinstance(one, Broken) for one in found)
+        return found
+
+    def _take(self, frame: Frame) -> Iterator[Event]:
+        said = decoded(frame.payload)
+        if frame.is_exception:
+            yield _broken(frame.kind, said)
+        elif frame.kind == "messageStart":
+            yield Started("", "")
+        elif frame.kind == "contentBlockStart":
+            yield from self._start(child(said, "start"))
+        elif frame.kind == "contentBlockDelta":
+            yield from self._delta(child(said, "delta"))
+        elif frame.kind == "contentBlockStop":
+            yield from self._fill_arguments()
+        elif frame.kind == "messageStop":
+            self._reason = text(said, "stopReason")
+        elif frame.kind == "metadata":
+            self._usage = usage_of(child(said, "usage"))
+
+    def _start(self, start: Object) -> Iterator[Event]:
+        yield from self._fill_arguments()
+        call = child(start, "toolUse")
+        if call and not call.get("type"):
+            self._has_arguments = False
+            yield Called(text(call, "toolUseId"), text(call, "name"))
+        elif call or "toolResult" in start:
+            yield OWN_TOOLS
+        elif start:
+            yield FOREIGN
+
+    def _delta(self, delta: Object) -> Iterator[Event]:
+        if piece := text(child(delta, "toolUse"), "input"):
+            self._has_arguments = True
+            yield Argued(piece)
+        if words := text(delta, "text"):
+            yield Said(words)
+        reasoning = child(delta, "reasoningContent")
+        thought = Thought(
+            text(reasoning, "text"),
+            text(reasoning, "signature"),
+            text(reasoning, "redactedContent"),
+        )
+        if thought != Thought():
+            yield thought
+        if delta.get("image"):
+            yield FOREIGN
+
+    def _fill_arguments(self) -> Iterator[Event]:
+        """A call without arguments has an empty object of them."""
+        if not self._has_arguments:
+            self._has_arguments = True
+            yield Argued("{}")
+
+
+def _block(block: Object) -> Iterator[Event]:
+    if words := text(block, "text"):
+        yield Said(words)
+    for cited in rows(child(block, "citationsContent"), "content"):
+        if words := text(cited, "text"):
+            yield Said(words)
+    reasoning = child(block, "reasoningContent")
+    shown = child(reasoning, "reasoningText")
+    thought = Thought(
+        text(shown, "text"), text(shown, "signature"), text(reasoning, "redactedContent")
+    )
+    if thought != Thought():
+        yield thought
+    if call := child(block, "toolUse"):
+        if call.get("type"):
+            yield OWN_TOOLS
+            return
+        yield Called(text(call, "toolUseId"), text(call, "name"))
+        yield Argued(written(child(call, "input")))
+    if block and not any(name in block for name in SHOWN_BLOCKS):
+        yield FOREIGN
+
+
+def _ended(reason: str) -> Finished | Broken:
+    if not reason:
+        return CUT
+    if reason in FAILURES:
+        return Broken(reason, f"the model ended with {reason}")
+    return Finished(REASONS.get(reason, "stop"))
+
+
+def _broken(kind: str, said: Object) -> Broken:
+    message = text(said, "message") or text(said, "Message")
+    return Broken(
+        safe(kind or "error", CODE_LENGTH_MAX),
+        safe(message, MESSAGE_LENGTH_MAX) or "the provider's reply cannot be read",
+    )
+
+
+def usage_of(counts: Object) -> Usage | None:
+    """What was counted, with cached tokens beside the input; None where it cannot be.
+
+    The split of what was written by its time may lag behind the sum: the rest is kept for the
+    shorter one, which is what an unmarked cache point asks for.
+    """
+    if not counts:
+        return None
+    written_tokens = whole(counts, "cacheWriteInputTokens") or 0
+    for_an_hour = sum(
+        whole(one, "inputTokens") or 0
+        for one in rows(counts, "cacheDetails")
+        if text(one, "ttl") == "1h"
+    )
+    for_an_hour = max(0, min(for_an_hour, written_tokens))
+    try:
+        return Usage.counted(
+            cache_is_inside=False,
+            input_tokens=whole(counts, "inputTokens"),
+            output_tokens=whole(counts, "outputTokens") or 0,
+            cache_read=whole(counts, "cacheReadInputTokens") or 0,
+            cache_write_5m=written_tokens - for_an_hour,
+            cache_write_1h=for_an_hour,
+        )
+    except BadUsage:
+        return None

@@ -1,0 +1,97 @@
+"""An upstream that plays back: whatever is asked, it answers what it was given, in these pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Played:
+    """One reply, and the pieces in which its body is written."""
+
+    pieces: Sequence[bytes]
+    content_type: str = "application/json"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Tape:
+    """Runs in a thread of its own, with a loop of its own."""
+
+    def __init__(self, play: Callable[[Asked], Played]) -> None:
+        self.play = play
+        self.asked: list[Asked] = []
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def address(self) -> str:
+        """Scheme, host and port."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._connection, "127.0.0.1", 0, limit=1 << 26)
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                pairs = (line.split(": ", 1) for line in head[1:] if ": " in line)
+                headers = {name.lower(): value for name, value in pairs}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                asked = Asked(head[0].split(" ")[1], headers, body)
+                self.asked.append(asked)
+                await self._answer(self.play(asked), writer)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, played: Played, writer: asyncio.StreamWriter) -> None:
+        lines = [f"HTTP/1.1 {played.status} X", f"content-type: {played.content_type}"]
+        lines += [f"{name}: {value}" for name, value in played.headers]
+        lines += ["transfer-encoding: chunked", "", ""]
+        writer.write("\r\n".join(lines).encode("latin-1"))
+        for piece in played.pieces:
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            await writer.drain()
+            # One piece after the other: else the kernel joins them.
+            await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
