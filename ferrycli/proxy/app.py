@@ -32,12 +32,14 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
     """The ASGI application of one gateway; `report` is told of our own defects."""
     routes = [
-        # Before the calls, which are posted to the same path.
-        Route("/v1beta/models/{id:path}", Model(gateway), methods=["GET", "HEAD"]),
+        # Before the calls, some of which are posted to the same paths.
+        *(
+            Route(f"/{version}/models/{{id:path}}", Model(gateway), methods=["GET", "HEAD"])
+            for version in ("v1", "v1beta")
+        ),
         *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
         Route("/", Root(gateway)),
         Route("/v1/models", Models(gateway)),
-        Route("/v1/models/{id:path}", Model(gateway)),
         Route("/v1beta/models", Models(gateway)),
         Route("/ferry/v1/me", Me(gateway)),
         Route("/ferry/v1/calls/{id}", CallReceipt(gateway)),

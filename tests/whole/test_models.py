@@ -91,6 +91,8 @@ def test_a_list_is_read_and_not_written(server: Server) -> None:
     headers = {"authorization": f"Bearer {secret(server)}"}
     for path in ("/v1/models", "/v1/models/work/gpt-4o", "/v1beta/models"):
         url = f"http://127.0.0.1:{server.port}{path}"
-        assert httpx.post(url, headers=headers).status_code == 405
+        # Gemini's calls are posted below a model's path.
+        refused = 404 if path.endswith("gpt-4o") else 405
+        assert httpx.post(url, headers=headers).status_code == refused
         head = httpx.head(url, headers=headers)
         assert (head.status_code, head.content) == (200, b"")
