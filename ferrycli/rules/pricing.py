@@ -168,7 +168,7 @@ class Factor:
         kept = COUNTED_BUCKETS
         if self.numerator < self.denominator:
             kept = kept.union(self.unsure)
-        own = {bucket: _rate_of(rate, bucket)[0] for bucket in kept}
+        own = {bucket: rate_of(rate, bucket) for bucket in kept}
         return replace(rate.scaled(self.numerator, self.denominator), **own)
 
 

@@ -21,6 +21,8 @@ from ferrycli.rules.pricing import (
     ceiling,
     price,
     price_call,
+    rate_of,
+    unbilled,
 )
 from ferrycli.rules.usage import BUCKETS, Usage
 from tests.rules.arithmetic import dollars, mtok
@@ -563,3 +565,19 @@ def test_a_predicted_answer_may_be_billed_beside_the_answer() -> None:
     assert found is not None
     assert plain is not None
     assert found.at(50) == plain.at(50) + mtok("10", 300 * 2)
+
+
+def test_what_nobody_bills_costs_nothing_whatever_was_used() -> None:
+    card = unbilled("p", "m")
+    assert card.is_free
+    assert price_call(Usage(input=1_000, output=10), card, "priority").total == 0
+
+
+@pytest.mark.parametrize(
+    ("bucket", "expected"),
+    [("input", 7), ("cache_read", 7), ("output", None), ("web_search", None)],
+)
+def test_a_bucket_s_rate_is_its_own_or_that_of_what_holds_it(
+    bucket: str, expected: int | None
+) -> None:
+    assert rate_of(Rate(input=7), bucket) == expected
