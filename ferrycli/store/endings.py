@@ -14,7 +14,7 @@ from ferrycli.rules.pricing import Cost
 from ferrycli.rules.selectors import Facts
 from ferrycli.store.books import Books
 from ferrycli.store.messages import Ended
-from ferrycli.store.rows import Aim, Closing, close_values, line_values
+from ferrycli.store.rows import Aim, Closing, close_values, lines_values
 from ferrycli.store.standings import Period, Standings
 from ferrycli.store.till import Change, Place, windows_text
 from ferrycli.store.writes import Writes
@@ -92,9 +92,7 @@ class Endings:
                 writes.attempts.append(_attempt_values(call, closing, doubt, places))
             closing = _with_past(closing, call)
         writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
-        writes.lines += [
-            (closing.seq, at, *line_values(line)) for at, line in enumerate(closing.lines)
-        ]
+        writes.lines += lines_values(closing.seq, closing.lines)
         return closing
 
     def end_attempt(self, seq: int, call: OpenCall, ended: Ended, writes: Writes) -> OpenCall:

@@ -31,7 +31,17 @@ from ferrycli.store.batch import Desk
 from ferrycli.store.books import Books
 from ferrycli.store.connect import open_writer
 from ferrycli.store.guard import FileGuard
-from ferrycli.store.messages import Admit, Again, Deny, HealthNote, Message, Note, Verdict, Waits
+from ferrycli.store.messages import (
+    Admit,
+    Again,
+    Deny,
+    Events,
+    HealthNote,
+    Message,
+    Note,
+    Verdict,
+    Waits,
+)
 from ferrycli.store.reads_servers import circuits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
@@ -118,6 +128,12 @@ class Ledger:
         assert verdict is not None
         return verdict
 
+    async def record(self, question: Events) -> Verdict:
+        """Record costs that happened. Answered when they are on disk."""
+        verdict = await self._ask(question)
+        assert verdict is not None
+        return verdict
+
     def note_soon(self, note: Note | HealthNote) -> None:
         """Write down what happened beside a call. Left out where the queue is full."""
         if self._queue.qsize() < ASKS_WAITING_MAX:
@@ -145,7 +161,9 @@ class Ledger:
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
-    async def _ask(self, message: Admit | Again | Refresh, wait_s: float = 0.0) -> Verdict | None:
+    async def _ask(
+        self, message: Admit | Again | Events | Refresh, wait_s: float = 0.0
+    ) -> Verdict | None:
         if self._asks_waiting >= ASKS_WAITING_MAX:
             return TooBusy()
         assert self._loop is not None
@@ -276,7 +294,7 @@ class Ledger:
             self._desk.has_moved = True
             messages += gone
         verdicts = self._commit(messages, asked_again(parked, is_last=self._is_stopping))
-        asking = (Admit, Again)
+        asking = (Admit, Again, Events)
         asked = iter(
             verdict
             for verdict, message in zip(verdicts, messages, strict=False)

@@ -35,6 +35,7 @@ class Facts:
     """The fields in which the client set a limit; the largest counts."""
     choices: int = 1
     tier: str = ""
+    """The tier asked for; of several words joined by `+` where several fields say it: `fast+us`."""
     input_bound: int | None = 0
     """The most tokens that the input can be, at the model asked for; None: as many as its context
     holds."""
@@ -92,6 +93,7 @@ class Reading:
     provider_cost_nanousd: int | None = None
     model: str = ""
     tier: str = ""
+    """As the reply names it; of several words joined by `+` where several fields say it."""
     finish_reason: str = ""
     characters: int = 0
     """Characters of answer that were delivered, for an estimate."""

@@ -120,6 +120,9 @@ def _anthropic(base_url: str) -> Mapping[str, Way]:
 
 
 def _google(speaker: Speaker, model: str, *, is_stream: bool) -> Mapping[str, Way]:
+    if speaker.base_url.endswith("/openai"):
+        # What Gemini offers to OpenAI's SDK, by the address that this is given.
+        return {name: Way(name, _OPENAI[name]) for name in ("chat", "embeddings")}
     # Vertex's address is that of a project's publisher: all up to `/models`.
     above = "" if speaker.kind == "vertex" or speaker.base_url.endswith("/v1beta") else "/v1beta"
     verb = "streamGenerateContent?alt=sse" if is_stream else "generateContent"

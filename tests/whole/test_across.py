@@ -205,6 +205,48 @@ def test_every_sdk_is_answered_by_every_kind_of_provider(
     assert (row.input_tokens, row.n_cache_read, row.output_tokens) == (INPUT, CACHED, OUTPUT)
 
 
+CLAUDE = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
+@pytest.mark.parametrize("name", ["messages", "messages-stream"])
+def test_anthropics_sdk_is_answered_by_claude_at_bedrock_out_of_its_frames(
+    rig: Rig, name: str, tools: bool
+) -> None:
+    client, ended_text, ended_tools = CLIENTS[name]
+    before = len(rows(rig.server.database))
+    text, calls, ended, tokens = client(rig, CLAUDE, tools=tools)
+    row = settled_rows(rig.server.database, before + 1)[-1]
+    assert (text, calls) == (("", WANTED_CALLS) if tools else ("".join(TEXT), []))
+    assert (ended, tokens) == (ended_tools if tools else ended_text, (INPUT, CACHED, OUTPUT))
+    assert (row.provider, row.outcome, row.cost_nanousd) == ("bedrock", "ok", COST)
+    sent = rig.tape.asked[-1]
+    verb = "invoke-with-response-stream" if name.endswith("stream") else "invoke"
+    assert sent.path.endswith(f"-v1%3A0/{verb}")
+    assert json.loads(sent.body)["anthropic_version"] == "bedrock-2023-05-31"
+
+
+@pytest.mark.parametrize("verb", ["invoke", "invoke-with-response-stream"])
+def test_a_client_of_bedrock_gets_the_frames_as_they_are(rig: Rig, verb: str) -> None:
+    body = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    before = len(rows(rig.server.database))
+    got = httpx.post(
+        f"{rig.server.base_url.removesuffix('/v1')}/model/{CLAUDE}/{verb}",
+        json=body,
+        headers={"authorization": f"Bearer {rig.secret}"},
+    )
+    row = settled_rows(rig.server.database, before + 1)[-1]
+    played = any_voice(rig.tape.asked[-1])
+    assert got.content == b"".join(played.pieces)
+    assert got.headers["content-type"] == played.content_type
+    assert (row.endpoint, row.cost_nanousd) == (f"/model/{{model}}/{verb}", COST)
+    assert json.loads(rig.tape.asked[-1].body) == body
+
+
 def post(rig: Rig, path: str, body: dict[str, Any], secret: str = "") -> httpx.Response:
     address = rig.server.base_url.removesuffix("/v1")
     headers = {"x-goog-api-key": secret or rig.secret}

@@ -7,10 +7,12 @@ events, as the request says it.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 from ferrycli.wire.frames import frame
+from ferrycli.wire.sse import event_data
 from tests.whole.tape import Asked, Played
 
 TEXT = ("It is ", "süß, 21 °C ", "in Rome.")
@@ -207,8 +209,26 @@ def converse(asked: Asked) -> Played:
     return Played(pieces, "application/vnd.amazon.eventstream")
 
 
+def invoke(asked: Asked) -> Played:
+    """Anthropic's messages as Bedrock invokes them: no model and no stream in the body."""
+    is_stream = asked.path.endswith("-stream")
+    body = json.loads(asked.body)
+    assert {"model", "stream"}.isdisjoint(body)
+    said = json.dumps({**body, "stream": is_stream}).encode()
+    played = messages(Asked(asked.path, asked.headers, said))
+    if not is_stream:
+        return played
+    pieces = [
+        frame("chunk", json.dumps({"bytes": b64encode(event_data(one) or b"").decode()}).encode())
+        for one in played.pieces
+    ]
+    return Played(pieces, "application/vnd.amazon.eventstream")
+
+
 def any_voice(asked: Asked) -> Played:
     """Whoever is asked, by the path."""
+    if "/invoke" in asked.path:
+        return invoke(asked)
     if "/converse" in asked.path:
         return converse(asked)
     if "generateContent" in asked.path or "GenerateContent" in asked.path:
