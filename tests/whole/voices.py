@@ -1,7 +1,7 @@
 """Providers' replies, small and by hand: the same two answers in each provider's own shape.
 
-Asked with tools they call two of them at once; asked without, they say a sentence. Whole or in
-events, as the request says it.
+Asked with tools they call two of them at once; asked without, or with what these gave, they say a
+sentence. Whole or in events, as the request says it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ Json = dict[str, Any]
 SSE = "text/event-stream"
 
 
+def _is_answered(asked: Asked) -> bool:
+    """Whether the request has results of tools, in whichever dialect."""
+    names = (b'"tool_call_id"', b'"tool_result"', b'"functionResponse"', b'"toolResult"')
+    return any(name in asked.body for name in names)
+
+
 def _data(events: list[Json], end: bytes = b"") -> list[bytes]:
     return [
         *(b"data: " + json.dumps(one).encode() + b"\n\n" for one in events),
@@ -39,7 +45,7 @@ def _halves(text: str) -> tuple[str, str]:
 def chat(asked: Asked) -> Played:
     """OpenAI's chat completions."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("tools"))
+    has_tools = bool(body.get("tools")) and not _is_answered(asked)
     usage = {
         "prompt_tokens": INPUT,
         "completion_tokens": OUTPUT,
@@ -82,7 +88,7 @@ def chat(asked: Asked) -> Played:
 def messages(asked: Asked) -> Played:
     """Anthropic's messages."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("tools"))
+    has_tools = bool(body.get("tools")) and not _is_answered(asked)
     usage = {"input_tokens": INPUT - CACHED, "cache_read_input_tokens": CACHED}
     model = body.get("model", "claude")
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
@@ -139,7 +145,7 @@ def _blocks(has_tools: bool) -> list[tuple[Json, list[Json]]]:
 def gemini(asked: Asked) -> Played:
     """Gemini's generateContent."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("tools"))
+    has_tools = bool(body.get("tools")) and not _is_answered(asked)
     usage = {
         "promptTokenCount": INPUT,
         "cachedContentTokenCount": CACHED,
@@ -167,7 +173,7 @@ def gemini(asked: Asked) -> Played:
 def converse(asked: Asked) -> Played:
     """Bedrock's Converse."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("toolConfig"))
+    has_tools = bool(body.get("toolConfig")) and not _is_answered(asked)
     usage = {
         "inputTokens": INPUT - CACHED,
         "cacheReadInputTokens": CACHED,
