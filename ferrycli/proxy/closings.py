@@ -40,6 +40,12 @@ class Course:
     """The client has left, and the reply is read on for its usage."""
     error_code: str = ""
     reading: Reading = Reading()
+    dispatched_at: int | None = None
+    """When it was sent; None: it was not."""
+
+    def elapsed_us(self, now_us: int) -> int:
+        """For how long the provider may have worked on it."""
+        return 0 if self.dispatched_at is None else now_us - self.dispatched_at
 
 
 def closing(
@@ -66,7 +72,8 @@ def closing(
             course.error_code,
         )
     is_final = course.outcome == "ok" or reading.is_complete
-    bill = _bill(asked, admission, reading, card_of, is_final=is_final)
+    elapsed_us = course.elapsed_us(now_us)
+    bill = _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
     return Closing(
         seq=asked.id.seq,
         state="settled",
@@ -84,7 +91,16 @@ def closing(
         tier=reading.tier,
         finish_reason=reading.finish_reason,
         lines=bill.lines,
+        characters=_plain_characters(asked, reading),
     )
+
+
+def _plain_characters(asked: Asked, reading: Reading) -> int:
+    """Characters of an answer whose tokens are those of its text; 0: of this one they are not."""
+    usage = reading.usage
+    if not reading.is_plain or usage is None or usage.audio_out or asked.facts.predicted_bytes:
+        return 0
+    return reading.characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,13 @@ class Bill:
 
 
 def _bill(
-    asked: Asked, admission: Admission, reading: Reading, card_of: CardOf, *, is_final: bool
+    asked: Asked,
+    admission: Admission,
+    reading: Reading,
+    card_of: CardOf,
+    elapsed_us: int = 0,
+    *,
+    is_final: bool,
 ) -> Bill:
     """What the reply says that it cost; where it was not all there, an estimate.
 
@@ -110,7 +132,8 @@ def _bill(
         return Bill(reading.usage or Usage(), cost, "provider")
     usage, source = reading.usage, "reported"
     if usage is None or not is_final:
-        usage, source = _at_least(estimated_usage(asked, reading.characters), usage), "estimated"
+        estimate = estimated_usage(asked, admission, reading.characters, elapsed_us)
+        usage, source = _at_least(estimate, usage), "estimated"
     if is_final and reading.lines:
         return _bill_of_lines(asked, reading, usage, card_of)
     if asked.card is None:
@@ -185,9 +208,12 @@ def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
     return max(costs, key=lambda cost: cost.total)
 
 
-def attempt_bill(asked: Asked, admission: Admission, reading: Reading, card_of: CardOf) -> Bill:
+def attempt_bill(
+    asked: Asked, admission: Admission, reading: Reading, card_of: CardOf, elapsed_us: int
+) -> Bill:
     """What an attempt of which the client has got nothing cost, or may have cost."""
-    return _bill(asked, admission, reading, card_of, is_final=reading.is_complete)
+    is_final = reading.is_complete
+    return _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
 
 
 def reported_cost(

@@ -151,6 +151,7 @@ class Calls:
             choice=choices.choices[0],
             assignment=choices.assignment,
             idempotency_key=idempotency_key(known.scope["headers"]),
+            manner=gateway.manner(choices.choices[0].target),
         )
         return _Understood(self._ways(first, choices, known.thread, now_us), choices.route)
 
@@ -167,6 +168,7 @@ class Calls:
                     choice=choice,
                     target=choice.target,
                     card=self._card(choice.target, now_us),
+                    manner=self._gateway.manner(choice.target),
                 )
                 for choice in choices.choices[1:]
             ),

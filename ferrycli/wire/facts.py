@@ -95,6 +95,8 @@ class Reading:
     finish_reason: str = ""
     characters: int = 0
     """Characters of answer that were delivered, for an estimate."""
+    is_plain: bool = False
+    """These are the answer's own text: no thoughts, no arguments of tools."""
     error_code: str = ""
     """Set where a reply with status 200 carries an error."""
     is_complete: bool = False
