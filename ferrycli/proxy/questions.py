@@ -7,17 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferrycli.rules.attribution import DIMENSIONS, Attribution
-from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Admission, Ask, is_open
+from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
 from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
-from ferrycli.rules.estimate import (
-    UNLEARNED,
-    Manner,
-    answer_tokens,
-    likely_answer,
-    tokens,
-    unseen_tokens,
-)
+from ferrycli.rules.estimate import UNLEARNED, Manner, likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price
 from ferrycli.rules.routing import Target
@@ -152,22 +145,6 @@ def input_bound(asked: Asked) -> int:
     every = (asked.facts.input_bound_at(asked.target.model), asked.thread_bound, window)
     bounds = [bound for bound in every if bound is not None]
     return min(bounds) if bounds else INPUT_UNKNOWN_TOKENS
-
-
-def estimated_usage(asked: Asked, admission: Admission, characters: int, elapsed_us: int) -> Usage:
-    """Usage by characters, of the request and of the answer as far as it came; by time, if more.
-
-    `elapsed_us`: since it was sent, for what the model makes out of sight.
-    """
-    model, facts, manner = asked.target.model, asked.facts, asked.manner
-    card_max = asked.card.output_tokens_max if asked.card is not None else None
-    bounds = (asked.output_asked, admission.output_bound, card_max)
-    choice_max = min((one for one in bounds if one is not None), default=None)
-    unseen = unseen_tokens(elapsed_us, manner, facts.choices, choice_max, is_stream=facts.is_stream)
-    return Usage(
-        input=min(tokens(facts.input_characters, model), input_bound(asked)),
-        output=max(answer_tokens(characters, model, manner), unseen),
-    )
 
 
 def _likely_cost(asked: Asked, bound: int) -> tuple[int | None, int]:

@@ -99,15 +99,14 @@ class _Answers:
         output = answered.output_tokens
         text = output - answered.reasoning_tokens
         is_text = text * CHARS_PER_TOKEN_MIN <= answered.characters <= text * CHARS_PER_TOKEN_MAX
-        if text > 0 and is_text:
+        if has_text := text > 0 and is_text:
             self._characters.add(answered.characters, text)
-            self.unwritten += 1
         made = output // answered.choices
         is_possible = made * 1_000_000 <= answered.took_us * TOKENS_PER_SECOND_MAX
-        if made >= SPEED_TOKENS_MIN and is_possible:
+        if has_speed := made >= SPEED_TOKENS_MIN and is_possible:
             self._speed.add(made, answered.took_us)
             self._thoughts.add(answered.reasoning_tokens, output)
-            self.unwritten += 1
+        self.unwritten += has_text or has_speed
 
     def figures(self) -> list[tuple[str, int, int]]:
         """Kind, value and samples of what there are enough answers for."""

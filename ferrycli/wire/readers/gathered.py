@@ -67,6 +67,7 @@ class Gathered(ABC):
         self.tier = ""
         self.finish_reason = ""
         self.characters = 0
+        self.characters_counted = 0
         self.is_plain = True
         self.error_code = ""
         self.is_complete = False
@@ -116,6 +117,8 @@ class Gathered(ABC):
                 self.lose_usage()
             return False
         self._has_decoded = True
+        if has_usage and self.usage is not None and self.usage.output:
+            self.characters_counted = self.characters
         return has_only_usage
 
     def note_error(self, data: bytes) -> None:
@@ -152,6 +155,7 @@ class Gathered(ABC):
     def lose_usage(self) -> None:
         """What was reported cannot be, so it is no report."""
         self.usage = self.provider_cost = None
+        self.characters_counted = 0
         self.lines = ()
 
     def name(self, *, model: object = None, tier: object = None, finish: object = None) -> None:
@@ -177,6 +181,7 @@ class Gathered(ABC):
             tier=self.tier,
             finish_reason=self.finish_reason,
             characters=self.characters,
+            characters_counted=self.characters_counted,
             is_plain=self.is_plain and self.characters > 0,
             error_code=self.error_code,
             is_complete=self.is_complete,
