@@ -21,7 +21,19 @@ from ferrycli.store import manners
 from ferrycli.store.learned import WRITE_LEARNED, Row
 from ferrycli.store.manners import Answered, Manners
 from ferrycli.store.rows import BilledLine
-from tests.store.kit import NOON, Clock, Ids, admit, looking, make_key, running, staged
+from tests.store.kit import (
+    NOON,
+    USD,
+    Clock,
+    Ids,
+    ask,
+    looking,
+    make_key,
+    opening,
+    question,
+    running,
+    staged,
+)
 from tests.store.kit import settled as ended
 from tests.store.teller import Teller, failed, settled, to
 
@@ -346,7 +358,9 @@ async def test_server_tells_what_it_has_learned_and_the_next_one_begins_with_it(
         assert ledger.manners == {}
         calls = [ids.make() for _ in range(21)]
         for new in calls:
-            await ledger.admit(admit(new, key.id, ledger.books.epoch))
+            opened = opening(new, key.id, sent_model="m-1")
+            asked = question(opened, ask(USD), {"key": key.id}, ledger.books.epoch)
+            await ledger.admit(asked)
         clock.move(2)
         for new in calls:
             usage = Usage(output=100)
@@ -356,5 +370,4 @@ async def test_server_tells_what_it_has_learned_and_the_next_one_begins_with_it(
     with looking(path) as connection:
         samples = connection.execute("SELECT max(samples) FROM learned WHERE kind <> 'output_p95'")
         assert samples.fetchone()[0] == 21, "the last one is written as the server stops"
-    async with running(path, clock) as ledger:
-        assert ledger.manners == {("up", "m-1"): manner}
+    assert known(loaded(path)) == manner
