@@ -48,6 +48,9 @@ _ALSO_BILLED = frozenset(
 )
 """Prices that no bucket can say: a card with one of them is incomplete."""
 
+_SEARCHES_BY_ITSELF = re.compile(r"-search-(?:preview|api)\b")
+"""Models that search the web for every answer: OpenAI bills that beside their tokens."""
+
 _PREFIXES = ("models/", "openai/", "anthropic/", "google/")
 """What some clients put before a model's id, and the catalogue does not know."""
 
@@ -102,7 +105,8 @@ def find_card(catalogue: str, model: str, at_us: int) -> RateCard | None:
         version=catalogue_version(),
         context_tokens_max=info.context_window,
         output_tokens_max=output_tokens_max(info.id),
-        is_incomplete=not _ALSO_BILLED.isdisjoint(_prices(standard)),
+        is_incomplete=not _ALSO_BILLED.isdisjoint(_prices(standard))
+        or _SEARCHES_BY_ITSELF.search(model) is not None,
     )
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from ferrycli.rules.denials import NoSuchPath
 from ferrycli.wire.dialect import Place
 
+INVENTORS = frozenset({"openai", "azure", "anthropic"})
+"""Kinds that answer for nothing what the `is_unbilled` entries ask."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -24,7 +27,11 @@ class Entry:
     is_stream: bool | None = None
     """None: the body says it."""
     is_unbilled: bool = False
-    """Providers answer it for nothing."""
+    """Those who have invented it answer it for nothing."""
+
+    def is_unbilled_at(self, kind: str) -> bool:
+        """Whether a provider of this kind answers it for nothing: of others, some do not."""
+        return self.is_unbilled and kind in INVENTORS
 
     @property
     def wanted(self) -> str:

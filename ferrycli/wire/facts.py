@@ -59,6 +59,8 @@ class Facts:
     Empty where no earlier call of a thread bounds this one's input."""
     dialect: str = "chat"
     """By whose rules `messages` are read."""
+    is_estimable: bool = True
+    """Whether text says what is billed, where the reply does not: not of sounds and pictures."""
     is_form: bool = False
     """The body is a form, not JSON: `members` are fields of it."""
     has_varying: bool = False
@@ -97,6 +99,8 @@ class Reading:
     """Characters of answer that were delivered, for an estimate."""
     error_code: str = ""
     """Set where a reply with status 200 carries an error."""
+    error_message: str = ""
+    """What that says, where the reply is carried into another dialect."""
     is_complete: bool = False
     """The reply came to its own end."""
     lines: tuple[Line, ...] = ()

@@ -86,6 +86,12 @@ def request_headers(
     return [*kept, (b"accept-encoding", b"identity"), (b"via", b"1.1 " + VIA)]
 
 
+def said_in_dialect(headers: Iterable[tuple[bytes, bytes]], dialect: str) -> bytes:
+    """What the request says in headers of its dialect, such as betas: they may change its input."""
+    own = _OF_DIALECT.get(dialect, frozenset())
+    return b"\n".join(sorted(name + b":" + value for name, value in headers if name in own))
+
+
 def anthropic_betas(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
     """The betas that a client of Anthropic's dialect asks for; Bedrock takes them in the body."""
     said = b",".join(value for name, value in headers if name == b"anthropic-beta")
