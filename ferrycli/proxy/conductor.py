@@ -129,7 +129,7 @@ class Calls:
             ),
             key.policies,
         )
-        if is_new and not self._entry.is_unbilled:
+        if is_new and not self._entry.unbilled_at:
             self._watch(known, key, facts, now_us)
         wanted = Wanted(
             facts.model,
@@ -190,7 +190,7 @@ class Calls:
 
     def _card(self, target: Target, now_us: int) -> RateCard | None:
         """What the call costs at `target`; nothing where no provider bills it."""
-        if self._entry.is_unbilled_at(target.kind):
+        if target.kind in self._entry.unbilled_at:
             return unbilled(target.provider, target.model)
         return self._gateway.snapshot().card(target, now_us)
 

@@ -29,8 +29,8 @@ from ferrycli.wire.ways import Way
 
 BOUND_FIELDS = {"openai": "max_completion_tokens", "azure": "max_completion_tokens"}
 """The field in which a kind of provider takes a bound on the answer; else `max_tokens`."""
-_PASSED_QUERY = frozenset({"beta"})
-"""Parameters that go on to a provider that speaks the client's dialect."""
+_PASSED_QUERY = {"messages": frozenset({"beta"}), "count_tokens": frozenset({"beta"})}
+"""Parameters, by dialect, that go on to a provider that speaks it as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,11 @@ class Saying:
         )
 
     def _path(self) -> str:
-        if self.is_translated or not self.request.query:
+        passed = _PASSED_QUERY.get(self.request.entry.dialect)
+        if self.is_translated or self.way.form or passed is None or not self.request.query:
             return self.way.path
         pairs = parse_qsl(self.request.query.decode("latin-1"), keep_blank_values=True)
-        kept = urlencode([pair for pair in pairs if pair[0] in _PASSED_QUERY])
+        kept = urlencode([pair for pair in pairs if pair[0] in passed])
         return (
             f"{self.way.path}{'&' if '?' in self.way.path else '?'}{kept}"
             if kept

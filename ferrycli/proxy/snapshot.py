@@ -23,6 +23,7 @@ from ferrycli.settings import CATALOGUES, Provider
 from ferrycli.sim.models import MODELS
 from ferrycli.store.books import Books
 from ferrycli.wire.bodies import ModelEntry
+from ferrycli.wire.entries import unbilled_kinds
 from ferrycli.wire.max_price import is_openrouter
 from ferrycli.wire.ways import Speaker, Way, find_way
 
@@ -134,7 +135,11 @@ class Snapshot:
 
     def _roads(self, wanted: Wanted, now_us: int, blocked: Blocked) -> Roads:
         def serves(provider: ProviderTerms, model: str) -> bool:
-            return self.card(Target(provider.name, provider.kind, model), now_us) is not None
+            target = Target(provider.name, provider.kind, model)
+            kinds = unbilled_kinds(wanted.asks)
+            # The catalogue knows nothing of what has no price.
+            is_known = provider.kind in kinds or self.card(target, now_us) is not None
+            return is_known and (not kinds or reaches(target, wanted))
 
         def names() -> list[str]:
             return [entry.id for entry in self.models(wanted.key, now_us)]
