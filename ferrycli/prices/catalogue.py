@@ -57,6 +57,9 @@ billed it who did not ask for it."""
 _REGIONAL = "regional."
 """What the catalogue puts before the ids of all regional profiles of a model at Bedrock."""
 
+_SEARCHES_BY_ITSELF = re.compile(r"-search-(?:preview|api)\b")
+"""Models that search the web for every answer: OpenAI bills that beside their tokens."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -128,7 +131,9 @@ def find_card(catalogue: str, model: str, at_us: int) -> RateCard | None:
         version=catalogue_version(),
         context_tokens_max=info.context_window,
         output_tokens_max=output_tokens_max(info.id),
-        is_incomplete=is_elsewhere or not _ALSO_BILLED.isdisjoint(_prices(standard)),
+        is_incomplete=is_elsewhere
+        or not _ALSO_BILLED.isdisjoint(_prices(standard))
+        or _SEARCHES_BY_ITSELF.search(model) is not None,
         only_asked=tuple(name for name, _ in tiers if name in _only_asked(info)),
     )
     # What is free at one provider by its name is not for that free at another.

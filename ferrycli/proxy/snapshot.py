@@ -23,6 +23,7 @@ from ferrycli.rules.selectors import OF_TARGET, Selector
 from ferrycli.settings import CATALOGUES, Provider
 from ferrycli.sim.models import MODELS
 from ferrycli.store.books import Books
+from ferrycli.wire.entries import unbilled_kinds
 from ferrycli.wire.max_price import is_openrouter
 from ferrycli.wire.ways import Speaker, Way, find_way
 
@@ -136,6 +137,14 @@ class Snapshot:
         )
 
     def _roads(self, wanted: Wanted, now_us: int, blocked: Blocked) -> Roads:
+        is_priced, kinds = self.serves(now_us), unbilled_kinds(wanted.asks)
+
+        def serves(provider: ProviderTerms, model: str) -> bool:
+            # The catalogue knows nothing of what has no price.
+            is_known = provider.kind in kinds or is_priced(provider, model)
+            target = Target(provider.name, provider.kind, model)
+            return is_known and (not kinds or reaches(target, wanted))
+
         def names() -> list[str]:
             return [str(target) for target in self.known(wanted.key)]
 
@@ -152,7 +161,7 @@ class Snapshot:
 
         return Roads(
             self.providers.terms,
-            self.serves(now_us),
+            serves,
             names,
             self.books.routes,
             self._assignments,

@@ -60,6 +60,8 @@ class Facts:
     Empty where no earlier call of a thread bounds this one's input."""
     dialect: str = "chat"
     """By whose rules `messages` are read."""
+    is_estimable: bool = True
+    """Whether text says what is billed, where the reply does not: not of sounds and pictures."""
     is_form: bool = False
     """The body is a form, not JSON: `members` are fields of it."""
     has_varying: bool = False
@@ -103,6 +105,8 @@ class Reading:
     """Those of them that `usage` counts, where counts come on the way."""
     error_code: str = ""
     """Set where a reply with status 200 carries an error."""
+    error_message: str = ""
+    """What that says, where the reply is carried into another dialect."""
     is_complete: bool = False
     """The reply came to its own end."""
     lines: tuple[Line, ...] = ()

@@ -146,6 +146,9 @@ def _bedrock(base_url: str, model: str, *, is_stream: bool) -> Mapping[str, Way]
             "responses": Way("responses", "/v1/responses"),
             "messages": Way("messages", "/anthropic/v1/messages"),
         }
+    if model in (".", ".."):
+        # Of these no segment of a path can be made.
+        return {}
     name = quote(model, safe="")
     converse = Way("converse", f"/model/{name}/converse{'-stream' if is_stream else ''}")
     if _OF_OPENAI.search(model):
