@@ -237,7 +237,10 @@ class Attempts:
             raise failed.error
         assert call.delivery is not None
         disclosed = call.disclosed()
-        await call.delivery.pass_on(failed.status, failed.headers, failed.body, disclosed)
+        stands_for = failed.failure.status
+        await call.delivery.pass_on(
+            failed.status, stands_for, failed.headers, failed.body, disclosed
+        )
 
     # What is told to others -----------------------------------------------------------------
 

@@ -92,8 +92,16 @@ class Delivery:
         self._course.outcome = "failed"
         return body
 
-    async def pass_on(self, status: int, headers: Headers, body: bytes, disclosed: Headers) -> None:
-        """What the provider said instead of an answer, status and body as they are."""
+    async def pass_on(
+        self, status: int, stands_for: int, headers: Headers, body: bytes, disclosed: Headers
+    ) -> None:
+        """What the provider said instead of an answer, status and body as they are.
+
+        In another dialect than the client's, an error inside a reply with status 200 has the
+        status that it stands for: no client looks for an error of another form in an answer.
+        """
+        if status < 400 and self._saying.is_translated:
+            status = stands_for if stands_for >= 400 else 502
         self._status = status
         kept, told = self._saying.error(status, headers, body)
         await self._start([*kept, *disclosed, _length(told)])
@@ -111,7 +119,7 @@ class Delivery:
         self._settle_outcome(reading)
         if not self.is_started:
             if self._course.outcome != "ok":
-                return body
+                return self._saying.failure(reader, body)
             cost = reported_cost(self._saying.asked, self._admission, reading, self._saying.card_of)
             if cost is not None and self._past_nanousd is not None:
                 headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
@@ -142,7 +150,7 @@ class Delivery:
         self._settle_outcome(reader.reading())
         if not self.is_started:
             if self._course.outcome != "ok":
-                return rest
+                return self._saying.failure(reader, rest)
             await self._start(headers)
         await self._finish(rest)
         return None

@@ -181,6 +181,11 @@ class Saying:
         events = _STREAM_TYPES.get(self.request.entry.dialect, _EVENTS)
         return _with_type(kept, events if self.request.facts.is_stream else _JSON)
 
+    def failure(self, reader: Reader, body: bytes) -> bytes:
+        """What a reply failed with that the client has nothing of, as `error` takes it."""
+        found = reader.failure() if isinstance(reader, TranslatingReader) else b""
+        return found or body
+
     def error(self, status: int, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """A provider's error as the client is told of it: headers, and the body."""
         kept = reply_headers(headers)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.rules.usage import Usage
+from ferrycli.wire.bodies import json_body
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.translate.parsing import CUT
@@ -79,6 +80,13 @@ class TranslatingReader:
         if broken is None or reading.error_code or (broken is CUT and not reading.is_complete):
             return reading
         return replace(reading, error_code=broken.code or "error")
+
+    def failure(self) -> bytes:
+        """What broke it, as `error_text` reads an error; empty where nothing did."""
+        broken = self._broken
+        if broken is None:
+            return b""
+        return json_body({"error": {"code": broken.code, "message": broken.message}})
 
     def _ended(self) -> bytes:
         if self._is_over:
