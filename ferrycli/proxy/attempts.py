@@ -103,7 +103,7 @@ class Attempts:
         call.attempts += 1
         course = call.course
         assert call.admission is not None
-        course.is_dispatched = True
+        course.is_dispatched, course.dispatched_at = True, gateway.now_us()
         try:
             saying = self._request.to(call.asked)
             reply = call.reply = await gateway.upstream(call.asked.target.kind).open(
@@ -227,7 +227,8 @@ class Attempts:
         ended = Ended(now_us, failed.status, code, str(failed.failure))
         if not is_billed:
             return ended
-        bill = attempt_bill(call.asked, call.admission, reading, self._gateway.snapshot().card)
+        card_of, elapsed_us = self._gateway.snapshot().card, course.elapsed_us(now_us)
+        bill = attempt_bill(call.asked, call.admission, reading, card_of, elapsed_us)
         return replace(ended, cost=bill.cost, is_billed=True, cost_source=bill.source)
 
     async def _tell(self, failed: _Failed) -> None:

@@ -152,6 +152,7 @@ class Calls:
             choice=choices.choices[0],
             assignment=choices.assignment,
             idempotency_key=idempotency_key(known.scope["headers"]),
+            manner=gateway.manner(choices.choices[0].target),
         )
         return _Understood(self._ways(first, choices, known.thread, now_us), choices.route)
 
@@ -168,6 +169,7 @@ class Calls:
                     choice=choice,
                     target=choice.target,
                     card=self._card(choice.target, now_us),
+                    manner=self._gateway.manner(choice.target),
                 )
                 for choice in choices.choices[1:]
             ),

@@ -353,7 +353,8 @@ class Draft:
             self.has_corrected |= self._correct(closing)
         if self.sequence != self._memory.sequence:
             connection.execute(_WRITE_SEQUENCE, [str(self.sequence)])
-        if rows := self._memory.learned.due(self._now):
+        memory = self._memory
+        if rows := [*memory.learned.due(self._now), *memory.manners.due(self._now)]:
             connection.executemany(WRITE_LEARNED, rows)
             self.has_learned = True
 

@@ -13,7 +13,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,6 +26,7 @@ from ferrycli.rules.errors import (
     FerryError,
     LedgerUnavailable,
 )
+from ferrycli.rules.estimate import Manner
 from ferrycli.store import migrations
 from ferrycli.store.batch import Desk
 from ferrycli.store.books import Books
@@ -94,6 +95,8 @@ class Ledger:
         self._guard: FileGuard
         self.books = Books()
         """Replaced whole by the thread; read by anyone."""
+        self.manners: Mapping[tuple[str, str], Manner] = {}
+        """How models answer, by provider and model; as `books`."""
         self.health: dict[str, CircuitState] = {}
         """Circuits as an earlier server left them, by `provider/model`."""
         self.recovered, self.calls_admitted = 0, 0
@@ -216,6 +219,7 @@ class Ledger:
             connection.execute(f"PRAGMA busy_timeout={ADMISSION_BUSY_MS}").fetchone()
             self._desk.refresh()
             self.books = self._desk.books
+            self.manners = self._desk.manners.known
             self.health = circuits(connection)
             self._guard = FileGuard(self._path)
         except sqlite3.DatabaseError as error:
@@ -303,6 +307,7 @@ class Ledger:
         waiting = [item for item in batch if isinstance(item, Waiting)]
         answers = [next(asked) if isinstance(w.message, asking) else self._read() for w in waiting]
         self.books, self.calls_admitted = self._desk.books, self._desk.calls_admitted
+        self.manners = self._desk.manners.known
         self.calls_unwritten = len(self._unsettled)
         self._answer([*parked, *waiting], [*verdicts[len(messages) :], *answers])
 

@@ -201,6 +201,8 @@ class Closing:
     """Which attempt it tells of, as the ledger has admitted them; 0: the one of now."""
     lines: tuple[BilledLine, ...] = ()
     """Where one reply billed several things; its cost is their sum."""
+    characters: int = 0
+    """Of an answer that is plain text, to be learned from; 0: it is not. No column has it."""
 
     @property
     def cost_nanousd(self) -> int | None:

@@ -97,6 +97,10 @@ class Reading:
     finish_reason: str = ""
     characters: int = 0
     """Characters of answer that were delivered, for an estimate."""
+    is_plain: bool = False
+    """These are the answer's own text: no thoughts, no arguments of tools."""
+    characters_counted: int = 0
+    """Those of them that `usage` counts, where counts come on the way."""
     error_code: str = ""
     """Set where a reply with status 200 carries an error."""
     is_complete: bool = False

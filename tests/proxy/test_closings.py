@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from ferrycli.proxy.closings import Course, closing
+from ferrycli.proxy.closings import Course, attempt_bill, closing
 from ferrycli.proxy.questions import Asked, question
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.choices import Choice
+from ferrycli.rules.estimate import Manner
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.rules.routing import Target
@@ -246,3 +247,91 @@ def test_the_lines_of_a_reply_that_was_cut_are_a_part_of_the_bill_alone() -> Non
     course = Course(True, 200, outcome="left", reading=reading)
     told = closing(asked(), HELD, course, 9, lambda target, _at: SURE.get(target.model))
     assert (told.cost_source, told.lines) == ("estimated", ())
+
+
+# What is estimated by what was learned -----------------------------------------------------------
+
+SENT, LATER = 1_000_000, 11_000_000
+"""Ten seconds apart."""
+THINKER = Manner(4_000, 50_000, has_thoughts=True)
+"""50 tokens a second are 500 in that time."""
+CUT = [
+    # Manner, what came, is it a stream, its bound; input and output tokens.
+    (Manner(4_000), Reading(characters=400), True, None, (100, 100)),
+    (Manner(5_000), Reading(characters=401), True, None, (100, 81)),
+    (THINKER, Reading(), True, None, (100, 500)),
+    (THINKER, Reading(characters=400), True, None, (100, 500)),
+    (THINKER, Reading(characters=2_004), True, None, (100, 501)),
+    (THINKER, Reading(), True, 300, (100, 300)),
+    (THINKER, Reading(characters=1_600), True, 300, (100, 400)),
+    (Manner(4_000, 50_000), Reading(), True, None, (100, 0)),
+    (Manner(4_000, 50_000), Reading(), False, None, (100, 500)),
+    # Anthropic's input comes first, and no output.
+    (THINKER, Reading(usage=Usage(input=7)), True, None, (7, 500)),
+    (Manner(4_000), Reading(usage=Usage(input=7), characters=40), True, None, (7, 10)),
+    (Manner(4_000), Reading(usage=Usage(input=7, output=30), characters=40), True, None, (7, 30)),
+    # Gemini counts as it goes: nothing of that is estimated again, only what came after.
+    (
+        THINKER,
+        Reading(usage=Usage(input=7, output=30), characters=400, characters_counted=400),
+        True,
+        None,
+        (7, 30),
+    ),
+    (
+        THINKER,
+        Reading(usage=Usage(input=7, output=30), characters=444, characters_counted=400),
+        True,
+        None,
+        (7, 30 + 11),
+    ),
+]
+
+
+@pytest.mark.parametrize(("manner", "reading", "is_stream", "bound", "counts"), CUT)
+def test_what_is_not_reported_is_estimated_by_what_was_learned(
+    manner: Manner, reading: Reading, is_stream: bool, bound: int | None, counts: tuple[int, int]
+) -> None:
+    call = replace(asked(), manner=manner)
+    call = replace(call, facts=replace(call.facts, is_stream=is_stream, output_asked=bound))
+    course = Course(True, 200, outcome="left", reading=reading, dispatched_at=SENT)
+    told = closing(call, Admission(0), course, LATER)
+    assert (told.usage.input, told.usage.output) == counts
+    assert (told.cost_source, told.is_cost_known) == ("estimated", False)
+    bill = attempt_bill(call, Admission(0), reading, lambda _one, _at: None, LATER - SENT)
+    assert (bill.usage, bill.source) == (told.usage, "estimated")
+
+
+def test_ferrys_bound_and_the_models_own_bound_what_is_made_out_of_sight() -> None:
+    call = replace(asked(), manner=THINKER)
+    call = replace(call, facts=replace(call.facts, is_stream=True))
+    course = Course(True, 200, outcome="left", dispatched_at=SENT)
+    bounded = closing(call, Admission(0, output_bound=200), course, LATER)
+    assert bounded.usage.output == 200
+    small = replace(call, card=replace(CARD, output_tokens_max=100))
+    assert closing(small, Admission(0, output_bound=200), course, LATER).usage.output == 100
+    unpriced = closing(replace(call, card=None), Admission(0), course, LATER)
+    assert (unpriced.usage.output, unpriced.cost, unpriced.cost_source) == (500, None, "unpriced")
+
+
+def test_estimate_by_time_is_at_most_the_hold() -> None:
+    call = replace(asked(), manner=THINKER)
+    call = replace(call, facts=replace(call.facts, is_stream=True))
+    course = Course(True, 200, outcome="left", dispatched_at=SENT)
+    assert closing(call, HELD, course, LATER).cost_nanousd == HELD.hold_nanousd
+
+
+TAUGHT = [
+    (Reading(usage=USAGE, characters=80, is_plain=True), 80),
+    (Reading(usage=USAGE, characters=80), 0),
+    (Reading(characters=80, is_plain=True), 0),
+    (Reading(usage=replace(USAGE, audio_out=5), characters=80, is_plain=True), 0),
+]
+
+
+@pytest.mark.parametrize(("reading", "characters"), TAUGHT)
+def test_only_plain_text_teaches_characters_per_token(reading: Reading, characters: int) -> None:
+    course = Course(True, 200, outcome="ok", reading=reading)
+    assert closing(asked(), Admission(0), course, 9).characters == characters
+    predicted = replace(asked(), facts=Facts("m", predicted_bytes=10))
+    assert closing(predicted, Admission(0), course, 9).characters == 0

@@ -112,6 +112,9 @@ class MessagesGathered(Gathered):
 
     delivered = strings_of("text", "thinking", "partial_json")
     delivered_objects = objects_of("input")
+    not_plain = re.compile(
+        rb'"type"\s*:\s*"(?:(?:redacted_)?thinking|thinking_delta|input_json_delta|[a-z_]*tool_use)"'
+    )
     telling = re.compile(rb'"type"\s*:\s*"(?:message_(?:start|delta|stop)|fallback|error)"')
 
     def __init__(self) -> None:
