@@ -19,6 +19,7 @@ from ferrycli.wire.headers import (
     passes_ferry,
     reply_headers,
     request_headers,
+    said_in_dialect,
 )
 
 ADDED = [(b"accept-encoding", b"identity"), (b"via", b"1.1 ferry")]
@@ -78,6 +79,28 @@ def test_what_a_provider_needs_goes_on_as_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", KEPT_HERE)
 def test_what_is_not_the_providers_business_stays_here(name: bytes) -> None:
     assert request_headers([(name, b"secret")]) == ADDED
+
+
+OWN = {
+    "chat": {b"openai-beta", b"openai-organization"},
+    "plain": {b"openai-beta", b"openai-organization"},
+    "messages": {b"anthropic-beta", b"anthropic-version"},
+    "gemini": set[bytes](),
+    "converse": set[bytes](),
+}
+
+
+@pytest.mark.parametrize("dialect", OWN)
+def test_what_is_said_in_one_dialect_goes_on_in_that_alone(dialect: str) -> None:
+    names = sorted({name for every in OWN.values() for name in every})
+    said = [(name, b"v") for name in names]
+    sent = {name for name, _ in request_headers(said, dialect)}
+    assert sent & set(names) == OWN[dialect]
+    other = dict(request_headers(said, dialect, is_same=False))
+    assert set(other) & set(names) <= {b"anthropic-version"}
+    assert said_in_dialect(said[::-1], dialect) == b"\n".join(
+        name + b":v" for name in sorted(OWN[dialect])
+    )
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20))))
