@@ -110,4 +110,4 @@ class Reading:
     is_complete: bool = False
     """The reply came to its own end."""
     lines: tuple[Line, ...] = ()
-    """Where one reply billed several models; else empty."""
+    """Where one reply billed several models, or another than it names; else empty."""

@@ -232,6 +232,7 @@ def test_what_has_no_price_has_no_card(catalogue: str, model: str) -> None:
     ("catalogue", "model"),
     [
         ("perplexity", "sonar"),
+        ("openai", "gpt-4o-search-preview"),
         ("google", "gemini-2.5-flash-image"),
         ("google", "gemini-omni-1.1-flash"),
         ("google", "gemini-3.8-live"),

@@ -22,6 +22,7 @@ from ferrycli.wire.headers import (
     provider_credential,
     reply_headers,
     request_headers,
+    said_in_dialect,
 )
 
 ADDED = [(b"accept-encoding", b"identity"), (b"via", b"1.1 ferry")]
@@ -124,6 +125,28 @@ def test_each_kind_takes_its_key_in_a_header_of_its_own(
     kind: str, path: str, header: tuple[bytes, bytes]
 ) -> None:
     assert provider_credential(kind, path, "k") == header
+
+
+OWN = {
+    "chat": {b"openai-beta", b"openai-organization"},
+    "plain": {b"openai-beta", b"openai-organization"},
+    "messages": {b"anthropic-beta", b"anthropic-version"},
+    "gemini": set[bytes](),
+    "converse": set[bytes](),
+}
+
+
+@pytest.mark.parametrize("dialect", OWN)
+def test_what_is_said_in_one_dialect_goes_on_in_that_alone(dialect: str) -> None:
+    names = sorted({name for every in OWN.values() for name in every})
+    said = [(name, b"v") for name in names]
+    sent = {name for name, _ in request_headers(said, dialect)}
+    assert sent & set(names) == OWN[dialect]
+    other = dict(request_headers(said, dialect, is_same=False))
+    assert set(other) & set(names) <= {b"anthropic-version"}
+    assert said_in_dialect(said[::-1], dialect) == b"\n".join(
+        name + b":v" for name in sorted(OWN[dialect])
+    )
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20))))

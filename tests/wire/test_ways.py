@@ -28,6 +28,8 @@ NOVA = "us.amazon.nova-micro-v1:0"
 ARN = "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-x"
 
 WAYS = [
+    (BEDROCK, "converse", "..", False, None),
+    (BEDROCK, "converse", ".", True, None),
     # Provider, what is asked for, model, stream: what is spoken, and where.
     (OPENAI, "chat", "gpt-5.6", False, Way("chat", "/chat/completions")),
     (OPENAI, "responses", "gpt-5.6", True, Way("responses", "/responses")),

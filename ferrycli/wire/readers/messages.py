@@ -209,7 +209,8 @@ class MessagesGathered(Gathered):
         self.name(model=lines[answering].model)
         total = summed(line.usage for line in lines)
         self.usage = replace(total, reasoning=amount(reasoning))
-        self.lines = tuple(lines) if len(lines) > 1 else ()
+        is_one = len(lines) == 1 and lines[0].model == self._first_model
+        self.lines = () if is_one else tuple(lines)
 
     @property
     def _extras(self) -> dict[str, object]:

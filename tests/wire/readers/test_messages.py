@@ -229,7 +229,7 @@ SERVED: list[tuple[list[dict[str, Any]], str, int]] = [
     (FALLBACK, "second", 2),
     (COMPACTED, "main", 2),
     ([COMPACTED[1], COMPACTED[0]], "main", 2),
-    ([FALLBACK[1]], "second", 0),
+    ([FALLBACK[1]], "second", 1),
     ([COMPACTED[1]], "main", 0),
     ([{"type": 5, "model": [], "input_tokens": 1, "output_tokens": 2}], "main", 0),
     ([{"input_tokens": 1, "output_tokens": 2, "model": "x"}, CALLS[1]], "adv", 2),
