@@ -51,10 +51,16 @@ def set_price(
     cache_write_1h: Annotated[
         str | None, typer.Option("--cache-write-1h", metavar="USD", help="Written for an hour.")
     ] = None,
+    cache_write_12h: Annotated[
+        str | None, typer.Option("--cache-write-12h", metavar="USD", help="Written for 12 hours.")
+    ] = None,
     audio_in: Dollars = None,
     audio_out: Dollars = None,
     per: Annotated[
         str | None, typer.Option(metavar="USD", help="Of a meter: for one unit.")
+    ] = None,
+    web_search: Annotated[
+        str | None, typer.Option(metavar="USD", help="Per thousand web searches.")
     ] = None,
     tier: Annotated[str, typer.Option(metavar="TIER", help="For this tier only: flex.")] = "",
     from_day: Annotated[
@@ -72,11 +78,13 @@ def set_price(
         "cache_write_5m": cache_write,
         "cache_write_30m": cache_write,
         "cache_write_1h": cache_write_1h,
+        "cache_write_12h": cache_write_12h,
         "output": output,
         "audio_in": audio_in,
         "audio_out": audio_out,
     }
-    rate = Rate(**{name: _nanousd(text) for name, text in amounts.items() if text is not None})
+    rates = {name: _nanousd(text) for name, text in amounts.items() if text is not None}
+    rate = Rate(**rates, web_search=None if web_search is None else _nanousd(web_search) * 1_000)
     is_meter = provider == METER
     if is_meter or per is not None:
         rate = _unit_rate(model, per, is_alone=is_meter and rate == Rate() and not tier.strip())
@@ -169,6 +177,7 @@ def show_price(
 ) -> None:
     """Show what a model costs now."""
     from ferrycli.prices.cards import Cards
+    from ferrycli.prices.regions import endpoint_place
     from ferrycli.report.prices import card_json, card_lines, meter_json, meter_lines
     from ferrycli.rules.errors import NoDatabase, NoSuchRate
     from ferrycli.rules.meters import METER, meter_prices, price_at
@@ -191,12 +200,15 @@ def show_price(
         else:
             terminal.show(meter_lines(meter, price))
         return
-    cards = Cards(overrides)
-    found = [
-        (f"{provider}/{name}", card)
-        for provider, catalogue, name in _places(model, settings)
-        if (card := cards.card(provider, catalogue, name, now_us())) is not None
-    ]
+    cards, now = Cards(overrides), now_us()
+    configured = {one.name: one for one in settings.providers}
+    found = []
+    for provider, catalogue, name in _places(model, settings):
+        own = configured.get(provider)
+        place = endpoint_place(own.base_url) if own is not None else ""
+        priced_as = own.priced_as(name) if own is not None else ""
+        card = cards.card(provider, catalogue, name, now, place=place, priced_as=priced_as)
+        found += [(f"{provider}/{name}", card)] if card is not None else []
     if not found:
         raise NoSuchRate(model)
     for name, card in found:
@@ -204,6 +216,48 @@ def show_price(
             terminal.json(card_json(card))
         else:
             terminal.show(card_lines(name, card, terminal.width))
+
+
+@app.command(
+    "check",
+    help=explained(
+        "List what recent calls could not price, or not wholly, and what would mend it.",
+        "ferry prices check",
+        "ferry prices check --since 30d --json",
+        more="By provider, model and tier. What is priced by now is listed and does not count."
+        " Calls that were made keep their cost: `ferry calls correct` says what one truly was.",
+        codes=(5, 6),
+    ),
+)
+def check_prices(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="SPAN", help="Which calls.")] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """List what recent calls could not price."""
+    from ferrycli.report.price_gaps import ROW_HEADING, found_fields, found_json, found_lines
+    from ferrycli.rules.phrases import ticked
+    from ferrycli.rules.spans import parse_span
+
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    now = now_us()
+    span = parse_span(since, now, settings.zone)
+    # Last, because it takes its time: a mistake is told at once.
+    from ferrycli.setup.price_gaps import found
+
+    every = found(settings, span.since_us, span.until_us, now)
+    if as_json:
+        for one in every:
+            terminal.json(found_json(one))
+    elif not every:
+        terminal.say(f"every call of {ticked(span.label)} that was billed has its whole price")
+    elif terminal.shows_tables:
+        terminal.show(found_lines(every, terminal.width))
+    else:
+        terminal.rows(ROW_HEADING, map(found_fields, every))
+    if not all(one.is_mended for one in every):
+        raise typer.Exit(5)
 
 
 def _places(model: str, settings: Settings) -> list[tuple[str, str, str]]:

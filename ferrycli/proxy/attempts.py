@@ -234,11 +234,16 @@ class Attempts:
     async def _tell(self, failed: _Failed) -> None:
         """Pass on what came last. Raises the error where nothing did."""
         call = self._call
-        if failed.error is not None and not failed.body:
+        delivery, status = call.delivery, failed.status
+        if failed.error is not None and (
+            not failed.body or (delivery is not None and delivery.is_translated)
+        ):
             raise failed.error
-        assert call.delivery is not None
-        disclosed = call.disclosed()
-        await call.delivery.pass_on(failed.status, failed.headers, failed.body, disclosed)
+        assert delivery is not None
+        if delivery.is_translated and status < 400:
+            # The client has none of the provider's ways to say an error in a good reply.
+            status = failed.failure.status
+        await delivery.pass_on(status, failed.headers, failed.body, call.disclosed())
 
     # What is told to others -----------------------------------------------------------------
 

@@ -131,6 +131,9 @@ def _bill(
     if is_final and reading.provider_cost_nanousd is not None:
         cost = Cost((("provider", reading.provider_cost_nanousd),))
         return Bill(reading.usage or Usage(), cost, "provider")
+    is_free = asked.card is not None and asked.card.is_free
+    if reading.usage is None and not (asked.facts.is_estimable or is_free):
+        return Bill(Usage(), None, "unpriced")
     usage, source = reading.usage, "reported"
     if usage is None or not is_final:
         usage, source = _estimated(asked, admission, reading, elapsed_us), "estimated"

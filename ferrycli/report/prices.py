@@ -83,6 +83,9 @@ def _every(card: RateCard) -> Iterator[tuple[str, int, Rate]]:
     for tier, steps in card.tiers:
         for step in steps:
             yield tier, step.input_above, step.rate
+    for factor in card.factors:
+        for step in card.steps:
+            yield factor.word, step.input_above, factor.applied(step.rate)
 
 
 ROW_HEADING = ("id", "model", "tier", "from", *BUCKETS, "per_unit")

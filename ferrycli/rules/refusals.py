@@ -262,7 +262,7 @@ NO_VALUES = frozenset({"missing", "not readable", "out of range", "set", "twice"
 @REFUSALS.of(denials.Untranslatable)
 def _untranslatable(error: denials.Untranslatable) -> Words:
     return Words(
-        f"{ticked(error.field)} cannot be carried to this provider: {plain(error.why)}",
+        f"{ticked(error.field)} cannot be carried to this provider: {safe(error.why)}",
         "leave it out, or ask for a model whose provider speaks the dialect of the request",
     )
 

@@ -17,7 +17,8 @@ from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import IdMaker
-from ferrycli.wire.facts import Facts, Reading
+from ferrycli.store.rows import BilledLine, Closing
+from ferrycli.wire.facts import Facts, Line, Reading
 
 CARD = RateCard("up", "m", (Step(0, Rate(input=3_000_000_000, output=15_000_000_000)),))
 USAGE = Usage(input=100, output=20)
@@ -192,6 +193,63 @@ def test_what_a_route_allows_is_no_limit_of_the_callers(
     ask = candidate.ask
     assert (ask.output_asked, ask.is_bounded_here, ask.is_left_open) == bounds
 
+
+# Replies that billed several models ------------------------------------------------------------
+
+DEARER = RateCard("up", "big", (Step(0, Rate(input=5_000_000_000, output=25_000_000_000)),))
+SURE = {"big": DEARER}
+FIRST = Line("m", "message", Usage(input=1_128, output=135))
+ADVICE = Line("big", "advisor_message", Usage(input=2_543, output=18))
+
+
+def of_lines(*lines: Line, cards: dict[str, RateCard] = SURE) -> Closing:
+    total = Usage(
+        input=sum(line.usage.input for line in lines),
+        output=sum(line.usage.output for line in lines),
+    )
+    reading = Reading(usage=total, lines=lines, is_complete=True)
+    course = Course(True, 200, outcome="ok", reading=reading)
+    return closing(asked(), HELD, course, 9, lambda target, _at: cards.get(target.model))
+
+
+def test_each_model_of_a_reply_is_billed_at_its_own_rates() -> None:
+    told = of_lines(FIRST, ADVICE)
+    own, advice = 1_128 * 3_000 + 135 * 15_000, 2_543 * 5_000 + 18 * 25_000
+    assert (told.cost_nanousd, told.cost_source, told.is_cost_known) == (
+        own + advice,
+        "reported",
+        True,
+    )
+    assert told.usage == Usage(input=1_128 + 2_543, output=135 + 18)
+    assert told.lines == (
+        BilledLine("up", "m", "input", 1_128, 3_000_000_000, 1_128 * 3_000, "message"),
+        BilledLine("up", "m", "output", 135, 15_000_000_000, 135 * 15_000, "message"),
+        BilledLine("up", "big", "input", 2_543, 5_000_000_000, 2_543 * 5_000, "advisor_message"),
+        BilledLine("up", "big", "output", 18, 25_000_000_000, 18 * 25_000, "advisor_message"),
+    )
+    assert told.cost is not None
+    assert told.cost.of("input") == 1_128 * 3_000 + 2_543 * 5_000
+    assert sum(line.cost_nanousd or 0 for line in told.lines) == told.cost_nanousd
+
+
+def test_a_line_that_names_no_model_is_of_the_one_that_was_asked() -> None:
+    told = of_lines(replace(FIRST, model=""), ADVICE)
+    assert [line.model for line in told.lines] == ["m", "m", "big", "big"]
+
+
+def test_a_model_without_a_price_leaves_the_whole_reply_unpriced() -> None:
+    told = of_lines(FIRST, ADVICE, cards={})
+    assert (told.cost_nanousd, told.cost_source, told.lines) == (None, "unpriced", ())
+
+
+def test_the_lines_of_a_reply_that_was_cut_are_a_part_of_the_bill_alone() -> None:
+    reading = Reading(usage=FIRST.usage, lines=(FIRST, ADVICE), characters=30)
+    course = Course(True, 200, outcome="left", reading=reading)
+    told = closing(asked(), HELD, course, 9, lambda target, _at: SURE.get(target.model))
+    assert (told.cost_source, told.lines) == ("estimated", ())
+
+
+# What is estimated by what was learned -----------------------------------------------------------
 
 SENT, LATER = 1_000_000, 11_000_000
 """Ten seconds apart."""

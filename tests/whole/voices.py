@@ -1,7 +1,7 @@
 """Providers' replies, small and by hand: the same two answers in each provider's own shape.
 
-Asked with tools they call two of them at once; asked without, they say a sentence. Whole or in
-events, as the request says it.
+Asked with tools they call two of them at once; asked without, or with what these gave, they say a
+sentence. Whole or in events, as the request says it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferrycli.wire.frames import frame
+from ferrycli.wire.sse import event_data
 from tests.whole.tape import Asked, Played
 
 TEXT = ("It is ", "süß, 21 °C ", "in Rome.")
@@ -39,6 +40,12 @@ Json = dict[str, Any]
 SSE = "text/event-stream"
 
 
+def _is_answered(asked: Asked) -> bool:
+    """Whether the request has results of tools, in whichever dialect."""
+    names = (b'"tool_call_id"', b'"tool_result"', b'"functionResponse"', b'"toolResult"')
+    return any(name in asked.body for name in names)
+
+
 def _data(events: list[Json], end: bytes = b"") -> list[bytes]:
     return [
         *(b"data: " + json.dumps(one).encode() + b"\n\n" for one in events),
@@ -53,7 +60,7 @@ def _halves(text: str) -> tuple[str, str]:
 def chat(asked: Asked, said: Said = SHORT) -> Played:
     """OpenAI's chat completions."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("tools"))
+    has_tools = bool(body.get("tools")) and not _is_answered(asked)
     usage = {
         "prompt_tokens": said.input,
         "completion_tokens": said.output,
@@ -97,7 +104,7 @@ def chat(asked: Asked, said: Said = SHORT) -> Played:
 def messages(asked: Asked, said: Said = SHORT) -> Played:
     """Anthropic's messages."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("tools"))
+    has_tools = bool(body.get("tools")) and not _is_answered(asked)
     usage = {"input_tokens": said.input - said.cached, "cache_read_input_tokens": said.cached}
     model = body.get("model", "claude")
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
@@ -156,7 +163,7 @@ def _blocks(said: Said, *, has_tools: bool) -> list[tuple[Json, list[Json]]]:
 def gemini(asked: Asked, said: Said = SHORT) -> Played:
     """Gemini's generateContent."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("tools"))
+    has_tools = bool(body.get("tools")) and not _is_answered(asked)
     parts: list[Json] = [{"text": piece} for piece in said.text]
     if has_tools:
         parts = [{"functionCall": {"name": name, "args": given}} for _, name, given in CALLS]
@@ -190,7 +197,7 @@ def gemini(asked: Asked, said: Said = SHORT) -> Played:
 def converse(asked: Asked, said: Said = SHORT) -> Played:
     """Bedrock's Converse."""
     body = json.loads(asked.body)
-    has_tools = bool(body.get("toolConfig"))
+    has_tools = bool(body.get("toolConfig")) and not _is_answered(asked)
     usage = {
         "inputTokens": said.input - said.cached,
         "cacheReadInputTokens": said.cached,
@@ -262,19 +269,26 @@ def responses(asked: Asked, said: Said = SHORT) -> Played:
     return Played(pieces, SSE)
 
 
-def invoked(asked: Asked, said: Said = SHORT) -> Played:
-    """Anthropic's stream in the frames of Bedrock's invoke."""
-    body = {**json.loads(asked.body), "stream": True}
-    events = messages(Asked(asked.path, asked.headers, json.dumps(body).encode()), said).pieces
-    inner = (event.partition(b"data: ")[2].strip() for event in events)
+def invoke(asked: Asked, said: Said = SHORT) -> Played:
+    """Anthropic's messages as Bedrock invokes them: no model and no stream in the body."""
+    is_stream = asked.path.endswith("-stream")
+    body = json.loads(asked.body)
+    assert {"model", "stream"}.isdisjoint(body)
+    again = json.dumps({**body, "stream": is_stream}).encode()
+    played = messages(Asked(asked.path, asked.headers, again), said)
+    if not is_stream:
+        return played
     pieces = [
-        frame("chunk", json.dumps({"bytes": b64encode(one).decode()}).encode()) for one in inner
+        frame("chunk", json.dumps({"bytes": b64encode(event_data(one) or b"").decode()}).encode())
+        for one in played.pieces
     ]
     return Played(pieces, "application/vnd.amazon.eventstream")
 
 
 def any_voice(asked: Asked) -> Played:
     """Whoever is asked, by the path."""
+    if "/invoke" in asked.path:
+        return invoke(asked)
     if "/converse" in asked.path:
         return converse(asked)
     if "generateContent" in asked.path or "GenerateContent" in asked.path:

@@ -58,6 +58,13 @@ WAYS = [
     (GEMINI, "chat", "a/../b", False, Way("gemini", "/v1beta/models/a%2F..%2Fb:generateContent")),
     (GEMINI, "embeddings", "g", False, Way("embeddings", "/v1beta/openai/embeddings")),
     (GEMINI, "cached_contents", "g", False, Way("cached_contents", "/v1beta/cachedContents")),
+    (
+        Speaker("gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
+        "messages",
+        "g",
+        False,
+        Way("chat", "/chat/completions"),
+    ),
     (VERTEX, "gemini", "g", False, Way("gemini", "/models/g:generateContent")),
     (VERTEX, "embeddings", "g", False, None),
     (

@@ -65,6 +65,7 @@ class _OutputDetails(msgspec.Struct):
 class _Usage(_Counts):
     service_tier: Any = None
     speed: Any = None
+    inference_geo: Any = None
     server_tool_use: _ServerTools | None = None
     output_tokens_details: _OutputDetails | None = None
     iterations: list[_Iteration] | None = None
@@ -96,6 +97,14 @@ class _Event(msgspec.Struct):
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
+
+
+def _tier(said: _Usage) -> object:
+    """How fast, and where: `fast+us`, each word with a price of its own."""
+    tier = "fast" if said.speed == "fast" else said.service_tier
+    if said.inference_geo != "us":
+        return tier
+    return f"{tier}+us" if isinstance(tier, str) and tier else "us"
 
 
 class MessagesGathered(Gathered):
@@ -171,7 +180,7 @@ class MessagesGathered(Gathered):
         for name in _Usage.__struct_fields__:
             if (value := getattr(reported, name)) not in (None, b""):
                 setattr(said, name, value)
-        self.name(tier="fast" if said.speed == "fast" else said.service_tier)
+        self.name(tier=_tier(said))
         self.provider_cost = provider_cost(said)
         self.lines = ()
         if said.iterations:

@@ -26,6 +26,7 @@ class ChatCodec:
             "image": "image_url.url",
             "image.detail": "image_url.detail",
             "output_max": "max_completion_tokens",
+            "parallel_tools": "parallel_tool_calls",
             "reasoning": "reasoning_effort",
             "shape": "response_format",
             "shape.description": "response_format.json_schema.description",

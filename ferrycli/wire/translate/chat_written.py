@@ -27,7 +27,8 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import joined, voices
+from ferrycli.wire.translate.users import short_user
 
 NO_SUCH_THING = "OpenAI's chat has no such thing"
 
@@ -72,7 +73,7 @@ class ChatWriting:
             "n": talk.choices if talk.choices > 1 else None,
             "response_format": _response_format(talk.shape),
             **self._reasoning(talk.reasoning),
-            "user": talk.user or None,
+            "user": short_user(talk.user) or None,
             "service_tier": talk.tier or None,
         }
         asked |= {name: value for name, value in values.items() if value is not None}
@@ -88,8 +89,9 @@ class ChatWriting:
         results = [part for part in turn.parts if isinstance(part, ToolResult)]
         messages = [self._result(result) for result in results]
         rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
-        if rest or not results:
-            messages.append({"role": "user", "content": self._content(rest)})
+        for is_told, said in voices(rest) if rest or results else ((False, ()),):
+            role = "system" if is_told else "user"
+            messages.append({"role": role, "content": self._content(said)})
         return messages
 
     def _content(self, parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:

@@ -25,6 +25,7 @@ class ResponsesCodec:
             "image": "input_image.image_url",
             "image.detail": "input_image.detail",
             "output_max": "max_output_tokens",
+            "parallel_tools": "parallel_tool_calls",
             "shape": "text.format",
             "shape.description": "text.format.description",
             "tier": "service_tier",

@@ -278,7 +278,11 @@ TIERS = [
     ({"service_tier": "priority"}, "priority"),
     ({"service_tier": "standard", "speed": "fast"}, "fast"),
     ({"service_tier": "standard", "speed": "standard"}, "standard"),
-    ({"service_tier": None, "inference_geo": "us"}, ""),
+    ({"service_tier": None, "inference_geo": "us"}, "us"),
+    ({"service_tier": "standard", "inference_geo": "us"}, "standard+us"),
+    ({"service_tier": "standard", "speed": "fast", "inference_geo": "us"}, "fast+us"),
+    ({"service_tier": "standard", "inference_geo": "global"}, "standard"),
+    ({"service_tier": "standard", "inference_geo": 5}, "standard"),
     ({"service_tier": 5}, ""),
 ]
 
