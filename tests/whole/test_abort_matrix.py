@@ -137,8 +137,11 @@ def call_of(tried: Tried, said: Said = SAID) -> Call:
     body = dict(tried.body)
     if "{model}" not in tried.path:
         body["model"] = named
-    sent = {**body, "model": tried.model}
-    played = tried.voice(Asked(tried.path, {}, json.dumps(sent).encode()), said)
+    sent, path = {**body, "model": tried.model}, tried.path
+    if tried.voice is voices.invoke:
+        # As Bedrock is asked, whatever the client's path.
+        sent, path = dict(_MESSAGES), "/model/x/invoke-with-response-stream"
+    played = tried.voice(Asked(path, {}, json.dumps(sent).encode()), said)
     told: list[bytes] = []
     if tried.is_unframed:
         reader = UnframingReader(messages.stream(False))
