@@ -35,6 +35,8 @@ class Rig(NamedTuple):
     tape: Tape
     secret: str
     capped: str
+    retries: int = 2
+    """How often Anthropic's SDK tries again, where it is told that it may."""
 
     @property
     def address(self) -> str:
@@ -45,7 +47,9 @@ class Rig(NamedTuple):
         return self.server.client(secret or self.secret)
 
     def anthropic(self, secret: str = "") -> anthropic.Anthropic:
-        return anthropic.Anthropic(base_url=self.address, api_key=secret or self.secret)
+        return anthropic.Anthropic(
+            base_url=self.address, api_key=secret or self.secret, max_retries=self.retries
+        )
 
     def google(self, secret: str = "") -> genai.Client:
         options = genai.types.HttpOptions(base_url=self.address)
