@@ -15,6 +15,9 @@ from tests.whole.server import settled_rows
 from tests.whole.tape import Played, Tape
 
 READ_S_MAX = 30.0
+CLOSED_S_MAX = 1.0
+CLOSED_S_EVER = 10.0
+"""On a machine that is busy with other tests."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,13 @@ def leave(
     row = settled_rows(database, before + 1)[-1]
     _until(lambda: len(tape.left_at) > left)
     return Left(row, tape.left_at[-1] - gone_at)
+
+
+def check_closed(found: Sequence[Left]) -> None:
+    """The provider is let go at once."""
+    took = sorted(left.closed_s for left in found)
+    assert took[len(took) // 2] < CLOSED_S_MAX
+    assert took[-1] < CLOSED_S_EVER
 
 
 def _count(database: Path) -> int:
