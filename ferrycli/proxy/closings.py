@@ -12,7 +12,7 @@ from ferrycli.proxy.questions import Asked, input_bound
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.estimate import answer_tokens, tokens, unseen_tokens
-from ferrycli.rules.pricing import Cost, RateCard, price_call, rate_of
+from ferrycli.rules.pricing import COUNTED_BUCKETS, Cost, RateCard, price_call, rate_of
 from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
 from ferrycli.store.rows import BilledLine, Closing
@@ -86,7 +86,7 @@ def closing(
         model=reading.model,
         usage=bill.usage,
         cost=bill.cost,
-        is_cost_known=bill.source in ("provider", "reported"),
+        is_cost_known=bill.is_known,
         cost_source=bill.source,
         provider_cost_nanousd=reading.provider_cost_nanousd,
         tier=reading.tier,
@@ -113,6 +113,14 @@ class Bill:
     source: str
     lines: tuple[BilledLine, ...] = ()
     """Where several models were billed."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is what was billed: a fee by the piece that nothing prices is not in it."""
+        if self.source != "reported" or self.cost is None:
+            return self.source in ("provider", "reported")
+        priced = dict(self.cost.lines)
+        return all(one in priced or not getattr(self.usage, one) for one in COUNTED_BUCKETS)
 
 
 def _bill(
@@ -225,7 +233,7 @@ def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
 
     A provider that ignores the tier asked for bills the plain rate and does not say so.
     """
-    if served:
+    if served or not asked:
         return price_call(usage, card, served)
     costs = (price_call(usage, card, ""), price_call(usage, card, asked))
     return max(costs, key=lambda cost: cost.total)

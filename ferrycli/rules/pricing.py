@@ -239,7 +239,8 @@ class RateCard:
         return frozenset(self.unsure).union(*(factor.unsure for factor in factors))
 
     def _served(self, tier: str) -> tuple[tuple[Step, ...], list[Factor], bool]:
-        words = self.words(tier)
+        # Most calls name no tier, and several rates are looked up for each.
+        words = self.words(tier) if tier else ()
         if not words:
             return self.steps, [], True
         known, factors = dict(self.tiers), {factor.word: factor for factor in self.factors}
