@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
@@ -64,6 +65,10 @@ class Speaker:
     """Dialects besides those of its kind, as the operator knows them."""
 
 
+WAYS_KEPT_MAX = 4_096
+
+
+@lru_cache(WAYS_KEPT_MAX)
 def find_way(speaker: Speaker, dialect: str, model: str, *, is_stream: bool) -> Way | None:
     """The way of a request in `dialect` for `model`; None where the provider cannot be asked.
 
