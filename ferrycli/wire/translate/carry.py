@@ -9,7 +9,7 @@ from ferrycli.rules.denials import Untranslatable
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
 from ferrycli.wire.facts import Reading
-from ferrycli.wire.translate.talk import Counted, Event
+from ferrycli.wire.translate.talk import Counted, Event, Started
 from ferrycli.wire.translate.turns import with_tool_names
 
 
@@ -81,10 +81,12 @@ class TranslatingReader:
         return said + self._writer.finish()
 
     def _told(self, events: Sequence[Event]) -> bytes:
-        told = []
+        told: list[Event] = []
         for event in events:
             if isinstance(event, Counted):
                 self._counted = event.usage
+            elif isinstance(event, Started) and event.input_usage is None:
+                told.append(replace(event, input_usage=self._reader.reading().usage))
             else:
                 told.append(event)
         said = self._writer.write(told) if told else b""

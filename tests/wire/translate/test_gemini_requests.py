@@ -423,7 +423,12 @@ def test_what_no_other_dialect_has_is_refused_by_name(
 
 
 def test_members_that_say_nothing_are_no_reason_to_refuse() -> None:
-    nothing: dict[str, Any] = {"safetySettings": [], "labels": {}, "cachedContent": "", "toolConfig": None}
+    nothing: dict[str, Any] = {
+        "safetySettings": [],
+        "labels": {},
+        "cachedContent": "",
+        "toolConfig": None,
+    }
     assert read({**nothing, "generationConfig": {}, "tools": []}) == talk()
 
 
