@@ -244,8 +244,9 @@ def test_what_is_told_is_read_again(is_stream: bool, events: list[Event]) -> Non
 
 def test_a_sealed_thought_comes_back_from_the_client_as_it_was() -> None:
     sealed = Thought(redacted="c2VhbGVk")
+    said: list[Said]
     for said in ([], [Said("hi")]):
-        events = [STARTED, *said, sealed, Called("c", "f"), Finished("tool_calls")]
+        events: list[Event] = [STARTED, *said, sealed, Called("c", "f"), Finished("tool_calls")]
         for is_stream in (False, True):
             data = write(events, is_stream=is_stream)
             bodies = chunks_of(data) if is_stream else [json.loads(data)]
@@ -273,7 +274,7 @@ def _spoken(parts: object) -> list[Any]:
 
 
 def test_a_stream_is_server_sent_events_with_usage_in_its_last() -> None:
-    events = [
+    events: list[Event] = [
         Started("r1", "served", Usage(input=10)),
         Said("he"),
         Said("llo"),
@@ -332,8 +333,9 @@ def test_arguments_that_are_no_object_are_a_malformed_call(is_stream: bool) -> N
         ("tool_calls", "MALFORMED_FUNCTION_CALL"),
         ("length", "MAX_TOKENS"),
     ):
-        ended: Any = Finished(reason)  # type: ignore[arg-type]
-        data = write([STARTED, Called("c", "f"), Argued('{"a":'), ended], is_stream=is_stream)
+        ended = Finished(reason)  # type: ignore[arg-type]
+        events: list[Event] = [STARTED, Called("c", "f"), Argued('{"a":'), ended]
+        data = write(events, is_stream=is_stream)
         last = chunks_of(data)[-1] if is_stream else json.loads(data)
         assert last["candidates"][0]["finishReason"] == wanted
         assert b"functionCall" not in data
