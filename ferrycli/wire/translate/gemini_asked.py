@@ -234,7 +234,8 @@ def _response(result: GoogleAsked) -> tuple[list[Text], bool]:
     given = bytes(response[named])
     value = msgspec.json.decode(given)
     if isinstance(value, str):
-        return [Text(value)], named == "error"
+        # An error without words is written as an empty text.
+        return [Text(value)] if value or named == "output" else [], named == "error"
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return [Text(one) for one in value], named == "error"
     return [Text(given.decode())], named == "error"

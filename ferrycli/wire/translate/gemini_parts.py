@@ -112,7 +112,7 @@ def _result(result: ToolResult, is_olds: bool) -> Json:
     files = [_file(part, is_olds) for part in result.parts if not isinstance(part, Text)]
     if files and is_olds:
         raise Untranslatable("tool_result", "Geminis before 3 take only text from tools")
-    output = texts[0] if len(texts) == 1 else texts
+    output = texts if len(texts) > 1 else "".join(texts)
     is_said = bool(texts) or result.is_error
     return said(
         {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferrycli.wire.dialect import Codec, Place
@@ -31,6 +32,9 @@ from ferrycli.wire.translate.talk import (
 from ferrycli.wire.translate.turns import joined, with_tool_names
 from tests.wire.translate.talks import Ground, talks
 
+IS_SOAK = os.environ.get("FERRY_SOAK") == "1"
+FEW = settings(max_examples=2_000 if IS_SOAK else 20)
+"""Whole conversations are slow to draw."""
 GEMINI_MODEL = "gemini-3-pro"
 CLAUDE = "anthropic.claude-sonnet-5"
 
@@ -131,11 +135,13 @@ def _thoughts_joined(talk: Talk) -> Talk:
     return replace(talk, turns=tuple(turns))
 
 
+@FEW
 @given(gemini_talks())
 def test_gemini_loses_nothing(talk: Talk) -> None:
     assert compared(again(GEMINI, talk)) == compared(_thoughts_joined(talk))
 
 
+@FEW
 @given(converse_talks())
 def test_converse_loses_nothing(talk: Talk) -> None:
     found = compared(again(CONVERSE, talk))
@@ -169,6 +175,7 @@ PLAIN = Ground(has_caches=False, has_thoughts=False, has_documents=False, has_ur
 
 @pytest.mark.parametrize("target", [GEMINI, CONVERSE], ids=["gemini", "converse"])
 @pytest.mark.parametrize("source", [OPENROUTER_CHAT, MESSAGES], ids=["chat", "messages"])
+@FEW
 @given(talk=talks(PLAIN))
 def test_a_request_of_another_dialect_comes_back_whole(
     source: Codec, target: Codec, talk: Talk
