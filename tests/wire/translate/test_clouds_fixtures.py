@@ -47,7 +47,8 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 def recorded(name: str, file: str) -> bytes:
-    return (FIXTURES / cases()[name][file]).read_bytes()
+    path: str = cases()[name][file]
+    return (FIXTURES / path).read_bytes()
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

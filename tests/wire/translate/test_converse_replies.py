@@ -312,7 +312,7 @@ def test_a_stream_is_frames_in_blocks() -> None:
 
 
 def test_a_whole_reply_is_one_object() -> None:
-    events = [STARTED, Said("hi"), Finished("length"), Counted(USAGE)]
+    events: list[Event] = [STARTED, Said("hi"), Finished("length"), Counted(USAGE)]
     assert json.loads(write(events, is_stream=False)) == {
         "output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}},
         "stopReason": "max_tokens",
