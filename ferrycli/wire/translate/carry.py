@@ -9,8 +9,12 @@ from ferrycli.rules.denials import Untranslatable
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
 from ferrycli.wire.facts import Reading
+<<<<<<< HEAD
 from ferrycli.wire.translate.parsing import CUT
-from ferrycli.wire.translate.talk import Broken, Counted, Event
+from ferrycli.wire.translate.talk import Broken, Counted, Event, Started
+=======
+from ferrycli.wire.translate.talk import Counted, Event, Started
+>>>>>>> wt-tb
 from ferrycli.wire.translate.turns import with_tool_names
 
 
@@ -41,8 +45,6 @@ class TranslatingReader:
         self._reader = reader
         self._parser = parser
         self._writer = writer
-        self._counted: Usage | None = None
-        """As the reply's events have it, for want of the reader's count."""
         self._broken: Broken | None = None
         self._has_told = False
         self._is_over = False
@@ -85,16 +87,16 @@ class TranslatingReader:
             return b""
         self._is_over = True
         said = self._told(self._parser.finish())
-        usage = self._reader.reading().usage or self._counted
+        usage = self._reader.reading().usage
         if usage is not None:
             said += self._writer.write([Counted(usage)])
         return said + self._writer.finish()
 
     def _told(self, events: Sequence[Event]) -> bytes:
-        told = []
+        told: list[Event] = []
         for event in events:
-            if isinstance(event, Counted):
-                self._counted = event.usage
+            if isinstance(event, Started):
+                told.append(replace(event, input_usage=_input_of(self._reader.reading().usage)))
                 continue
             if isinstance(event, Broken):
                 self._broken = event
@@ -102,3 +104,14 @@ class TranslatingReader:
         said = self._writer.write(told) if told else b""
         self._has_told = self._has_told or bool(said)
         return said
+
+
+def _input_of(usage: Usage | None) -> Usage | None:
+    """What is known of the input when a reply begins.
+
+    Anthropic and Gemini say it then. OpenAI and Converse say nothing before the end: an estimate
+    would stand there as if it had been counted, so nothing is told, which at Anthropic is 0. Its
+    clients take the counts of the end over those of the beginning, Claude Code where they are
+    more than 0.
+    """
+    return None if usage is None else replace(usage, output=0, audio_out=0, reasoning=0)

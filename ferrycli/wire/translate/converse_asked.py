@@ -43,7 +43,8 @@ def read_request(body: bytes, place: Place) -> Talk:
     """The conversation that `body` asks to go on with. Raises as `Codec.read_request`."""
     asked = CloudAsked(body)
     asked.drop("requestMetadata")
-    asked.drop_where("performanceConfig", b'{"latency":"standard"}')
+    latency = asked.inner("performanceConfig") or CloudAsked(b"{}")
+    latency.drop_where("latency", b'"standard"')
     limits = asked.inner("inferenceConfig") or CloudAsked(b"{}")
     extra = asked.inner("additionalModelRequestFields") or CloudAsked(b"{}")
     output = asked.inner("outputConfig") or CloudAsked(b"{}")
@@ -65,7 +66,7 @@ def read_request(body: bytes, place: Place) -> Talk:
         reasoning=_reasoning(extra, output),
         tier=_tier(asked),
     )
-    for one in (limits, extra, output, asked):
+    for one in (limits, extra, output, latency, asked):
         one.close(CONVERSES_OWN)
     return with_tool_names(talk)
 

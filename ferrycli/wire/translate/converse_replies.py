@@ -1,5 +1,6 @@
 """Converse's replies into events: whole ones, and streams of frames.
 
+What was used is not among the events: the dialect's `Reader` counts that.
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 """
 
@@ -10,8 +11,6 @@ from types import MappingProxyType
 from typing import Literal
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import BadUsage
-from ferrycli.rules.usage import Usage
 from ferrycli.wire.frames import Frame, FrameSplitter
 from ferrycli.wire.translate.loose import (
     Object,
@@ -20,7 +19,6 @@ from ferrycli.wire.translate.loose import (
     decoded,
     rows,
     text,
-    whole,
     written,
 )
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE, up_to_break
@@ -28,7 +26,6 @@ from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
     Called,
-    Counted,
     Event,
     Finished,
     Said,
@@ -70,8 +67,6 @@ def read_whole(reply: Object) -> Iterator[Event]:
     for block in rows(message, "content"):
         yield from _block(block)
     yield _ended(text(reply, "stopReason"))
-    if (usage := usage_of(child(reply, "usage"))) is not None:
-        yield Counted(usage)
 
 
 class FrameParser:
@@ -82,7 +77,6 @@ class FrameParser:
         self._is_over = False
         self._has_arguments = True
         self._reason = ""
-        self._usage: Usage | None = None
 
     def feed(self, chunk: bytes) -> Sequence[Event]:
         return [found for frame in self._splitter.feed(chunk) for found in self._events(frame)]
@@ -91,8 +85,7 @@ class FrameParser:
         if self._is_over:
             return ()
         self._is_over = True
-        counted = [] if self._usage is None else [Counted(self._usage)]
-        return up_to_break([*self._fill_arguments(), _ended(self._reason), *counted])
+        return [*self._fill_arguments(), _ended(self._reason)]
 
     def _events(self, frame: Frame) -> Sequence[Event]:
         if self._is_over:
@@ -118,8 +111,6 @@ class FrameParser:
             yield from self._fill_arguments()
         elif frame.kind == "messageStop":
             self._reason = text(said, "stopReason")
-        elif frame.kind == "metadata":
-            self._usage = usage_of(child(said, "usage"))
 
     def _start(self, start: Object) -> Iterator[Event]:
         yield from self._fill_arguments()
@@ -193,31 +184,3 @@ def _broken(kind: str, said: Object) -> Broken:
         safe(kind or "error", CODE_LENGTH_MAX),
         safe(message, MESSAGE_LENGTH_MAX) or "the provider's reply cannot be read",
     )
-
-
-def usage_of(counts: Object) -> Usage | None:
-    """What was counted, with cached tokens beside the input; None where it cannot be.
-
-    The split of what was written by its time may lag behind the sum: the rest is kept for the
-    shorter one, which is what an unmarked cache point asks for.
-    """
-    if not counts:
-        return None
-    written_tokens = whole(counts, "cacheWriteInputTokens") or 0
-    for_an_hour = sum(
-        whole(one, "inputTokens") or 0
-        for one in rows(counts, "cacheDetails")
-        if text(one, "ttl") == "1h"
-    )
-    for_an_hour = max(0, min(for_an_hour, written_tokens))
-    try:
-        return Usage.counted(
-            cache_is_inside=False,
-            input_tokens=whole(counts, "inputTokens"),
-            output_tokens=whole(counts, "outputTokens") or 0,
-            cache_read=whole(counts, "cacheReadInputTokens") or 0,
-            cache_write_5m=written_tokens - for_an_hour,
-            cache_write_1h=for_an_hour,
-        )
-    except BadUsage:
-        return None

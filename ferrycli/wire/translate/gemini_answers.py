@@ -164,7 +164,8 @@ class StreamAnswer:
 
 
 def _event(data: bytes) -> bytes:
-    return b"data: " + data + b"\r\n\r\n"
+    # Arguments are told as the model wrote them, and an event's line ends where a line does.
+    return b"data: " + msgspec.json.format(data, indent=-1) + b"\r\n\r\n"
 
 
 def _spoken(events: Sequence[Event]) -> list[Event]:

@@ -18,6 +18,7 @@ from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.clouds_asked import GoogleAsked
 from ferrycli.wire.translate.google_schemas import json_schema
 from ferrycli.wire.translate.kinds_of_files import audio_format, guessed_type
+from ferrycli.wire.translate.media import base64_as_text
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -41,6 +42,9 @@ Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 """
 NO_SIGNATURES = frozenset({"", NO_SIGNATURE, "context_engineering_is_the_way_to_go"})
 """The second is taken by Google's API alone."""
+SEALED = "ferry:sealed:"
+"""A signature that begins so, under its base64, is a thought that another provider keeps sealed:
+a client of Gemini's gives it back as it came."""
 GEMINIS_OWN = "only Gemini has such a thing"
 _TIERS = MappingProxyType({"unspecified": "", "standard": "default"})
 _CHOICES = MappingProxyType(
@@ -155,10 +159,14 @@ def _add(parts: list[Part], found: Sequence[Part]) -> None:
     """Add what was found; a thought that came in pieces, its seal with the last one, is one."""
     for part in found:
         last = parts[-1] if parts else None
-        if isinstance(part, Thinking) and isinstance(last, Thinking) and not last.signature:
+        if isinstance(part, Thinking) and isinstance(last, Thinking) and _is_open(last, part):
             parts[-1] = Thinking(last.text + part.text, part.signature)
         else:
             parts.append(part)
+
+
+def _is_open(last: Thinking, part: Thinking) -> bool:
+    return not (last.signature or last.redacted or part.redacted)
 
 
 def _part(part: GoogleAsked, calls: _Calls) -> list[Part]:
@@ -167,6 +175,11 @@ def _part(part: GoogleAsked, calls: _Calls) -> list[Part]:
     is_thought = part.truth("thought") is True
     if (call := part.inner("functionCall")) is not None:
         return [_call(call, calls, seal)]
+    opened = base64_as_text(seal) if seal else None
+    if opened is not None and opened.startswith(SEALED):
+        text = part.text("text")
+        said: list[Part] = [Text(text)] if text else []
+        return [*said, Thinking(redacted=opened.removeprefix(SEALED))]
     sealed: list[Part] = [Thinking(signature=seal)] if seal else []
     if (result := part.inner("functionResponse")) is not None:
         return [_result(result, calls), *sealed]
@@ -221,7 +234,8 @@ def _response(result: GoogleAsked) -> tuple[list[Text], bool]:
     given = bytes(response[named])
     value = msgspec.json.decode(given)
     if isinstance(value, str):
-        return [Text(value)], named == "error"
+        # An error without words is written as an empty text.
+        return [Text(value)] if value or named == "output" else [], named == "error"
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return [Text(one) for one in value], named == "error"
     return [Text(given.decode())], named == "error"

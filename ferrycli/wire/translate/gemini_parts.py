@@ -9,8 +9,9 @@ from typing import Any
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.calls import arguments_object
-from ferrycli.wire.translate.gemini_asked import DETAILS, NO_SIGNATURE
+from ferrycli.wire.translate.gemini_asked import DETAILS, NO_SIGNATURE, SEALED
 from ferrycli.wire.translate.kinds_of_files import guessed_type
+from ferrycli.wire.translate.media import text_as_base64
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -46,8 +47,8 @@ def request_parts(parts: Sequence[Part], model: str) -> list[Json]:
 
 
 def reply_parts(parts: Sequence[Text | Thinking | ToolCall]) -> list[Json]:
-    """The parts of an answer. A thought that its provider keeps sealed is left out."""
-    shown = [part for part in parts if not (isinstance(part, Thinking) and part.redacted)]
+    """The parts of an answer, for a client that gives signatures back as they came."""
+    shown = [_sealed(part) if isinstance(part, Thinking) else part for part in parts]
     return _written(shown, is_olds=False)
 
 
@@ -70,6 +71,13 @@ def _written(parts: Sequence[Part], is_olds: bool) -> list[Json]:
 def _is_seal(thought: Thinking) -> bool:
     """Whether it is a signature and nothing else: Gemini signs what it says, too."""
     return not (thought.text or thought.redacted)
+
+
+def _sealed(thought: Thinking) -> Thinking:
+    """A thought that its provider keeps sealed, as a signature."""
+    if not thought.redacted:
+        return thought
+    return Thinking(signature=text_as_base64(SEALED + thought.redacted))
 
 
 def _part(part: Part, is_olds: bool) -> Json:
@@ -104,7 +112,7 @@ def _result(result: ToolResult, is_olds: bool) -> Json:
     files = [_file(part, is_olds) for part in result.parts if not isinstance(part, Text)]
     if files and is_olds:
         raise Untranslatable("tool_result", "Geminis before 3 take only text from tools")
-    output = texts[0] if len(texts) == 1 else texts
+    output = texts if len(texts) > 1 else "".join(texts)
     is_said = bool(texts) or result.is_error
     return said(
         {

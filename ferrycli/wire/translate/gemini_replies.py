@@ -1,7 +1,8 @@
 """Gemini's replies into events: whole ones and chunks of a stream are alike.
 
-A tool call is one part, with all of its arguments; one that has no id is given one. Every chunk
-counts anew what was used: the last count is told. Source: https://ai.google.dev/api/generate-content
+A tool call is one part, with all of its arguments; one that has no id is given one. What was used
+is not among the events: the dialect's `Reader` counts that.
+Source: https://ai.google.dev/api/generate-content
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from types import MappingProxyType
 from typing import Literal
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.errors import BadUsage
-from ferrycli.rules.usage import Usage
 from ferrycli.wire.translate.calls import made_id
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole, written
 from ferrycli.wire.translate.parsing import CUT
@@ -20,7 +19,6 @@ from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
     Called,
-    Counted,
     Event,
     Finished,
     Said,
@@ -87,19 +85,16 @@ class GeminiReading:
         self._is_started = False
         self._calls = 0
         self._ending: Finished | Broken = CUT
-        self._usage: Usage | None = None
 
     def take(self, said: Object) -> Iterator[Event]:
         """The events of a chunk, or of a whole reply."""
         if said.get("error"):
             yield broken(said)
             return
-        if counts := child(said, "usageMetadata"):
-            self._usage = usage_of(counts)
         if not self._is_started:
             self._is_started = True
             self._id = safe(text(said, "responseId"))
-            yield Started(self._id, safe(text(said, "modelVersion")), _input_of(self._usage))
+            yield Started(self._id, safe(text(said, "modelVersion")))
         if text(child(said, "promptFeedback"), "blockReason"):
             self._ending = Finished("content_filter")
         for candidate in rows(said, "candidates"):
@@ -109,8 +104,6 @@ class GeminiReading:
     def end(self, *, is_marked: bool) -> Iterator[Event]:  # noqa: ARG002  # Others need it.
         """Why the model ended is told last, for a chunk may follow the one that says it."""
         yield self._ending
-        if self._usage is not None:
-            yield Counted(self._usage)
 
     def _candidate(self, candidate: Object) -> Iterator[Event]:
         for part in rows(child(candidate, "content"), "parts"):
@@ -157,45 +150,3 @@ def broken(said: Object) -> Broken:
     code = text(error, "status") or str(whole(error, "code") or "error")
     message = safe(text(error, "message"), MESSAGE_LENGTH_MAX)
     return Broken(safe(code, CODE_LENGTH_MAX), message)
-
-
-def usage_of(counts: Object) -> Usage | None:
-    """What was counted; None where it cannot be.
-
-    What is cached is inside the prompt; thoughts stand beside the answer, and what Google's own
-    tools found beside the prompt.
-    """
-    thoughts = _count(counts, "thoughtsTokenCount")
-    audio_read = _modality(counts, "cacheTokensDetails", "AUDIO")
-    audio = _modality(counts, "promptTokensDetails", "AUDIO")
-    prompt = _count(counts, "promptTokenCount") + _count(counts, "toolUsePromptTokenCount")
-    try:
-        return Usage.counted(
-            cache_is_inside=True,
-            input_tokens=prompt,
-            output_tokens=_count(counts, "candidatesTokenCount") + thoughts,
-            cache_read=_count(counts, "cachedContentTokenCount"),
-            audio_in=max(audio - audio_read, 0),
-            audio_out=_modality(counts, "candidatesTokensDetails", "AUDIO"),
-            reasoning=thoughts,
-        )
-    except BadUsage:
-        return None
-
-
-def _input_of(usage: Usage | None) -> Usage | None:
-    if usage is None:
-        return None
-    return Usage(input=usage.input, cache_read=usage.cache_read, audio_in=usage.audio_in)
-
-
-def _count(counts: Object, name: str) -> int:
-    return whole(counts, name) or 0
-
-
-def _modality(counts: Object, name: str, modality: str) -> int:
-    return sum(_count(one, "tokenCount") for one in rows(counts, name) if _is(one, modality))
-
-
-def _is(detail: Object, modality: str) -> bool:
-    return text(detail, "modality") == modality

@@ -175,6 +175,10 @@ PARTS: list[tuple[dict[str, Any], Part]] = [
         ToolResult("c1", (Text("no"),), "f", is_error=True),
     ),
     (
+        {"functionResponse": {"id": "c1", "name": "f", "response": {"error": ""}}},
+        ToolResult("c1", (), "f", is_error=True),
+    ),
+    (
         {"functionResponse": {"id": "c1", "name": "f", "response": {}}},
         ToolResult("c1", (), "f"),
     ),
