@@ -26,11 +26,11 @@ from ferrycli.wire.readers import gemini as gemini_reader
 from ferrycli.wire.readers import messages as messages_reader
 from ferrycli.wire.readers import plain as plain_reader
 from ferrycli.wire.readers import responses as responses_reader
-from ferrycli.wire.translate.chat import ChatCodec, chat_codec
-from ferrycli.wire.translate.converse import ConverseCodec
-from ferrycli.wire.translate.gemini import GeminiCodec
-from ferrycli.wire.translate.messages import MessagesCodec
-from ferrycli.wire.translate.responses import ResponsesCodec
+from ferrycli.wire.translate.chat.codec import ChatCodec, chat_codec
+from ferrycli.wire.translate.converse.codec import ConverseCodec
+from ferrycli.wire.translate.gemini.codec import GeminiCodec
+from ferrycli.wire.translate.messages.codec import MessagesCodec
+from ferrycli.wire.translate.responses.codec import ResponsesCodec
 
 _OPENAI = (errors.openai_error, errors.openai_passed)
 _ANTHROPIC = (errors.anthropic_error, errors.anthropic_passed)

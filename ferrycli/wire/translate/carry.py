@@ -9,12 +9,8 @@ from ferrycli.rules.denials import Untranslatable
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
 from ferrycli.wire.facts import Reading
-<<<<<<< HEAD
 from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.talk import Broken, Counted, Event, Started
-=======
-from ferrycli.wire.translate.talk import Counted, Event, Started
->>>>>>> wt-tb
 from ferrycli.wire.translate.turns import with_tool_names
 
 
@@ -95,23 +91,22 @@ class TranslatingReader:
     def _told(self, events: Sequence[Event]) -> bytes:
         told: list[Event] = []
         for event in events:
-            if isinstance(event, Started):
-                told.append(replace(event, input_usage=_input_of(self._reader.reading().usage)))
-                continue
             if isinstance(event, Broken):
                 self._broken = event
-            told.append(event)
+            if isinstance(event, Started) and event.has_counted_input:
+                told.append(replace(event, input_usage=self._input()))
+            else:
+                told.append(event)
         said = self._writer.write(told) if told else b""
         self._has_told = self._has_told or bool(said)
         return said
 
+    def _input(self) -> Usage | None:
+        """What is known of the input when a reply begins.
 
-def _input_of(usage: Usage | None) -> Usage | None:
-    """What is known of the input when a reply begins.
-
-    Anthropic and Gemini say it then. OpenAI and Converse say nothing before the end: an estimate
-    would stand there as if it had been counted, so nothing is told, which at Anthropic is 0. Its
-    clients take the counts of the end over those of the beginning, Claude Code where they are
-    more than 0.
-    """
-    return None if usage is None else replace(usage, output=0, audio_out=0, reasoning=0)
+        OpenAI and Converse say nothing before the end. No estimate stands in for it, for it would
+        be taken for a count: Anthropic's clients are told 0 at the beginning, and take what
+        `message_delta` says at the end instead, as Anthropic's SDKs do.
+        """
+        usage = self._reader.reading().usage
+        return None if usage is None else replace(usage, output=0, audio_out=0, reasoning=0)

@@ -180,8 +180,10 @@ class Started:
 
     id: str
     model: str
+    has_counted_input: bool = False
+    """Whether the provider has said by now what the input comes to, as Anthropic and Gemini do."""
     input_usage: Usage | None = None
-    """What is known of the input already; Anthropic says it here."""
+    """What it comes to, from the provider's own reader; None: nothing is known before the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Parser, Writer
 from ferrycli.wire.translate.answer import Answer
-from ferrycli.wire.translate.chat_replies import Reason
+from ferrycli.wire.translate.chat.replies import Reason
 from ferrycli.wire.translate.talk import (
     Argued,
     Called,

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ferrycli.wire.translate.chat_parts import FAILED_TOOL
+from ferrycli.wire.translate.chat.parts import FAILED_TOOL
 from ferrycli.wire.translate.talk import (
     CacheTtl,
     Document,

@@ -16,9 +16,9 @@ import pytest
 from ferrycli.wire.dialect import Asking, Codec, Place
 from ferrycli.wire.readers import converse, gemini
 from ferrycli.wire.translate import carry
-from ferrycli.wire.translate.converse import CONVERSE
-from ferrycli.wire.translate.gemini import GEMINI
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.converse.codec import CONVERSE
+from ferrycli.wire.translate.gemini.codec import GEMINI
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Finished, Said, Started, Thought
 from ferrycli.wire.translate.turns import joined
 from tests.wire.translate.replies import known, parsed, told

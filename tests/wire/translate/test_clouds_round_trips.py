@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from ferrycli.wire.dialect import Codec, Place
 from ferrycli.wire.translate import carry
-from ferrycli.wire.translate.chat import OPENROUTER_CHAT
-from ferrycli.wire.translate.converse import CONVERSE
-from ferrycli.wire.translate.gemini import GEMINI
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import OPENROUTER_CHAT
+from ferrycli.wire.translate.converse.codec import CONVERSE
+from ferrycli.wire.translate.gemini.codec import GEMINI
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import (
     Document,
     Image,

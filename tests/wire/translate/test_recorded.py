@@ -14,8 +14,8 @@ import pytest
 from ferrycli.wire.dialect import Asking, Codec, Reader
 from ferrycli.wire.readers import chat, messages
 from ferrycli.wire.translate.carry import TranslatingReader
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Broken, Event, Finished, Started
 from tests.wire.translate.replies import known, parsed, told
 

@@ -13,8 +13,8 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Codec
 from ferrycli.wire.sse import EVENT_BYTES_MAX
 from ferrycli.wire.translate import parsing
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.parsing import CUT, TOO_LARGE, UNREADABLE
 from ferrycli.wire.translate.talk import (
     Argued,

@@ -13,8 +13,8 @@ from ferrycli.rules.denials import Refusal
 from ferrycli.wire.dialect import Codec, Place
 from ferrycli.wire.errors import openai_error
 from ferrycli.wire.translate import carry
-from ferrycli.wire.translate.chat import CHAT, OPENROUTER_CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT, OPENROUTER_CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Talk
 from ferrycli.wire.translate.turns import joined, with_tool_names
 from tests.wire.translate.talks import Ground, talks

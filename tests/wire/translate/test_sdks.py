@@ -20,8 +20,8 @@ from openai.types.chat import ChatCompletionMessageFunctionToolCall
 from openai.types.chat import ChatCompletionUserMessageParam as UserMessage
 
 from ferrycli.wire.dialect import Asking, Writer
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
