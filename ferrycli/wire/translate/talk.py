@@ -67,6 +67,8 @@ class Thinking:
     """The provider's seal; a thought without it is not taken back by its provider."""
     redacted: str = ""
     """The sealed thought, where its text is not shown."""
+    maker: str = ""
+    """Whose the seal is, as `seals.py` has it; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +204,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """More of what the model says to itself, its seal, or a sealed thought."""
+    """More of what the model says to itself, its seal, or a sealed thought.
+
+    A seal comes whole, and ends its thought: whatever follows is another.
+    """
 
     text: str = ""
     signature: str = ""
     redacted: str = ""
+    maker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking
 from ferrycli.wire.sse import written_event
 from ferrycli.wire.translate.answer import Answer
-from ferrycli.wire.translate.chat.written import call_seal, thought_detail
+from ferrycli.wire.translate.chat import details
+from ferrycli.wire.translate.chat.written import call_seal
 from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.talk import (
     Argued,
@@ -112,7 +113,7 @@ class WholeAnswer:
         thoughts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Thinking)]
         if thoughts:
             message["reasoning_content"] = "".join(thought.text for _, thought in thoughts)
-            message["reasoning_details"] = [thought_detail(one, at) for at, one in thoughts]
+            message["reasoning_details"] = [details.written(one, at) for at, one in thoughts]
         return message
 
 
@@ -179,11 +180,9 @@ class StreamedAnswer:
         if isinstance(event, Refused):
             return {"refusal": event.text}
         if isinstance(event, Thought):
-            thought = Thinking(event.text, event.signature, event.redacted)
-            details = [thought_detail(thought, self._place)]
-            if event.text:
-                return {"reasoning_content": event.text, "reasoning_details": details}
-            return {"reasoning_details": details}
+            thought = Thinking(event.text, event.signature, event.redacted, event.maker)
+            said = {"reasoning_details": [details.written(thought, self._place)]}
+            return {"reasoning_content": event.text, **said} if event.text else said
         call: dict[str, Any] = {"index": self._calls - 1}
         if isinstance(event, Called):
             call |= {"id": event.id, "type": "function"}
@@ -199,7 +198,7 @@ class StreamedAnswer:
             return
         is_new = type(event) is not self._part or isinstance(event, Called)
         if isinstance(event, Thought):
-            is_new = is_new or bool(event.redacted) or (self._is_sealed and bool(event.text))
+            is_new = is_new or bool(event.redacted) or self._is_sealed
             self._is_sealed = bool(event.redacted or event.signature)
         self._part = type(event)
         self._place += is_new

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.cache_marks import read_cache, with_last_marked
+from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.media import is_data_url, is_web_url, read_data_url
 from ferrycli.wire.translate.talk import (
     Audio,
@@ -147,9 +148,9 @@ def _thoughts(message: Asked) -> list[tuple[int, Thinking]]:
     """Each thought and its place in the turn; signed ones before the same thoughts unsigned."""
     text = message.text("reasoning_content")
     text = message.text("reasoning") or text
-    details = message.objects("reasoning_details")
-    if details:
-        return [_detail(asked, at) for at, asked in enumerate(details)]
+    told = message.objects("reasoning_details")
+    if told:
+        return [_detail(asked, at) for at, asked in enumerate(told)]
     return [(0, Thinking(text))] if text else []
 
 
@@ -157,11 +158,12 @@ def _detail(asked: Asked, at: int) -> tuple[int, Thinking]:
     """One of OpenRouter's `reasoning_details`."""
     kind = asked.needed_text("type")
     index = asked.whole("index")
-    asked.drop("id", "format")
+    asked.drop("id")
+    form = asked.text("format")
     if kind == "reasoning.text":
-        thought = Thinking(asked.text("text"), asked.text("signature"))
+        thought = details.read(asked.text("text"), asked.text("signature"), "", form)
     elif kind == "reasoning.encrypted":
-        thought = Thinking(redacted=asked.needed_text("data"))
+        thought = details.read("", "", asked.needed_text("data"), form)
     elif kind == "reasoning.summary":
         thought = Thinking(asked.text("summary"))
     else:

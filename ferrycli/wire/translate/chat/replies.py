@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ferrycli.rules.clean import safe
+from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
 from ferrycli.wire.translate.talk import (
@@ -17,6 +18,7 @@ from ferrycli.wire.translate.talk import (
     Refused,
     Said,
     Started,
+    Thinking,
     Thought,
 )
 
@@ -139,17 +141,18 @@ def broken(said: Object) -> Broken:
 
 def _thoughts(message: Object) -> Iterator[Event]:
     """OpenRouter's details where there are any: only they have seals. Else the text alone."""
-    details = rows(message, "reasoning_details")
-    for detail in details:
-        thought = Thought(
+    told = rows(message, "reasoning_details")
+    for detail in told:
+        thought = details.read(
             text(detail, "text") or text(detail, "summary"),
             text(detail, "signature"),
             text(detail, "data"),
+            text(detail, "format"),
         )
-        if thought != Thought():
-            yield thought
+        if thought != Thinking():
+            yield Thought(thought.text, thought.signature, thought.redacted, thought.maker)
     plain = text(message, "reasoning_content") or text(message, "reasoning")
-    if plain and not details:
+    if plain and not told:
         yield Thought(plain)
 
 

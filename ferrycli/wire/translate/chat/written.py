@@ -8,6 +8,7 @@ import msgspec
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.cache_marks import cache_member
+from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.chat.parts import FAILED_TOOL
 from ferrycli.wire.translate.efforts import effort_of
 from ferrycli.wire.translate.media import data_url
@@ -53,7 +54,7 @@ class ChatWriting:
         """Raises `Untranslatable` for what chat cannot say."""
         messages = [*self._system(talk.system)]
         for turn in joined(talk.turns):
-            messages += self._turn(turn)
+            messages += self._turn(turn, talk.model)
         asked: dict[str, Any] = {"model": talk.model, "messages": messages}
         if talk.tools:
             asked["tools"] = [self._tool(tool) for tool in talk.tools]
@@ -81,10 +82,10 @@ class ChatWriting:
     def _system(self, system: tuple[Text, ...]) -> list[dict[str, Any]]:
         return [{"role": "system", "content": self._content(system)}] if system else []
 
-    def _turn(self, turn: Turn) -> list[dict[str, Any]]:
+    def _turn(self, turn: Turn, model: str) -> list[dict[str, Any]]:
         """The messages of a turn: a tool's result is one by itself."""
         if turn.role == "assistant":
-            return [self._assistant(turn.parts)]
+            return [self._assistant(turn.parts, model)]
         results = [part for part in turn.parts if isinstance(part, ToolResult)]
         messages = [self._result(result) for result in results]
         rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
@@ -136,7 +137,12 @@ class ChatWriting:
             content[-1] |= mark
         return {"role": "tool", "tool_call_id": result.id, "content": content}
 
-    def _assistant(self, parts: tuple[Part, ...]) -> dict[str, Any]:
+    def _assistant(self, parts: tuple[Part, ...], model: str) -> dict[str, Any]:
+        parts = tuple(
+            part
+            for part in parts
+            if not isinstance(part, Thinking) or details.is_taken_back(part, model)
+        )
         texts = tuple(part for part in parts if isinstance(part, Text))
         calls = [self._call(part) for part in parts if isinstance(part, ToolCall)]
         thoughts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Thinking)]
@@ -149,7 +155,7 @@ class ChatWriting:
         if thoughts and self._has_extras:
             if text := "".join(thought.text for _, thought in thoughts):
                 message["reasoning_content"] = text
-            message["reasoning_details"] = [thought_detail(one, at) for at, one in thoughts]
+            message["reasoning_details"] = [details.written(one, at) for at, one in thoughts]
         return message
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
@@ -183,16 +189,6 @@ class ChatWriting:
         if self._has_extras and reasoning.budget_tokens:
             return {"reasoning": {"max_tokens": reasoning.budget_tokens}}
         return {"reasoning_effort": effort_of(reasoning.budget_tokens)}
-
-
-def thought_detail(thought: Thinking, place: int) -> dict[str, Any]:
-    """One of OpenRouter's `reasoning_details`; `index` is the thought's place in its turn."""
-    if thought.redacted:
-        return {"type": "reasoning.encrypted", "data": thought.redacted, "index": place}
-    detail: dict[str, Any] = {"type": "reasoning.text", "text": thought.text, "index": place}
-    if thought.signature:
-        detail["signature"] = thought.signature
-    return detail
 
 
 def call_seal(signature: str) -> dict[str, Any]:

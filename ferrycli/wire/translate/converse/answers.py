@@ -16,8 +16,9 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.frames import frame
 from ferrycli.wire.translate.answer import Answer
 from ferrycli.wire.translate.calls import is_object
-from ferrycli.wire.translate.converse.parts import Blocks, call_id
+from ferrycli.wire.translate.converse.parts import Blocks, as_told, call_id
 from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.seals import UNSEALED, told
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -27,6 +28,7 @@ from ferrycli.wire.translate.talk import (
     Finished,
     Refused,
     Said,
+    Thinking,
     Thought,
     ToolCall,
 )
@@ -99,7 +101,7 @@ class WholeAnswer:
         reason = REASONS[answer.finished.reason]
         if len(shown) < len(answer.parts) and reason != "max_tokens":
             reason = MALFORMED
-        content = Blocks().of(shown) or [{"text": ""}]
+        content = Blocks().of([as_told(part) for part in shown]) or [{"text": ""}]
         reply = {
             "output": {"message": {"role": "assistant", "content": content}},
             "stopReason": reason,
@@ -160,8 +162,10 @@ class StreamAnswer:
             self._is_over = True
             yield _exception(event)
 
-    def _thought(self, thought: Thought) -> Iterator[bytes]:
+    def _thought(self, event: Thought) -> Iterator[bytes]:
         """A sealed thought is a block by itself; a signature is the end of the one that is open."""
+        thought = as_told(Thinking(event.text, event.signature, event.redacted, event.maker))
+        assert isinstance(thought, Thinking)
         if thought.redacted:
             yield from self._open("sealed")
             yield from self._delta(
@@ -169,11 +173,10 @@ class StreamAnswer:
             )
         if thought.text:
             yield from self._delta("thought", {"reasoningContent": {"text": thought.text}})
-        if thought.signature:
-            yield from self._delta(
-                "thought", {"reasoningContent": {"signature": thought.signature}}
-            )
-            yield from self._close()
+        if event.signature:
+            if self._kind != "thought":
+                yield from self._open("thought")
+            yield from self._close(thought.signature)
 
     def _delta(self, kind: str, delta: Json) -> Iterator[bytes]:
         if self._kind != kind:
@@ -185,7 +188,10 @@ class StreamAnswer:
         self._kind = kind
         self._index += 1
 
-    def _close(self) -> Iterator[bytes]:
+    def _close(self, signature: str = "") -> Iterator[bytes]:
+        if self._kind == "thought":
+            seal = signature or told(UNSEALED.kind, "", "")
+            yield from self._delta("thought", {"reasoningContent": {"signature": seal}})
         if self._kind:
             self._kind = ""
             yield _frame("contentBlockStop", {"contentBlockIndex": self._index})

@@ -17,6 +17,8 @@ from ferrycli.wire.translate.clouds_asked import CloudAsked
 from ferrycli.wire.translate.kinds_of_files import DOCUMENT_TYPES, IMAGE_TYPES
 from ferrycli.wire.translate.media import PLAIN_TEXT, text_as_base64
 from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS
+from ferrycli.wire.translate.seals import ANTHROPIC
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Audio,
     CacheTtl,
@@ -176,8 +178,9 @@ def _thought(block: CloudAsked) -> Thinking:
     written = block.inner("reasoningText")
     block.close(CONVERSES_OWN)
     if written is None:
-        return Thinking(redacted=redacted)
-    thought = Thinking(written.text("text"), written.text("signature"))
+        return read_seal(redacted, "redacted", ANTHROPIC).thinking("")
+    text = written.text("text")
+    thought = read_seal(written.text("signature"), "signature", ANTHROPIC).thinking(text)
     written.close(CONVERSES_OWN)
     return thought
 

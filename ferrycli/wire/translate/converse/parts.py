@@ -9,6 +9,7 @@ from typing import Any
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.calls import arguments_object, made_id
 from ferrycli.wire.translate.kinds_of_files import DOCUMENT_FORMATS, IMAGE_FORMATS
+from ferrycli.wire.translate.seals import ANTHROPIC, UNSEALED, Kind, told
 from ferrycli.wire.translate.talk import (
     Audio,
     CacheTtl,
@@ -30,14 +31,9 @@ _NAME_LENGTH_MAX = 180
 
 
 class Blocks:
-    """Writes the blocks of one conversation, in which no two documents have the same name.
+    """Writes the blocks of one conversation, in which no two documents have the same name."""
 
-    `wants_seals`: the model takes no thought back that has no signature; those of other models
-    are left out, as they are no part of what was said.
-    """
-
-    def __init__(self, *, wants_seals: bool = False) -> None:
-        self._wants_seals = wants_seals
+    def __init__(self) -> None:
         self._names: set[str] = set()
 
     def of(self, parts: Sequence[Part]) -> list[Json]:
@@ -47,16 +43,11 @@ class Blocks:
         """
         blocks: list[Json] = []
         for part in parts:
-            if not self._is_left_out(part):
+            if not isinstance(part, Text) or part.text:
                 blocks.append(self._block(part))
             if not isinstance(part, Audio | Thinking):
                 blocks += cache_point(_cache(part) if blocks else "")
         return blocks
-
-    def _is_left_out(self, part: Part) -> bool:
-        if isinstance(part, Thinking):
-            return self._wants_seals and not (part.signature or part.redacted)
-        return isinstance(part, Text) and not part.text
 
     def _block(self, part: Part) -> Json:
         if isinstance(part, ToolCall):
@@ -96,6 +87,18 @@ class Blocks:
             found = f"{plain} {number}"
         self._names.add(found)
         return found
+
+
+def as_told(part: Part) -> Part:
+    """A thought with its seal as a client of Converse keeps it; any other part as it is."""
+    if not isinstance(part, Thinking):
+        return part
+    is_own = part.maker == ANTHROPIC
+    if part.redacted:
+        data = told("redacted", part.maker, part.redacted, is_own=is_own, is_bytes=True)
+        return Thinking(redacted=data)
+    kind: Kind = "signature" if part.signature else UNSEALED.kind
+    return Thinking(part.text, told(kind, part.maker, part.signature, is_own=is_own))
 
 
 def cache_point(ttl: CacheTtl) -> list[Json]:

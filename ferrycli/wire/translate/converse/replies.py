@@ -22,6 +22,8 @@ from ferrycli.wire.translate.loose import (
     written,
 )
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE, up_to_break
+from ferrycli.wire.translate.seals import ANTHROPIC
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -30,7 +32,6 @@ from ferrycli.wire.translate.talk import (
     Finished,
     Said,
     Started,
-    Thought,
 )
 
 Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
@@ -130,13 +131,7 @@ class FrameParser:
         if words := text(delta, "text"):
             yield Said(words)
         reasoning = child(delta, "reasoningContent")
-        thought = Thought(
-            text(reasoning, "text"),
-            text(reasoning, "signature"),
-            text(reasoning, "redactedContent"),
-        )
-        if thought != Thought():
-            yield thought
+        yield from _thoughts(reasoning, text(reasoning, "text"), text(reasoning, "signature"))
         if delta.get("image"):
             yield FOREIGN
 
@@ -155,11 +150,7 @@ def _block(block: Object) -> Iterator[Event]:
             yield Said(words)
     reasoning = child(block, "reasoningContent")
     shown = child(reasoning, "reasoningText")
-    thought = Thought(
-        text(shown, "text"), text(shown, "signature"), text(reasoning, "redactedContent")
-    )
-    if thought != Thought():
-        yield thought
+    yield from _thoughts(reasoning, text(shown, "text"), text(shown, "signature"))
     if call := child(block, "toolUse"):
         if call.get("type"):
             yield OWN_TOOLS
@@ -168,6 +159,14 @@ def _block(block: Object) -> Iterator[Event]:
         yield Argued(written(child(call, "input")))
     if block and not any(name in block for name in SHOWN_BLOCKS):
         yield FOREIGN
+
+
+def _thoughts(reasoning: Object, said: str, signature: str) -> Iterator[Event]:
+    """Of Converse's models only Claude seals its thoughts."""
+    if said or signature:
+        yield read_seal(signature, "signature", ANTHROPIC).thought(said)
+    if redacted := text(reasoning, "redactedContent"):
+        yield read_seal(redacted, "redacted", ANTHROPIC).thought("")
 
 
 def _ended(reason: str) -> Finished | Broken:

@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,8 @@ from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.converse.parts import Blocks, cache_point
 from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS
 from ferrycli.wire.translate.messages.written import EFFORTS_TAKEN, set_thinking
-from ferrycli.wire.translate.talk import Talk, Text, Tool, ToolCall, ToolResult
+from ferrycli.wire.translate.seals import ANTHROPIC, is_claude, taken_back
+from ferrycli.wire.translate.talk import Part, Talk, Text, Tool, ToolCall, ToolResult
 from ferrycli.wire.translate.turns import joined
 
 Json = dict[str, Any]
@@ -42,14 +44,14 @@ def write_request(talk: Talk) -> bytes:
     Raises `Untranslatable`.
     """
     _refuse_unsayable(talk)
-    is_claude = _is_claude(talk.model)
-    blocks = Blocks(wants_seals=is_claude)
-    extra, output = _extra(talk, is_claude=is_claude)
+    is_claudes = is_claude(talk.model)
+    blocks = Blocks()
+    extra, output = _extra(talk, is_claudes=is_claudes)
     members = {
         "messages": [
             {"role": turn.role, "content": content}
             for turn in joined(talk.turns)
-            if (content := blocks.of(turn.parts))
+            if (content := blocks.of(_sent(turn.parts, is_claudes)))
         ],
         "system": _system(talk.system),
         "inferenceConfig": _limits(talk),
@@ -61,8 +63,10 @@ def write_request(talk: Talk) -> bytes:
     return msgspec.json.encode({name: value for name, value in members.items() if value})
 
 
-def _is_claude(model: str) -> bool:
-    return "claude" in model or "anthropic" in model
+def _sent(parts: Sequence[Part], is_claudes: bool) -> tuple[Part, ...]:
+    """The parts of a turn less thoughts that the model does not take: Claude takes sealed ones."""
+    maker = ANTHROPIC if is_claudes else ""
+    return taken_back(parts, maker, takes_unsealed=not is_claudes)
 
 
 def _refuse_unsayable(talk: Talk) -> None:
@@ -136,18 +140,18 @@ def _tool(tool: Tool) -> Json:
     return written
 
 
-def _extra(talk: Talk, *, is_claude: bool) -> tuple[Json, Json]:
+def _extra(talk: Talk, *, is_claudes: bool) -> tuple[Json, Json]:
     """`additionalModelRequestFields`, and `outputConfig`."""
     extra: Json = {}
     output: Json = {}
     if talk.top_k is not None:
-        extra |= _top_k(talk.top_k, talk.model, is_claude=is_claude)
+        extra |= _top_k(talk.top_k, talk.model, is_claudes=is_claudes)
     if talk.shape is not None:
         output["textFormat"] = _text_format(talk)
     reasoning = talk.reasoning
     if reasoning is None:
         return extra, output
-    if is_claude:
+    if is_claudes:
         thinking: Json = {"max_tokens": 0}
         set_thinking(thinking, output, talk, reasoning)
         extra["thinking"] = thinking["thinking"]
@@ -158,8 +162,8 @@ def _extra(talk: Talk, *, is_claude: bool) -> tuple[Json, Json]:
     return extra, output
 
 
-def _top_k(top_k: int, model: str, *, is_claude: bool) -> Json:
-    if is_claude:
+def _top_k(top_k: int, model: str, *, is_claudes: bool) -> Json:
+    if is_claudes:
         return {"top_k": top_k}
     if "nova" in model:
         return {"inferenceConfig": {"topK": top_k}}

@@ -18,7 +18,8 @@ from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.clouds_asked import GoogleAsked
 from ferrycli.wire.translate.gemini.schemas import json_schema
 from ferrycli.wire.translate.kinds_of_files import audio_format, guessed_type
-from ferrycli.wire.translate.media import base64_as_text
+from ferrycli.wire.translate.seals import GOOGLE, Seal
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -42,9 +43,6 @@ Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 """
 NO_SIGNATURES = frozenset({"", NO_SIGNATURE, "context_engineering_is_the_way_to_go"})
 """The second is taken by Google's API alone."""
-SEALED = "ferry:sealed:"
-"""A signature that begins so, under its base64, is a thought that another provider keeps sealed:
-a client of Gemini's gives it back as it came."""
 GEMINIS_OWN = "only Gemini has such a thing"
 _TIERS = MappingProxyType({"unspecified": "", "standard": "default"})
 _CHOICES = MappingProxyType(
@@ -160,7 +158,7 @@ def _add(parts: list[Part], found: Sequence[Part]) -> None:
     for part in found:
         last = parts[-1] if parts else None
         if isinstance(part, Thinking) and isinstance(last, Thinking) and _is_open(last, part):
-            parts[-1] = Thinking(last.text + part.text, part.signature)
+            parts[-1] = replace(part, text=last.text + part.text)
         else:
             parts.append(part)
 
@@ -171,16 +169,12 @@ def _is_open(last: Thinking, part: Thinking) -> bool:
 
 def _part(part: GoogleAsked, calls: _Calls) -> list[Part]:
     signature = part.text("thoughtSignature")
-    seal = "" if signature in NO_SIGNATURES else _base64(signature)
+    written = "" if signature in NO_SIGNATURES else _base64(signature)
+    seal = read_seal(written, "signature", GOOGLE)
     is_thought = part.truth("thought") is True
     if (call := part.inner("functionCall")) is not None:
         return [_call(call, calls, seal)]
-    opened = base64_as_text(seal) if seal else None
-    if opened is not None and opened.startswith(SEALED):
-        text = part.text("text")
-        said: list[Part] = [Text(text)] if text else []
-        return [*said, Thinking(redacted=opened.removeprefix(SEALED))]
-    sealed: list[Part] = [Thinking(signature=seal)] if seal else []
+    sealed: list[Part] = [seal.thinking("")] if seal.value else []
     if (result := part.inner("functionResponse")) is not None:
         return [_result(result, calls), *sealed]
     if (media := _media(part)) is not None:
@@ -189,16 +183,16 @@ def _part(part: GoogleAsked, calls: _Calls) -> list[Part]:
         return sealed
     text = part.text("text")
     if is_thought:
-        return [Thinking(text, seal)]
+        return [seal.thinking(text)]
     return sealed if sealed and not text else [Text(text), *sealed]
 
 
-def _call(call: GoogleAsked, calls: _Calls, seal: str) -> ToolCall:
+def _call(call: GoogleAsked, calls: _Calls, seal: Seal) -> ToolCall:
     name = call.text("name")
     call_id = calls.called(call.text("id"), name)
     arguments = call.raw("args").decode() or "{}"
     call.close(GEMINIS_OWN)
-    return ToolCall(call_id, name, arguments, seal)
+    return ToolCall(call_id, name, arguments, seal.value if seal.maker == GOOGLE else "")
 
 
 def _result(result: GoogleAsked, calls: _Calls) -> ToolResult:

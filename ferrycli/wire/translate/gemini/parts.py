@@ -9,9 +9,9 @@ from typing import Any
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.calls import arguments_object
-from ferrycli.wire.translate.gemini.asked import DETAILS, NO_SIGNATURE, SEALED
+from ferrycli.wire.translate.gemini.asked import DETAILS, NO_SIGNATURE
 from ferrycli.wire.translate.kinds_of_files import guessed_type
-from ferrycli.wire.translate.media import text_as_base64
+from ferrycli.wire.translate.seals import GOOGLE, taken_back, told
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -36,9 +36,12 @@ def is_old(model: str) -> bool:
 
 
 def request_parts(parts: Sequence[Part], model: str) -> list[Json]:
-    """The parts of a turn, for `model`. Raises `Untranslatable`."""
+    """The parts of a turn, for `model`: without thoughts that others have sealed.
+
+    Raises `Untranslatable`.
+    """
     is_olds = is_old(model)
-    written = _written(parts, is_olds)
+    written = _written(taken_back(parts, GOOGLE, takes_unsealed=True), is_olds)
     call = next((part for part in written if "functionCall" in part), None)
     if call is not None and not is_olds:
         # The first call of a turn has the signature of all that were made at once.
@@ -70,14 +73,18 @@ def _written(parts: Sequence[Part], is_olds: bool) -> list[Json]:
 
 def _is_seal(thought: Thinking) -> bool:
     """Whether it is a signature and nothing else: Gemini signs what it says, too."""
-    return not (thought.text or thought.redacted)
+    return not thought.text
 
 
 def _sealed(thought: Thinking) -> Thinking:
-    """A thought that its provider keeps sealed, as a signature."""
-    if not thought.redacted:
+    """A thought with its seal as a client of Gemini's keeps it."""
+    if thought.redacted:
+        return Thinking(signature=told("redacted", thought.maker, thought.redacted, is_bytes=True))
+    if not thought.signature:
         return thought
-    return Thinking(signature=text_as_base64(SEALED + thought.redacted))
+    is_own = thought.maker == GOOGLE
+    seal = told("signature", thought.maker, thought.signature, is_own=is_own, is_bytes=True)
+    return Thinking(thought.text, seal)
 
 
 def _part(part: Part, is_olds: bool) -> Json:
@@ -97,8 +104,6 @@ def _part(part: Part, is_olds: bool) -> Json:
 
 
 def _thought(part: Thinking) -> Json:
-    if part.redacted:
-        raise Untranslatable("thinking", "Gemini opens no thoughts of other models")
     if _is_seal(part):
         return {"text": "", "thoughtSignature": part.signature}
     return said({"text": part.text, "thought": True, "thoughtSignature": part.signature or None})

@@ -15,6 +15,8 @@ from ferrycli.rules.clean import safe
 from ferrycli.wire.translate.calls import made_id
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole, written
 from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.seals import GOOGLE
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -23,7 +25,6 @@ from ferrycli.wire.translate.talk import (
     Finished,
     Said,
     Started,
-    Thought,
 )
 
 Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
@@ -134,7 +135,7 @@ class GeminiReading:
         if words:
             yield Said(words)
         if thought or seal:
-            yield Thought(thought, seal)
+            yield read_seal(seal, "signature", GOOGLE).thought(thought)
 
     def _call(self, call: Object, seal: str) -> Iterator[Event]:
         self._calls += 1

@@ -12,8 +12,8 @@ from ferrycli.wire.dialect import Asking
 from ferrycli.wire.sse import written_event
 from ferrycli.wire.translate.answer import Answer
 from ferrycli.wire.translate.loose import Unreadable, decoded
-from ferrycli.wire.translate.messages.parts import CALL_SEAL
 from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.seals import ANTHROPIC, GOOGLE, UNSEALED, Kind, told
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -120,13 +120,24 @@ def _blocks(part: Text | Thinking | ToolCall) -> Iterator[dict[str, Any]]:
         yield {"type": "text", "text": part.text}
     elif isinstance(part, ToolCall):
         if part.signature:
-            yield {"type": "redacted_thinking", "data": CALL_SEAL + part.signature}
+            yield _redacted("call", GOOGLE, part.signature)
         arguments = _object_or_none(part.arguments)
         yield {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
     elif part.redacted:
-        yield {"type": "redacted_thinking", "data": part.redacted}
+        yield _redacted("redacted", part.maker, part.redacted)
     else:
-        yield {"type": "thinking", "thinking": part.text, "signature": part.signature}
+        signature = _signature(part.maker, part.signature)
+        yield {"type": "thinking", "thinking": part.text, "signature": signature}
+
+
+def _redacted(kind: Kind, maker: str, seal: str) -> dict[str, Any]:
+    data = told(kind, maker, seal, is_own=kind == "redacted" and maker == ANTHROPIC)
+    return {"type": "redacted_thinking", "data": data}
+
+
+def _signature(maker: str, seal: str) -> str:
+    kind: Kind = "signature" if seal else UNSEALED.kind
+    return told(kind, maker, seal, is_own=maker == ANTHROPIC)
 
 
 def _object_or_none(arguments: str) -> dict[str, Any] | None:
@@ -150,7 +161,6 @@ class StreamedMessage:
         """Of the block under way, or the last one."""
         self._block = ""
         """The kind of the block under way: `text`, `thinking` or `tool_use`."""
-        self._signature = ""
         self._finished: Finished | None = None
         self._usage: Usage | None = None
 
@@ -213,7 +223,7 @@ class StreamedMessage:
         elif isinstance(event, Called):
             yield from self._end_block()
             if event.signature:
-                yield from self._sealed(CALL_SEAL + event.signature)
+                yield from self._sealed(_redacted("call", GOOGLE, event.signature))
             block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
             yield from self._in_block("tool_use", block)
         elif self._block == "tool_use":
@@ -222,18 +232,16 @@ class StreamedMessage:
     def _thought(self, event: Thought) -> Iterator[bytes]:
         if event.redacted:
             yield from self._end_block()
-            yield from self._sealed(event.redacted)
+            yield from self._sealed(_redacted("redacted", event.maker, event.redacted))
             return
-        if event.text and self._signature:
-            # A sealed thought is whole: this is the next one.
-            yield from self._end_block()
         yield from self._in_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         if event.text:
             yield self._delta("thinking_delta", thinking=event.text)
-        self._signature += event.signature
+        if event.signature:
+            yield from self._end_block(_signature(event.maker, event.signature))
 
-    def _sealed(self, data: str) -> Iterator[bytes]:
-        yield from self._in_block("redacted", {"type": "redacted_thinking", "data": data})
+    def _sealed(self, block: dict[str, Any]) -> Iterator[bytes]:
+        yield from self._in_block("redacted", block)
         yield from self._end_block()
 
     def _in_block(self, kind: str, block: dict[str, Any]) -> Iterator[bytes]:
@@ -245,13 +253,12 @@ class StreamedMessage:
         self._number += 1
         yield _event("content_block_start", index=self._number, content_block=block)
 
-    def _end_block(self) -> Iterator[bytes]:
+    def _end_block(self, signature: str = "") -> Iterator[bytes]:
         if not self._block:
             return
-        if self._signature:
+        if self._block == "thinking":
             # In one piece: SDKs take the last one for the whole.
-            yield self._delta("signature_delta", signature=self._signature)
-            self._signature = ""
+            yield self._delta("signature_delta", signature=signature or _signature("", ""))
         self._block = ""
         yield _event("content_block_stop", index=self._number)
 

@@ -8,12 +8,13 @@ from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.cache_marks import read_cache
 from ferrycli.wire.translate.media import PLAIN_TEXT, text_as_base64
+from ferrycli.wire.translate.seals import ANTHROPIC
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Document,
     Image,
     Part,
     Text,
-    Thinking,
     ToolCall,
     ToolResult,
     Turn,
@@ -21,10 +22,6 @@ from ferrycli.wire.translate.talk import (
 
 NOT_ELSEWHERE = "no other dialect has such a thing"
 AT_ANTHROPIC = "what it names is kept at Anthropic"
-
-CALL_SEAL = "ferry:call:"
-"""A `redacted_thinking` block that begins so carries another provider's seal of the tool call that
-follows it: the only thing that a client of Anthropic's gives back as it came."""
 
 
 def read_system(asked: Asked) -> tuple[Text, ...]:
@@ -61,28 +58,31 @@ def _parts(content: str | list[Asked]) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
     parts: list[Part] = []
-    seal = ""
+    call_seal = ""
     for block in content:
-        part = _part(block, seal)
-        seal = ""
-        if isinstance(part, Thinking) and part.redacted.startswith(CALL_SEAL):
-            seal = part.redacted.removeprefix(CALL_SEAL)
+        kind = block.needed_text("type")
+        if kind == "redacted_thinking":
+            seal = read_seal(block.needed_text("data"), "redacted", ANTHROPIC)
+            block.close()
+            # The only thing that a client of Anthropic's gives back as it came: the seal of the
+            # tool call that follows may stand in it.
+            call_seal = seal.value if seal.kind == "call" else ""
+            parts += [] if call_seal or not seal.value else [seal.thinking("")]
         else:
-            parts.append(part)
+            parts.append(_part(block, kind, call_seal))
+            call_seal = ""
     return tuple(parts)
 
 
-def _part(block: Asked, seal: str) -> Part:
-    kind = block.needed_text("type")
+def _part(block: Asked, kind: str, call_seal: str) -> Part:
     part: Part
     if kind == "tool_use":
-        part = _tool_use(block, seal)
+        part = _tool_use(block, call_seal)
     elif kind == "tool_result":
         return _tool_result(block)
     elif kind == "thinking":
-        part = Thinking(block.text("thinking"), block.text("signature"))
-    elif kind == "redacted_thinking":
-        part = Thinking(redacted=block.needed_text("data"))
+        seal = read_seal(block.text("signature"), "signature", ANTHROPIC)
+        part = seal.thinking(block.text("thinking"))
     else:
         return _shown(block, kind)
     block.close()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from ferrycli.wire.translate.chat.replies import Reason, broken
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole, written
 from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.seals import ANTHROPIC
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Argued,
     Called,
@@ -54,6 +56,8 @@ class MessagesReading:
         self._call: int | None = None
         """The number of the block that is a tool call, while it is under way."""
         self._has_arguments = True
+        self._signature = ""
+        """What has come of the seal of the thought under way."""
         self._end: Object = {}
         self._is_over = False
 
@@ -72,7 +76,7 @@ class MessagesReading:
         elif kind == "content_block_delta":
             yield from self._piece(child(said, "delta"), whole(said, "index"))
         elif kind == "content_block_stop":
-            yield from self._fill_arguments()
+            yield from self._end_block()
         elif kind == "message_delta":
             delta = child(said, "delta")
             self._end = delta if text(delta, "stop_reason") else self._end
@@ -83,11 +87,11 @@ class MessagesReading:
         if self._is_over:
             return
         self._is_over = True
-        yield from self._fill_arguments()
+        yield from self._end_block()
         yield from _ended(self._end, is_marked=is_marked and self._is_started)
 
     def _begin(self, block: Object, number: int | None) -> Iterator[Event]:
-        yield from self._fill_arguments()
+        yield from self._end_block()
         self._call = None
         if text(block, "type") == "tool_use":
             self._call = number
@@ -100,16 +104,19 @@ class MessagesReading:
             yield Said(said)
         elif kind == "thinking_delta" and (thought := text(delta, "thinking")):
             yield Thought(thought)
-        elif kind == "signature_delta" and (signature := text(delta, "signature")):
-            yield Thought(signature=signature)
+        elif kind == "signature_delta":
+            self._signature += text(delta, "signature")
         elif kind == "input_json_delta" and (piece := text(delta, "partial_json")):
             if self._call is None or number != self._call:
                 return
             self._has_arguments = True
             yield Argued(piece)
 
-    def _fill_arguments(self) -> Iterator[Event]:
-        """A call without arguments has an empty object of them."""
+    def _end_block(self) -> Iterator[Event]:
+        """A seal is told whole; a call without arguments has an empty object of them."""
+        if self._signature:
+            signature, self._signature = self._signature, ""
+            yield read_seal(signature, "signature", ANTHROPIC).thought("")
         if not self._has_arguments:
             self._has_arguments = True
             yield Argued("{}")
@@ -121,11 +128,12 @@ def _block(block: Object) -> Iterator[Event]:
     if kind == "text" and (said := text(block, "text")):
         yield Said(said)
     elif kind == "thinking":
-        thought = Thought(text(block, "thinking"), text(block, "signature"))
+        seal = read_seal(text(block, "signature"), "signature", ANTHROPIC)
+        thought = seal.thought(text(block, "thinking"))
         if thought != Thought():
             yield thought
     elif kind == "redacted_thinking" and (data := text(block, "data")):
-        yield Thought(redacted=data)
+        yield read_seal(data, "redacted", ANTHROPIC).thought("")
     elif kind == "tool_use":
         yield Called(text(block, "id"), text(block, "name"))
         if arguments := child(block, "input"):

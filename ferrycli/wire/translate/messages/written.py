@@ -12,6 +12,7 @@ from ferrycli.wire.translate.cache_marks import cache_member
 from ferrycli.wire.translate.efforts import BUDGET_TOKENS_MIN, EFFORT_BUDGETS, effort_of
 from ferrycli.wire.translate.media import PLAIN_TEXT, base64_as_text, is_web_url
 from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS, TIERS
+from ferrycli.wire.translate.seals import ANTHROPIC, taken_back
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -105,16 +106,14 @@ def _system(system: tuple[Text, ...]) -> object:
 
 def _content(parts: tuple[Part, ...]) -> object:
     """What is left of a turn without what says nothing at Anthropic: no empty text is taken
-    there, and no thought without a seal, which was another model's."""
-    said = [part for part in parts if not _is_unsaid(part)]
+    there, and no thought without a seal of Anthropic's, which was another model's."""
+    said = [part for part in taken_back(parts, ANTHROPIC) if not _is_unsaid(part)]
     if len(said) == 1 and isinstance(said[0], Text) and not said[0].cache:
         return said[0].text
     return [_block(part) for part in said]
 
 
 def _is_unsaid(part: Part) -> bool:
-    if isinstance(part, Thinking):
-        return not (part.signature or part.redacted)
     return isinstance(part, Text) and not part.text
 
 

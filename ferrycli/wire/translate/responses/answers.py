@@ -27,6 +27,7 @@ from ferrycli.wire.translate.responses.open_items import (
     Status,
 )
 from ferrycli.wire.translate.responses.tools import CallName, call_names
+from ferrycli.wire.translate.seals import GOOGLE, Seal
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -215,16 +216,16 @@ class _Telling:
         if event.text:
             yield from self._of_item(thought.think(event.text))
         if event.redacted:
-            thought.seal("redacted", event.redacted)
+            thought.seal(Seal("redacted", event.maker, event.redacted))
         elif event.signature:
-            thought.seal("signature", event.signature)
+            thought.seal(Seal("signature", event.maker, event.signature))
 
     def _call(self, event: Called) -> Iterator[Json]:
         if event.signature:
             # A call has no place for its seal: it goes before it, as a thought of its own.
             seal = OpenThought(self._new_id(OpenThought.prefix))
             yield from self._add(seal)
-            seal.seal("call", event.signature)
+            seal.seal(Seal("call", GOOGLE, event.signature))
         name = self._names.get(event.name, CallName(event.name))
         yield from self._add(OpenCall(self._new_id(OpenCall.prefix), event.id, name))
 

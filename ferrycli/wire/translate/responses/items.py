@@ -14,8 +14,9 @@ from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.chat.parts import FAILED_TOOL, FINEST_DETAILS, NOT_ELSEWHERE
 from ferrycli.wire.translate.media import is_data_url, read_data_url
-from ferrycli.wire.translate.responses.seals import disclosed
 from ferrycli.wire.translate.responses.tools import custom_arguments, function_name
+from ferrycli.wire.translate.seals import OPENAI
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -109,17 +110,12 @@ class _Reading:
         self.turns.append(Turn("user", parts))
 
     def _thought(self, item: Asked) -> None:
-        """What OpenAI itself has sealed it alone can open: of such a thought the text is left."""
         text = PARAGRAPH.join(_texts(item, "summary", "summary_text"))
         said = "".join(_texts(item, "content", "reasoning_text", "text"))
-        kind, seal = disclosed(item.text("encrypted_content"))
-        thought = Thinking(text or said)
-        if kind == "signature":
-            thought = Thinking(text, seal)
-        elif kind == "redacted":
-            thought = Thinking(redacted=seal)
-        elif kind == "call":
-            self._call_seal = seal
+        seal = read_seal(item.text("encrypted_content"), "signature", OPENAI)
+        if seal.kind == "call":
+            self._call_seal = seal.value
+        thought = seal.thinking(text or said)
         if thought != Thinking():
             self._answered(thought)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from ferrycli.wire.translate.responses.seals import SealKind, enclosed
 from ferrycli.wire.translate.responses.tools import CallName, custom_input
+from ferrycli.wire.translate.seals import OPENAI, UNSEALED, Seal, told
 from ferrycli.wire.translate.talk import Thought
 
 Json = dict[str, Any]
@@ -85,11 +85,11 @@ class OpenThought:
     def __init__(self, item_id: str) -> None:
         self.id = item_id
         self._pieces: list[str] = []
-        self._seal: tuple[SealKind, str] | None = None
+        self._seal = UNSEALED
 
     def goes_on(self, event: Thought) -> bool:
         """Whether `event` is more of this thought: its seal comes whole, and last."""
-        return self._seal is None and not event.redacted
+        return self._seal is UNSEALED and not event.redacted
 
     def item(self, status: Status) -> Json:
         item: Json = {
@@ -100,7 +100,10 @@ class OpenThought:
         }
         if status == "in_progress":
             return item
-        return item | {"encrypted_content": enclosed(*(self._seal or ("unsealed", "")))}
+        seal = self._seal
+        is_own = seal.maker == OPENAI and seal.kind != "call"
+        encrypted = told(seal.kind, seal.maker, seal.value, is_own=is_own)
+        return item | {"encrypted_content": encrypted}
 
     def think(self, piece: str) -> Iterator[Json]:
         if not self._pieces:
@@ -108,8 +111,8 @@ class OpenThought:
         self._pieces.append(piece)
         yield self._event("response.reasoning_summary_text.delta", delta=piece)
 
-    def seal(self, kind: SealKind, seal: str) -> None:
-        self._seal = (kind, seal)
+    def seal(self, seal: Seal) -> None:
+        self._seal = seal
 
     def close(self) -> Iterator[Json]:
         if self._pieces:

@@ -13,7 +13,8 @@ from ferrycli.wire.translate.chat.replies import Reason, broken
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
 from ferrycli.wire.translate.responses.items import PARAGRAPH
-from ferrycli.wire.translate.responses.seals import disclosed, signature_of_openai
+from ferrycli.wire.translate.seals import OPENAI
+from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
     Argued,
     Called,
@@ -255,13 +256,11 @@ class ResponsesReading:
         if not encrypted or item.is_sealed:
             return
         item.is_sealed = True
-        kind, seal = disclosed(encrypted)
-        if kind == "call":
-            self._call_seal = seal
-        elif kind == "redacted":
-            yield Thought(redacted=seal)
-        elif kind != "unsealed":
-            yield Thought(signature=seal if kind else signature_of_openai(seal))
+        seal = read_seal(encrypted, "signature", OPENAI)
+        if seal.kind == "call":
+            self._call_seal = seal.value
+        elif seal.value:
+            yield seal.thought("")
 
     def _end(self, response: Object) -> Iterator[Event]:
         if not self._is_started:

@@ -17,7 +17,7 @@ from ferrycli.wire.translate.chat.written import FILE_NAME_UNSAID, SHAPE_NAME_UN
 from ferrycli.wire.translate.efforts import effort_of
 from ferrycli.wire.translate.media import data_url
 from ferrycli.wire.translate.responses.asked import ENCRYPTED_THOUGHTS
-from ferrycli.wire.translate.responses.seals import openai_seal
+from ferrycli.wire.translate.seals import OPENAI, taken_back
 from ferrycli.wire.translate.talk import (
     Audio,
     Document,
@@ -105,7 +105,7 @@ def _user(turn: Turn) -> list[Json]:
 
 def _assistant(turn: Turn) -> list[Json]:
     items: list[Json] = []
-    for part in turn.parts:
+    for part in taken_back(turn.parts, OPENAI):
         if isinstance(part, Text):
             said: Json = {"type": "output_text", "text": part.text, "annotations": []}
             if items and items[-1]["type"] == "message":
@@ -116,18 +116,16 @@ def _assistant(turn: Turn) -> list[Json]:
             call = {"type": "function_call", "call_id": part.id, "name": part.name}
             items.append(call | {"arguments": part.arguments or "{}"})
         elif isinstance(part, Thinking):
-            items += _thought(part)
+            items.append(_thought(part))
         else:
             raise Untranslatable("content", "in OpenAI's responses an assistant says text alone")
     return items
 
 
-def _thought(part: Thinking) -> list[Json]:
-    seal = openai_seal(part.signature)
-    if not seal:
-        return []
+def _thought(part: Thinking) -> Json:
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-    return [{"type": "reasoning", "summary": summary, "encrypted_content": seal}]
+    seal = part.signature or part.redacted
+    return {"type": "reasoning", "summary": summary, "encrypted_content": seal}
 
 
 def _shown(part: Part) -> Json:
