@@ -69,7 +69,7 @@ def told(
 
     `is_bytes`: seals are in base64 there.
     """
-    if is_own and value:
+    if is_own and value and not is_foreign(value):
         return value
     marked = f"{MARK}{kind}:{maker}:{value}"
     return text_as_base64(marked) if is_bytes else marked

@@ -17,6 +17,7 @@ from ferrycli.wire.translate.chat.codec import OPENROUTER_CHAT
 from ferrycli.wire.translate.converse.codec import CONVERSE
 from ferrycli.wire.translate.gemini.codec import GEMINI
 from ferrycli.wire.translate.messages.codec import MESSAGES
+from ferrycli.wire.translate.seals import GOOGLE
 from ferrycli.wire.translate.talk import (
     Document,
     Image,
@@ -69,6 +70,11 @@ def _with_strictness(tool: Tool, talk: Talk) -> Tool:
     return replace(tool, is_strict=True if is_strict else None)
 
 
+def _sealed(text: str) -> Thinking:
+    """A thought, now with a seal of Google's and now without."""
+    return Thinking(text, "c2ln", maker=GOOGLE) if text.isalnum() else Thinking(text)
+
+
 def _geminis(part: Part) -> Part:
     """Something that only Gemini says, where there is room for it."""
     if isinstance(part, Document):
@@ -78,7 +84,7 @@ def _geminis(part: Part) -> Part:
     if isinstance(part, ToolCall):
         return replace(part, signature="c2ln")
     if isinstance(part, Text) and part.text.isascii():
-        return Thinking(part.text, "c2ln" if part.text.isalnum() else "")
+        return _sealed(part.text)
     return part
 
 
@@ -128,7 +134,7 @@ def _thoughts_joined(talk: Talk) -> Talk:
             last = parts[-1] if parts else None
             is_piece = isinstance(last, Thinking) and not last.signature
             if isinstance(part, Thinking) and isinstance(last, Thinking) and is_piece:
-                parts[-1] = Thinking(last.text + part.text, part.signature)
+                parts[-1] = Thinking(last.text + part.text, part.signature, maker=part.maker)
             else:
                 parts.append(part)
         turns.append(replace(turn, parts=tuple(parts)))

@@ -1,6 +1,6 @@
 """`reasoning_details`, in which OpenRouter has thoughts, each with the form of its seal.
 
-The form says whose a seal is, and OpenRouter gives every maker its own back. Seals that did not come
+The form says whose a seal is: OpenRouter gives every maker its own back. Seals that did not come
 through OpenRouter, but for Claude's, which are good everywhere, are marked for clients of chat too.
 """
 
@@ -26,9 +26,14 @@ def is_of_openrouter(maker: str) -> bool:
 
 def is_taken_back(thought: Thinking, model: str) -> bool:
     """Whether a thought may go to OpenRouter for this model."""
-    if thought.maker == seals.ANTHROPIC:
+    maker = thought.maker
+    if maker == seals.ANTHROPIC:
         return seals.is_claude(model)
-    return is_of_openrouter(thought.maker)
+    if maker in ("", FORM_UNSAID):
+        return not (maker and seals.is_claude(model))
+    # `x-ai/grok-5` takes `xai-responses-v1`, `openai/gpt-5` also `azure-openai-responses-v1`.
+    vendor = model.partition("/")[0].replace("-", "")
+    return is_of_openrouter(maker) and vendor in maker.split("-")
 
 
 def written(thought: Thinking, place: int) -> dict[str, Any]:

@@ -26,7 +26,6 @@ class ConverseCodec:
             "shape.description": "outputConfig.textFormat.structure.jsonSchema.description",
             "stop": "inferenceConfig.stopSequences",
             "temperature": "inferenceConfig.temperature",
-            "thinking": "reasoningContent",
             "tier": "serviceTier",
             "tool_choice": "toolConfig.toolChoice",
             "tool_result": "toolResult",

@@ -33,7 +33,6 @@ class GeminiCodec:
             "shape": "generationConfig.responseMimeType",
             "stop": "generationConfig.stopSequences",
             "temperature": "generationConfig.temperature",
-            "thinking": "thoughtSignature",
             "tier": "serviceTier",
             "tool_choice": "toolConfig.functionCallingConfig.mode",
             "tool_result": "functionResponse",

@@ -57,7 +57,9 @@ def body(talk: Talk) -> bytes:
         "model": talk.model,
         "max_tokens": OUTPUT_TOKENS_UNSAID if talk.output_max is None else talk.output_max,
         "messages": [
-            {"role": turn.role, "content": _content(turn.parts)} for turn in joined(talk.turns)
+            {"role": turn.role, "content": content}
+            for turn in joined(talk.turns)
+            if (content := _content(turn.parts))
         ],
     }
     if talk.tools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -248,10 +249,15 @@ def test_a_part_becomes_a_block(part: dict[str, Any], block: dict[str, Any]) -> 
     assert content == [{"type": "text", "text": "see"}, block]
 
 
+CLAUDES = {"format": "anthropic-claude-v1"}
+
+
 def test_thoughts_with_a_seal_go_back_and_others_do_not() -> None:
     details = [
-        {"type": "reasoning.text", "text": "t", "signature": "s", "index": 0, "format": "f"},
-        {"type": "reasoning.encrypted", "data": "d", "index": 2},
+        {"type": "reasoning.text", "text": "t", "signature": "s", "index": 0, **CLAUDES},
+        {"type": "reasoning.encrypted", "data": "d", "index": 2, **CLAUDES},
+        {"type": "reasoning.encrypted", "data": "e", "index": 3, "format": "xai-responses-v1"},
+        {"type": "reasoning.text", "text": "u", "signature": "of whom?", "index": 4},
     ]
     sealed = {"role": "assistant", "content": "x", "reasoning_details": details}
     unsealed = {"role": "assistant", "content": "x", "reasoning_content": "t"}
@@ -398,7 +404,8 @@ def test_the_path_says_what_the_body_does_not() -> None:
 
 
 def test_marks_and_thoughts_are_written_where_a_provider_takes_them() -> None:
-    details = [{"type": "reasoning.text", "text": "t", "signature": "s", "index": 0}]
+    form = {"format": "xai-responses-v1"}
+    details = [{"type": "reasoning.text", "text": "t", "signature": "s", "index": 0, **form}]
     seal = {"extra_content": {"google": {"thought_signature": "seal"}}}
     answer = {
         "role": "assistant",
@@ -411,7 +418,8 @@ def test_marks_and_thoughts_are_written_where_a_provider_takes_them() -> None:
     asked = [{"type": "text", "text": "x", **mark}]
     body = messages({"role": "user", "content": asked}, answer)
     talk = CHAT.read_request(body, Place())
-    found = json.loads(OPENROUTER_CHAT.write_request(talk))["messages"]
+    grok = replace(talk, model="x-ai/grok-5")
+    found = json.loads(OPENROUTER_CHAT.write_request(grok))["messages"]
     assert found == [{"role": "user", "content": asked}, answer]
     plain = json.loads(CHAT.write_request(talk))["messages"]
     assert plain == [

@@ -87,9 +87,12 @@ WHOLE: list[tuple[dict[str, Any], list[Event]]] = [
     ({"text": "hi"}, [Said("hi")]),
     (
         {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
-        [Thought("hm", "c2ln")],
+        [Thought("hm", "c2ln", maker="anthropic")],
     ),
-    ({"reasoningContent": {"redactedContent": "aGk="}}, [Thought(redacted="aGk=")]),
+    (
+        {"reasoningContent": {"redactedContent": "aGk="}},
+        [Thought(redacted="aGk=", maker="anthropic")],
+    ),
     (
         {"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}},
         [Called("c1", "f"), Argued('{"a":1}')],
@@ -118,7 +121,11 @@ STREAMED: list[tuple[list[tuple[str, dict[str, Any]]], list[Event]]] = [
             delta(1, {"reasoningContent": {"redactedContent": "aGk="}}),
             stopped(1),
         ],
-        [Thought("hm"), Thought(signature="c2ln"), Thought(redacted="aGk=")],
+        [
+            Thought("hm"),
+            Thought(signature="c2ln", maker="anthropic"),
+            Thought(redacted="aGk=", maker="anthropic"),
+        ],
     ),
     (
         [
@@ -272,8 +279,8 @@ def test_a_stream_is_frames_in_blocks() -> None:
     events: list[Event] = [
         STARTED,
         Thought("hm"),
-        Thought(signature="c2ln"),
-        Thought(redacted="aGk="),
+        Thought(signature="c2ln", maker="anthropic"),
+        Thought(redacted="aGk=", maker="anthropic"),
         Said("he"),
         Refused("y"),
         Called("c1", "f"),

@@ -169,9 +169,12 @@ BLOCKS: list[tuple[dict[str, Any], Part]] = [
     ),
     (
         {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
-        Thinking("hm", "c2ln"),
+        Thinking("hm", "c2ln", maker="anthropic"),
     ),
-    ({"reasoningContent": {"redactedContent": "aGk="}}, Thinking(redacted="aGk=")),
+    (
+        {"reasoningContent": {"redactedContent": "aGk="}},
+        Thinking(redacted="aGk=", maker="anthropic"),
+    ),
 ]
 
 

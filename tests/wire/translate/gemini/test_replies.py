@@ -76,11 +76,11 @@ REPLIES: list[tuple[dict[str, Any], list[Event]]] = [
     (chunk({"text": "hi"}, finish="STOP"), [Said("hi"), Finished("stop")]),
     (
         chunk({"text": "hm", "thought": True, "thoughtSignature": "c2ln"}, finish="STOP"),
-        [Thought("hm", "c2ln"), Finished("stop")],
+        [Thought("hm", "c2ln", maker="google"), Finished("stop")],
     ),
     (
         chunk({"text": "hi", "thoughtSignature": "c2ln"}, finish="STOP"),
-        [Said("hi"), Thought(signature="c2ln"), Finished("stop")],
+        [Said("hi"), Thought(signature="c2ln", maker="google"), Finished("stop")],
     ),
     (
         chunk(
@@ -243,7 +243,7 @@ def test_what_is_told_is_read_again(is_stream: bool, events: list[Event]) -> Non
 
 
 def test_a_sealed_thought_comes_back_from_the_client_as_it_was() -> None:
-    sealed = Thought(redacted="c2VhbGVk")
+    sealed = Thought(redacted="c2VhbGVk", maker="anthropic")
     said: list[Said]
     for said in ([], [Said("hi")]):
         events: list[Event] = [STARTED, *said, sealed, Called("c", "f"), Finished("tool_calls")]
@@ -253,7 +253,7 @@ def test_a_sealed_thought_comes_back_from_the_client_as_it_was() -> None:
             parts = [part for body in bodies for part in body["candidates"][0]["content"]["parts"]]
             contents = [{"role": "model", "parts": parts}]
             asked = GEMINI.read_request(json.dumps({"contents": contents}).encode(), Place("m"))
-            assert Thinking(redacted="c2VhbGVk") in asked.turns[0].parts
+            assert Thinking(redacted="c2VhbGVk", maker="anthropic") in asked.turns[0].parts
             assert [
                 part for part in asked.turns[0].parts if isinstance(part, Text) and part.text
             ] == [Text(one.text) for one in said]

@@ -223,7 +223,7 @@ def test_a_block_becomes_a_part(block: dict[str, Any], part: dict[str, Any]) -> 
 
 
 def test_a_seal_of_a_call_comes_back_through_a_client_of_anthropics() -> None:
-    seal = {"type": "redacted_thinking", "data": "ferry:call:seal"}
+    seal = {"type": "redacted_thinking", "data": "ferry:call:google:seal"}
     body = turns(USER, {"role": "assistant", "content": [seal, CALL]})
     call = in_chat(body, has_extras=True)["messages"][1]["tool_calls"][0]
     assert call["extra_content"] == {"google": {"thought_signature": "seal"}}

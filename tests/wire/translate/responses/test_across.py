@@ -38,7 +38,7 @@ FIRST: list[Event] = [
     Started("id-1", "model-1"),
     Thought("I must"),
     Thought(" look."),
-    Thought(signature="EqQB"),
+    Thought(signature="EqQB", maker="anthropic"),
     Said("Let me look."),
     Called("c1", "get_capital"),
     Argued('{"of": "France"}'),

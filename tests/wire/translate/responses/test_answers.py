@@ -18,7 +18,6 @@ from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.sse import EventSplitter, event_data
 from ferrycli.wire.translate.responses import answers as responses_answers
 from ferrycli.wire.translate.responses.codec import RESPONSES
-from ferrycli.wire.translate.responses.seals import signature_of_openai
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -57,8 +56,8 @@ THOUGHTS: list[Event] = [
     STARTED,
     Thought("Let me "),
     Thought("see."),
-    Thought(signature="EqQB"),
-    Thought(redacted="sealed whole"),
+    Thought(signature="EqQB", maker="anthropic"),
+    Thought(redacted="sealed whole", maker="anthropic"),
     Said("42"),
     Finished("stop"),
     COUNTED,
@@ -275,8 +274,8 @@ def turns_after(events: Sequence[Event]) -> tuple[Any, ...]:
 
 def test_thoughts_come_back_with_their_seals() -> None:
     assert turns_after(THOUGHTS) == (
-        Thinking("Let me see.", "EqQB"),
-        Thinking(redacted="sealed whole"),
+        Thinking("Let me see.", "EqQB", maker="anthropic"),
+        Thinking(redacted="sealed whole", maker="anthropic"),
         Text("42"),
     )
 
@@ -293,20 +292,20 @@ def test_each_sealed_thought_is_an_item_by_itself() -> None:
     events: list[Event] = [
         STARTED,
         Thought("a"),
-        Thought(signature="1"),
-        Thought(signature="2"),
-        Thought("b", "3"),
-        Thought(redacted="r"),
-        Thought(signature="4"),
+        Thought(signature="1", maker="anthropic"),
+        Thought(signature="2", maker="anthropic"),
+        Thought("b", "3", maker="anthropic"),
+        Thought(redacted="r", maker="anthropic"),
+        Thought(signature="4", maker="anthropic"),
         Said("x"),
         Finished("stop"),
     ]
     assert turns_after(events) == (
-        Thinking("a", "1"),
-        Thinking("", "2"),
-        Thinking("b", "3"),
-        Thinking(redacted="r"),
-        Thinking("", "4"),
+        Thinking("a", "1", maker="anthropic"),
+        Thinking("", "2", maker="anthropic"),
+        Thinking("b", "3", maker="anthropic"),
+        Thinking(redacted="r", maker="anthropic"),
+        Thinking("", "4", maker="anthropic"),
         Text("x"),
     )
 
@@ -314,14 +313,14 @@ def test_each_sealed_thought_is_an_item_by_itself() -> None:
 def test_a_thought_without_a_seal_is_not_taken_for_one_that_is_kept_elsewhere() -> None:
     events: list[Event] = [STARTED, Thought("a"), Said("x"), Finished("stop")]
     item = told(events)[-1]["response"]["output"][0]
-    assert item["encrypted_content"] == "ferry:unsealed:"
+    assert item["encrypted_content"] == "ferry:unsealed::"
     assert turns_after(events) == (Thinking("a"), Text("x"))
 
 
 def test_a_seal_of_openai_goes_on_as_it_came() -> None:
     events: list[Event] = [
         STARTED,
-        Thought(signature=signature_of_openai("gAAA")),
+        Thought(signature="gAAA", maker="openai"),
         Finished("stop"),
     ]
     (item,) = told(events)[-1]["response"]["output"]

@@ -70,9 +70,8 @@ def test_a_recorded_reply_gives_its_answer(
     assert (found[0].model, bool(found[0].id)) == (model, True)
     kinds = [kind for kind, _ in groupby(found, type)]
     assert kinds == [Started, *([Thought] if thoughts else []), Said, Finished]
-    seals = [one.signature for one in found if isinstance(one, Thought)]
-    assert len(seals) == thoughts
-    assert all(seal.startswith("openai:") for seal in seals)
+    makers = [one.maker for one in found if isinstance(one, Thought)]
+    assert makers == ["openai"] * thoughts
     assert "".join(one.text for one in found if isinstance(one, Said)) == answer
     assert found[-1] == Finished("stop")
 

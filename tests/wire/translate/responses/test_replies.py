@@ -97,7 +97,7 @@ WHOLE: list[tuple[dict[str, Any], list[Event]]] = [
         [
             STARTED,
             Thought("One.\n\nTwo."),
-            Thought(signature="openai:gAAA"),
+            Thought(signature="gAAA", maker="openai"),
             Said("Hello"),
             Finished("stop"),
         ],
@@ -181,7 +181,7 @@ STREAMS: list[tuple[list[dict[str, Any]], list[Event]]] = [
             Thought("One."),
             Thought("\n\n"),
             Thought("Two."),
-            Thought(signature="openai:gAAA"),
+            Thought(signature="gAAA", maker="openai"),
             Finished("stop"),
         ],
     ),
@@ -285,7 +285,7 @@ def joined(events: Sequence[Event]) -> list[Event]:
             found[-1] = Refused(last.text + event.text)
         elif isinstance(event, Thought) and isinstance(last, Thought) and not event.redacted:
             is_over = bool(last.redacted or last.signature)
-            both = Thought(last.text + event.text, event.signature)
+            both = Thought(last.text + event.text, event.signature, maker=event.maker)
             found[len(found) - 1 + is_over :] = [event if is_over else both]
         else:
             found.append(event)

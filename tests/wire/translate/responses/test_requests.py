@@ -197,7 +197,6 @@ ITEMS: list[tuple[list[Any], tuple[Turn, ...]]] = [
         [{**CALL, "namespace": "crm"}],
         (Turn("assistant", (ToolCall("c", "crm__f", '{"x":1}'),)),),
     ),
-    # Of a thought that OpenAI has sealed what can be read is left.
     (
         [
             {
@@ -209,7 +208,7 @@ ITEMS: list[tuple[list[Any], tuple[Turn, ...]]] = [
                 "encrypted_content": "gAAA",
             }
         ],
-        (Turn("assistant", (Thinking("One.\n\nTwo."),)),),
+        (Turn("assistant", (Thinking("One.\n\nTwo.", "gAAA", maker="openai"),)),),
     ),
     (
         [
@@ -222,13 +221,22 @@ ITEMS: list[tuple[list[Any], tuple[Turn, ...]]] = [
         ],
         (Turn("assistant", (Thinking("Hm."),)),),
     ),
-    ([{"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}], ()),
     (
-        [{"type": "reasoning", "summary": [], "encrypted_content": "ferry:redacted:a:b"}],
-        (Turn("assistant", (Thinking(redacted="a:b"),)),),
+        [{"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}],
+        (Turn("assistant", (Thinking("", "gAAA", maker="openai"),)),),
+    ),
+    # A mark that ferry has not made.
+    ([{"type": "reasoning", "summary": [], "encrypted_content": "ferry:odd:google:s"}], ()),
+    (
+        [{"type": "reasoning", "summary": [], "encrypted_content": "ferry:redacted:anthropic:a:b"}],
+        (Turn("assistant", (Thinking(redacted="a:b", maker="anthropic"),)),),
     ),
     (
-        [{"type": "reasoning", "summary": [], "encrypted_content": "ferry:call:s"}, CALL, CALL],
+        [
+            {"type": "reasoning", "summary": [], "encrypted_content": "ferry:call:google:s"},
+            CALL,
+            CALL,
+        ],
         (Turn("assistant", (ToolCall("c", "f", '{"x":1}', "s"), ToolCall("c", "f", '{"x":1}'))),),
     ),
 ]
@@ -405,7 +413,7 @@ def test_codex_is_carried_to_anthropic_and_to_chat() -> None:
                 "type": "reasoning",
                 "summary": [{"type": "summary_text", "text": "I list."}],
                 "content": None,
-                "encrypted_content": "ferry:signature:EqQB",
+                "encrypted_content": "ferry:signature:anthropic:EqQB",
             },
             message("assistant", {"type": "output_text", "text": "I list."}),
             {**CALL, "name": "exec_command", "arguments": '{"cmd":"ls"}'},

@@ -173,11 +173,11 @@ def test_a_system_prompt_of_several_texts_keeps_them_apart() -> None:
 
 def test_thoughts_go_to_openai_only_where_it_has_sealed_them() -> None:
     parts = (
-        Thinking("of another", "EqQB"),
+        Thinking("of another", "EqQB", maker="anthropic"),
         Thinking("unsealed"),
-        Thinking(redacted="x"),
-        Thinking("", "openai:gAAA"),
-        Thinking("shown", "openai:gBBB"),
+        Thinking(redacted="x", maker="anthropic"),
+        Thinking("", "gAAA", maker="openai"),
+        Thinking("shown", "gBBB", maker="openai"),
         Text("a"),
         Text("b"),
         ToolCall("c", "f", "", "gemini"),
