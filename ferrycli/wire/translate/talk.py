@@ -34,7 +34,11 @@ class Image:
     base64: str = ""
     url: str = ""
     detail: str = ""
-    """OpenAI's `low high auto`; empty where nothing was said."""
+    """OpenAI's `low high auto`; empty where nothing was said.
+
+    A leave, not a wish: with `low` a model may look less closely, for less. Where every picture is
+    seen alike it is left out, for nothing in the answer is lost by it.
+    """
     cache: CacheTtl = ""
 
 
@@ -101,9 +105,13 @@ Part = Text | Image | Document | Audio | Thinking | ToolCall | ToolResult
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said; neighbours of one side are joined by who needs turns to alternate."""
+    """What one side said; neighbours of one side are joined by who needs turns to alternate.
 
-    role: Literal["user", "assistant"]
+    A turn of `system`, which is of texts alone, is an instruction that came after the first turn of
+    the others: chat and responses have it at its place, where none has, `hoisted` puts it.
+    """
+
+    role: Literal["user", "assistant", "system"]
     parts: tuple[Part, ...]
 
 
@@ -171,6 +179,8 @@ class Talk:
     """The end user as the provider is told of him."""
     tier: str = ""
     """The service tier asked for."""
+    verbosity: str = ""
+    """`low` or `high`: how long an answer the user wants; empty where nothing was said."""
 
 
 # Events of a reply --------------------------------------------------------------------------

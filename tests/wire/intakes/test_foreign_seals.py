@@ -30,8 +30,8 @@ BODIES: list[tuple[str, str, str]] = [
         "messages",
         (
             '{"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":[ '
-            '{"type":"thinking","thinking":"t","signature":"%s"}, {"type":"text", "text":"ferry:"}]}'
-            ',{"role":"assistant","content":[{"type":"redacted_thinking","data":"%s"}]} ]}'
+            '{"type":"thinking","thinking":"t","signature":"%s"}, {"type":"text", "text":"ferry:"}'
+            ']},{"role":"assistant","content":[{"type":"redacted_thinking","data":"%s"}]} ]}'
         ),
         (
             '{"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":[ '

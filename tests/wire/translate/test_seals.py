@@ -99,6 +99,9 @@ def test_a_turn_of_foreign_thoughts_alone_is_no_turn(provider: str) -> None:
         assert len(turns) == 2
 
 
+NO_SEALS = ["", "ferry:", "ferry:signature:x:", "ferry:odd:x:s", "ZmVycnk6"]
+
+
 @pytest.mark.parametrize("written", NO_SEALS)
 def test_a_mark_that_says_nothing_is_no_seal(written: str) -> None:
     assert read(written, "signature", "anthropic") == UNSEALED

@@ -8,6 +8,7 @@ from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.cache_marks import read_cache
 from ferrycli.wire.translate.chat.parts import NOT_ELSEWHERE, read_messages
 from ferrycli.wire.translate.efforts import EFFORTS
+from ferrycli.wire.translate.lengths import read_verbosity
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Tool
 
 BESIDE_THE_ANSWER = (
@@ -65,6 +66,7 @@ def read(body: bytes, place: Place) -> Talk:
         reasoning=_reasoning(asked),
         user=asked.text("user") or identifier,
         tier=asked.text("service_tier"),
+        verbosity=read_verbosity(asked),
     )
     asked.drop("model")
     asked.close(NOT_ELSEWHERE)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ferrycli.rules.clean import safe
+from ferrycli.wire.translate.calls import is_object
 from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole
+from ferrycli.wire.translate.ordering import InOrder
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
 from ferrycli.wire.translate.talk import (
     Argued,
@@ -56,9 +59,15 @@ class ChatReading:
         self._is_started = False
         self._id = ""
         self._reason = ""
-        self._calls: list[tuple[int, str]] = []
-        """Number and id of each tool call, as the provider gave them."""
-        self._has_arguments = True
+        self._calls = 0
+        self._numbered: dict[int, _Call] = {}
+        """The last call of each number, as the provider gives them."""
+        self._open: dict[int, _Call] = {}
+        """The calls that are not known to be whole, by their places."""
+        self._current: _Call | None = None
+        """The call that began last, until something follows it."""
+        self._order = InOrder()
+        self._places = 0
 
     def take(self, said: Object) -> Iterator[Event]:
         """The events of a chunk, or of a whole reply."""
@@ -79,7 +88,7 @@ class ChatReading:
 
     def end(self, *, is_marked: bool) -> Iterator[Event]:
         """Its end is told last, for some providers give the reason for it early, or twice."""
-        yield from self._fill_arguments()
+        yield from self._close()
         if not self._reason and not (is_marked and self._is_started):
             yield CUT
             return
@@ -87,44 +96,82 @@ class ChatReading:
         yield Finished("tool_calls" if reason == "stop" and self._calls else reason)
 
     def _message(self, message: Object) -> Iterator[Event]:
-        yield from _thoughts(message)
+        yield from self._beside(_thoughts(message))
         if isinstance(message.get("content"), list):
-            yield from _parts(rows(message, "content"))
+            yield from self._beside(_parts(rows(message, "content")))
         elif content := text(message, "content"):
-            yield Said(content)
+            yield from self._beside([Said(content)])
         if refusal := text(message, "refusal"):
-            yield Refused(refusal)
+            yield from self._beside([Refused(refusal)])
         for at, call in enumerate(rows(message, "tool_calls")):
             yield from self._call(call, at)
 
     def _call(self, call: Object, at: int) -> Iterator[Event]:
-        """A piece of a tool call. The pieces of one come together: they are told in order."""
+        """A piece of a tool call. Most providers send one call after the other; some mix them."""
         function = child(call, "function")
         number = whole(call, "index")
         number = at if number is None else number
         name, given_id = text(function, "name"), text(call, "id")
-        current = self._calls[-1] if self._calls else None
-        is_known = any(number == known for known, _ in self._calls)
+        known = self._numbered.get(number)
         # Some servers give every call the number 0, and others repeat id and name in each piece.
-        if name and (not is_known or (given_id and current and given_id != current[1])):
-            yield from self._fill_arguments()
-            own_id = given_id or f"call_{self._id}_{len(self._calls)}"
-            self._calls.append((number, own_id))
-            self._has_arguments = False
+        if name and (known is None or (given_id and given_id != known.id)):
+            yield from self._settle()
+            known = _Call(self._next(), given_id or f"call_{self._id}_{self._calls}")
+            self._numbered[number] = self._current = known
+            self._open[known.place] = known
+            self._calls += 1
             seal = text(child(child(call, "extra_content"), "google"), "thought_signature")
-            yield Called(own_id, name, seal)
-        elif current is None or current[0] != number:
+            yield from self._order.put(known.place, [Called(known.id, name, seal)])
+        elif known is None:
             yield UNREADABLE
             return
         if arguments := text(function, "arguments"):
-            self._has_arguments = True
-            yield Argued(arguments)
+            if known.place not in self._open:
+                # Its arguments were whole before.
+                yield from (() if arguments.isspace() else (UNREADABLE,))
+                return
+            known.pieces.append(arguments)
+            yield from self._order.put(known.place, [Argued(arguments)])
 
-    def _fill_arguments(self) -> Iterator[Event]:
-        """A call without arguments has an empty object of them."""
-        if not self._has_arguments:
-            self._has_arguments = True
-            yield Argued("{}")
+    def _beside(self, events: Iterable[Event]) -> Iterator[Event]:
+        """What is no call: in its place behind the calls that are not whole."""
+        for event in events:
+            yield from self._settle()
+            place = self._next()
+            yield from self._order.put(place, [event])
+            yield from self._order.close(place)
+
+    def _settle(self) -> Iterator[Event]:
+        """Something follows the last call: it is whole, if its arguments are.
+
+        Looked at once: a call whose pieces go on after that waits for the end of the reply.
+        """
+        last, self._current = self._current, None
+        if last is not None and last.pieces and is_object("".join(last.pieces)):
+            del self._open[last.place]
+            yield from self._order.close(last.place)
+
+    def _close(self) -> Iterator[Event]:
+        """Every call is whole. One without arguments has an empty object of them."""
+        for call in self._open.values():
+            if not call.pieces:
+                yield from self._order.put(call.place, [Argued("{}")])
+            yield from self._order.close(call.place)
+        self._open.clear()
+        yield from self._order.flush()
+
+    def _next(self) -> int:
+        self._places += 1
+        return self._places
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A tool call under way: its place among the items of the reply, and its arguments so far."""
+
+    place: int
+    id: str
+    pieces: list[str] = field(default_factory=list)
 
 
 def broken(said: Object) -> Broken:

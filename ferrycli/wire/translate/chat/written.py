@@ -11,6 +11,7 @@ from ferrycli.wire.translate.cache_marks import cache_member
 from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.chat.parts import FAILED_TOOL
 from ferrycli.wire.translate.efforts import effort_of
+from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.media import data_url
 from ferrycli.wire.translate.talk import (
     Audio,
@@ -28,13 +29,18 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import in_place
 
+OPENAIS_LIMIT = "max_completion_tokens"
 NO_SUCH_THING = "OpenAI's chat has no such thing"
 
 SHAPE_NAME_UNSAID = "answer"
 FILE_NAME_UNSAID = "document"
 """OpenAI takes neither a schema nor a file without a name."""
+
+
+SHOWN_BY = "The tool call {} gave this:"
+SHOWN_NEXT = "What it gave is shown in the next message."
 
 
 class ChatWriting:
@@ -52,8 +58,11 @@ class ChatWriting:
 
     def body(self, talk: Talk) -> bytes:
         """Raises `Untranslatable` for what chat cannot say."""
+        if self._limit_field != OPENAIS_LIMIT:
+            # Not OpenAI, and not OpenRouter: `verbosity` is not known there.
+            talk = in_words(talk)
         messages = [*self._system(talk.system)]
-        for turn in joined(talk.turns):
+        for turn in in_place(talk.turns):
             messages += self._turn(turn, talk.model)
         asked: dict[str, Any] = {"model": talk.model, "messages": messages}
         if talk.tools:
@@ -75,6 +84,7 @@ class ChatWriting:
             **self._reasoning(talk.reasoning),
             "user": talk.user or None,
             "service_tier": talk.tier or None,
+            "verbosity": talk.verbosity or None,
         }
         asked |= {name: value for name, value in values.items() if value is not None}
         return msgspec.json.encode(asked)
@@ -84,11 +94,14 @@ class ChatWriting:
 
     def _turn(self, turn: Turn, model: str) -> list[dict[str, Any]]:
         """The messages of a turn: a tool's result is one by itself."""
+        if turn.role == "system":
+            return [{"role": "system", "content": self._content(turn.parts)}]
         if turn.role == "assistant":
             return [self._assistant(turn.parts, model)]
         results = [part for part in turn.parts if isinstance(part, ToolResult)]
         messages = [self._result(result) for result in results]
         rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+        rest = tuple(part for result in results for part in _shown_by(result)) + rest
         if rest or not results:
             messages.append({"role": "user", "content": self._content(rest)})
         return messages
@@ -124,9 +137,9 @@ class ChatWriting:
         return cache_member(ttl) if self._has_extras else {}
 
     def _result(self, result: ToolResult) -> dict[str, Any]:
-        parts = result.parts
-        if any(not isinstance(part, Text) for part in parts):
-            raise Untranslatable("tool_result", "in OpenAI's chat a tool gives text alone")
+        parts = tuple(part for part in result.parts if isinstance(part, Text))
+        if not parts and result.parts:
+            parts = (Text(SHOWN_NEXT),)
         if result.is_error:
             parts = (Text(FAILED_TOOL), *(parts or (Text(""),)))
         content = self._content(parts) if parts else ""
@@ -189,6 +202,13 @@ class ChatWriting:
         if self._has_extras and reasoning.budget_tokens:
             return {"reasoning": {"max_tokens": reasoning.budget_tokens}}
         return {"reasoning_effort": effort_of(reasoning.budget_tokens)}
+
+
+def _shown_by(result: ToolResult) -> tuple[Text | Image | Document, ...]:
+    """The pictures and files of a tool's result for the user's turn after it, and whose they are:
+    in OpenAI's chat only a user shows any, and a tool gives text alone."""
+    files = tuple(part for part in result.parts if not isinstance(part, Text))
+    return (Text(SHOWN_BY.format(result.id)), *files) if files else ()
 
 
 def call_seal(signature: str) -> dict[str, Any]:

@@ -104,9 +104,11 @@ def _messages(asked: CloudAsked) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
         role = message.needed_text("role")
         content = message.inners("content")
         if role == "system":
+            texts = _system(content)
             if turns:
-                raise message.refuse("role", "a system prompt can only stand before all turns")
-            system += _system(content)
+                turns.append(Turn("system", tuple(texts)))
+            else:
+                system += texts
         elif role in ("user", "assistant"):
             parts = _parts(content)
             turns.append(Turn("user" if role == "user" else "assistant", tuple(parts)))

@@ -128,8 +128,6 @@ def _thought(part: Thinking) -> Json:
 
 
 def _image(image: Image) -> Json:
-    if image.detail not in ("", "auto"):
-        raise Untranslatable("image.detail", "Converse's models see every picture alike")
     kind = IMAGE_FORMATS.get(image.media_type)
     if kind is None:
         raise Untranslatable("image", "Converse takes pictures in GIF, JPEG, PNG and WebP")

@@ -15,11 +15,12 @@ import msgspec
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.converse.parts import Blocks, cache_point
+from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS
 from ferrycli.wire.translate.messages.written import EFFORTS_TAKEN, set_thinking
 from ferrycli.wire.translate.seals import ANTHROPIC, is_claude, taken_back
 from ferrycli.wire.translate.talk import Part, Talk, Text, Tool, ToolCall, ToolResult
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import hoisted, joined
 
 Json = dict[str, Any]
 
@@ -44,6 +45,7 @@ def write_request(talk: Talk) -> bytes:
     Raises `Untranslatable`.
     """
     _refuse_unsayable(talk)
+    talk = in_words(hoisted(talk))
     is_claudes = is_claude(talk.model)
     blocks = Blocks()
     extra, output = _extra(talk, is_claudes=is_claudes)
@@ -75,7 +77,7 @@ def _refuse_unsayable(talk: Talk) -> None:
         "choices": talk.choices > 1,
         "frequency_penalty": bool(talk.frequency_penalty),
         "presence_penalty": bool(talk.presence_penalty),
-        "parallel_tools": talk.parallel_tools is False,
+        "parallel_tools": bool(talk.tools) and talk.parallel_tools is False,
         "tier": talk.tier not in _TIERS,
         "shape": talk.shape is not None and not talk.shape.schema,
     }

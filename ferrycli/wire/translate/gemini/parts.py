@@ -139,8 +139,6 @@ def _file(part: Image | Document, is_olds: bool) -> Json:
     else:
         written = {"inlineData": {"mimeType": media_type or "image/png", "data": part.base64}}
     detail = part.detail if isinstance(part, Image) else ""
-    if detail in _RESOLUTIONS:
-        if is_olds:
-            raise Untranslatable("image.detail", "Geminis before 3 see every picture alike")
+    if detail in _RESOLUTIONS and not is_olds:
         written["mediaResolution"] = {"level": _RESOLUTIONS[detail]}
     return written

@@ -16,8 +16,9 @@ import msgspec
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.efforts import EFFORT_BUDGETS
 from ferrycli.wire.translate.gemini.parts import is_old, request_parts, said
+from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Tool
-from ferrycli.wire.translate.turns import joined, with_tool_names
+from ferrycli.wire.translate.turns import hoisted, joined, with_tool_names
 
 Json = dict[str, Any]
 
@@ -43,6 +44,7 @@ def write_request(talk: Talk) -> bytes:
     Raises `Untranslatable`.
     """
     _refuse_unsayable(talk)
+    talk = in_words(hoisted(talk))
     tools = [{"functionDeclarations": [_tool(tool) for tool in talk.tools]}]
     body = {
         "systemInstruction": {"parts": [{"text": one.text} for one in talk.system]}
@@ -62,7 +64,7 @@ def write_request(talk: Talk) -> bytes:
 
 
 def _refuse_unsayable(talk: Talk) -> None:
-    if talk.parallel_tools is False:
+    if talk.tools and talk.parallel_tools is False:
         raise Untranslatable("parallel_tools", "Gemini cannot be kept to one call at once")
     if talk.choices > 1:
         raise Untranslatable("choices", "of several answers only one can be carried back")

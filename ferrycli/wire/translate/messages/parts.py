@@ -37,9 +37,11 @@ def read_messages(messages: Sequence[Asked]) -> tuple[tuple[Text, ...], tuple[Tu
         role = message.needed_text("role")
         content = message.text_or_objects("content")
         if role == "system":
+            texts = _texts(content)
             if turns:
-                raise message.refuse("role", "a system prompt can only stand before all turns")
-            system += _texts(content)
+                turns.append(Turn("system", texts))
+            else:
+                system += texts
         elif role in ("user", "assistant"):
             turns.append(Turn("user" if role == "user" else "assistant", _parts(content)))
         else:

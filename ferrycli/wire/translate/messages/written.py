@@ -10,6 +10,7 @@ import msgspec
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.cache_marks import cache_member
 from ferrycli.wire.translate.efforts import BUDGET_TOKENS_MIN, EFFORT_BUDGETS, effort_of
+from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.media import PLAIN_TEXT, base64_as_text, is_web_url
 from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS, TIERS
 from ferrycli.wire.translate.seals import ANTHROPIC, taken_back
@@ -27,7 +28,7 @@ from ferrycli.wire.translate.talk import (
     ToolCall,
     ToolResult,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import hoisted, joined
 
 NO_SUCH_THING = "Anthropic's messages have no such thing"
 
@@ -53,6 +54,7 @@ _NOT_OF_IDS = re.compile(r"[^A-Za-z0-9-]")
 def body(talk: Talk) -> bytes:
     """Raises `Untranslatable` for what Anthropic's messages cannot say."""
     _refuse_unsayable(talk)
+    talk = in_words(hoisted(talk))
     asked: dict[str, Any] = {
         "model": talk.model,
         "max_tokens": OUTPUT_TOKENS_UNSAID if talk.output_max is None else talk.output_max,
@@ -151,8 +153,6 @@ def _shown(part: Text | Image | Document) -> dict[str, Any]:
 
 
 def _image_source(image: Image) -> dict[str, str]:
-    if image.detail:
-        raise Untranslatable("image.detail", "Anthropic's models see every picture alike")
     if image.url:
         if not is_web_url(image.url):
             raise Untranslatable("image", "Anthropic fetches pictures from the web alone")

@@ -14,6 +14,7 @@ from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.chat.parts import NOT_ELSEWHERE
 from ferrycli.wire.translate.efforts import EFFORTS
+from ferrycli.wire.translate.lengths import read_verbosity
 from ferrycli.wire.translate.responses.items import KEPT_AT_OPENAI, read_input
 from ferrycli.wire.translate.responses.tools import read_tool_choice, read_tools
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Text
@@ -56,8 +57,6 @@ OF_TOOLS_AT_OPENAI = frozenset(
 """What `include` may name besides thoughts: things that no translated reply has."""
 ENCRYPTED_THOUGHTS = "reasoning.encrypted_content"
 
-VERBOSITY_UNSAID = b'"medium"'
-
 
 def read(body: bytes, place: Place) -> Talk:
     """Raises `BadParameter`, or `Untranslatable` for what a `Talk` cannot hold."""
@@ -71,6 +70,7 @@ def read(body: bytes, place: Place) -> Talk:
     _check_include(asked)
     instructions = asked.text("instructions")
     system, turns = read_input(asked)
+    shape, verbosity = _answer(asked)
     is_stream = asked.truth("stream") is True
     identifier = asked.text("safety_identifier")
     talk = Talk(
@@ -84,10 +84,11 @@ def read(body: bytes, place: Place) -> Talk:
         output_max=asked.whole("max_output_tokens"),
         temperature=asked.number("temperature"),
         top_p=asked.number("top_p"),
-        shape=_shape(asked),
+        shape=shape,
         reasoning=_reasoning(asked),
         user=asked.text("user") or identifier,
         tier=asked.text("service_tier"),
+        verbosity=verbosity,
     )
     asked.drop("model")
     asked.close(NOT_ELSEWHERE)
@@ -100,15 +101,18 @@ def _check_include(asked: Asked) -> None:
             raise asked.refuse("include", f"{name[:64]} is had at OpenAI alone")
 
 
-def _shape(asked: Asked) -> Shape | None:
+def _answer(asked: Asked) -> tuple[Shape | None, str]:
+    """The shape and the length that the answer shall have."""
     text = asked.object("text")
     if text is None:
-        return None
-    text.drop_where("verbosity", VERBOSITY_UNSAID)
+        return None, ""
+    verbosity = read_verbosity(text)
     wanted = text.object("format")
     text.close(NOT_ELSEWHERE)
-    if wanted is None:
-        return None
+    return _shape(wanted) if wanted else None, verbosity
+
+
+def _shape(wanted: Asked) -> Shape | None:
     kind = wanted.needed_text("type")
     shape = None
     if kind == "json_object":

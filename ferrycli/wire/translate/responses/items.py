@@ -1,10 +1,4 @@
-"""The `input` of a responses request, read into a system prompt and turns.
-
-Instructions of a developer count wherever they stand: those that come between turns are put with
-the rest, before all of them, in their order. Codex CLI sends such when its user changes what it may
-do, and Anthropic's and Google's own layers for OpenAI's dialect do the same with them.
-Source: https://docs.anthropic.com/en/api/openai-sdk, "System / developer message hoisting"
-"""
+"""The `input` of a responses request, read into a system prompt and turns."""
 
 from __future__ import annotations
 
@@ -89,7 +83,10 @@ class _Reading:
             texts = [part for part in parts if isinstance(part, Text)]
             if len(texts) != len(parts):
                 raise item.refuse("content", "a system prompt is text alone")
-            self.system += texts
+            if self.turns:
+                self.turns.append(Turn("system", tuple(texts)))
+            else:
+                self.system += texts
         elif role == "user":
             self.turns.append(Turn("user", parts))
         elif role == "assistant":

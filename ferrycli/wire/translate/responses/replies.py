@@ -6,11 +6,12 @@ those. What was used is not among the events: the dialect's `Reader` counts that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ferrycli.wire.translate.chat.replies import Reason, broken
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole
+from ferrycli.wire.translate.ordering import InOrder
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
 from ferrycli.wire.translate.responses.items import PARAGRAPH
 from ferrycli.wire.translate.seals import OPENAI
@@ -26,7 +27,6 @@ from ferrycli.wire.translate.talk import (
     Thought,
 )
 
-HELD_EVENTS_MAX = 10_000
 ITEMS_MAX = 10_000
 """Of one reply: many more than any model gives."""
 
@@ -76,53 +76,6 @@ class _Item:
     is_whole: bool = False
 
 
-class _Order:
-    """Events of items, one item after the other, where pieces of several come mixed.
-
-    The item that began first is told at once; what comes of others meanwhile is held back.
-    """
-
-    def __init__(self) -> None:
-        self._first: int | None = None
-        self._held: dict[int, list[Event]] = {}
-        self._whole: set[int] = set()
-        self._held_count = 0
-
-    def put(self, number: int, events: Iterable[Event]) -> Iterator[Event]:
-        if self._first is None:
-            self._first = number
-        if number == self._first:
-            yield from events
-            return
-        held = self._held.setdefault(number, [])
-        before = len(held)
-        held += events
-        self._held_count += len(held) - before
-        if self._held_count > HELD_EVENTS_MAX:
-            yield UNREADABLE
-
-    def close(self, number: int) -> Iterator[Event]:
-        """The item is whole: what was held back of the next ones."""
-        if number != self._first:
-            self._whole.add(number)
-            return
-        self._first = None
-        for held in sorted(self._held):
-            yield from self._release(held)
-            if held not in self._whole:
-                self._first = held
-                return
-
-    def flush(self) -> Iterator[Event]:
-        for held in sorted(self._held):
-            yield from self._release(held)
-
-    def _release(self, number: int) -> list[Event]:
-        events = self._held.pop(number)
-        self._held_count -= len(events)
-        return events
-
-
 class ResponsesReading:
     """One reply as a stream; what only an item's end says, or only the reply's, is told as well."""
 
@@ -131,7 +84,7 @@ class ResponsesReading:
         self._is_started = False
         self._is_over = False
         self._items: dict[int, _Item] = {}
-        self._order = _Order()
+        self._order = InOrder()
         self._last = 0
         """The number of the item that came last, for events that say none."""
         self._calls = 0

@@ -33,7 +33,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import in_place
 
 NO_SUCH_THING = "OpenAI's responses have no such thing"
 
@@ -45,8 +45,8 @@ def body(talk: Talk) -> bytes:
     _refuse_unsayable(talk)
     only = talk.system[0].text if len(talk.system) == 1 else ""
     items = [] if only else _system(talk.system)
-    for turn in joined(talk.turns):
-        items += _assistant(turn) if turn.role == "assistant" else _user(turn)
+    for turn in in_place(talk.turns):
+        items += _turn(turn)
     asked: Json = {"model": talk.model, "input": items, "store": False}
     values = {
         "instructions": only or None,
@@ -57,7 +57,7 @@ def body(talk: Talk) -> bytes:
         "max_output_tokens": talk.output_max,
         "temperature": talk.temperature,
         "top_p": talk.top_p,
-        "text": _text_format(talk.shape),
+        "text": _text(talk.shape, talk.verbosity),
         **_reasoning(talk.reasoning),
         "user": talk.user or None,
         "service_tier": talk.tier or None,
@@ -87,6 +87,14 @@ def _message(role: str, content: list[Json]) -> Json:
 def _system(system: tuple[Text, ...]) -> list[Json]:
     """As an item where it is of several texts: `instructions` is one."""
     return [_message("developer", [_shown(text) for text in system])] if system else []
+
+
+def _turn(turn: Turn) -> list[Json]:
+    if turn.role == "assistant":
+        return _assistant(turn)
+    if turn.role == "system":
+        return [_message("developer", [_shown(part) for part in turn.parts])]
+    return _user(turn)
 
 
 def _user(turn: Turn) -> list[Json]:
@@ -174,18 +182,22 @@ def _tool_choice(choice: str) -> object:
     return choice or None
 
 
-def _text_format(shape: Shape | None) -> Json | None:
-    if shape is None:
-        return None
+def _text(shape: Shape | None, verbosity: str) -> Json | None:
+    """What the answer shall be like."""
+    text = {} if shape is None else {"format": _format(shape)}
+    return text | ({"verbosity": verbosity} if verbosity else {}) or None
+
+
+def _format(shape: Shape) -> Json:
     if not shape.schema:
-        return {"format": {"type": "json_object"}}
+        return {"type": "json_object"}
     written: Json = {"type": "json_schema", "name": shape.name or SHAPE_NAME_UNSAID}
     if shape.description:
         written["description"] = shape.description
     written["schema"] = msgspec.Raw(shape.schema)
     if shape.is_strict is not None:
         written["strict"] = shape.is_strict
-    return {"format": written}
+    return written
 
 
 def _reasoning(reasoning: Reasoning | None) -> Json:

@@ -331,7 +331,6 @@ REFUSED: list[tuple[bytes, str]] = [
         "file.file_data",
     ),
     (messages({**USER, "name": "ann"}), "messages[0].name"),
-    (messages(USER, {"role": "system", "content": "s"}), "messages[1].role"),
     (messages(USER, {"role": "function", "content": "s"}), "messages[1].role"),
     (messages(USER, {"role": "assistant", "audio": {"id": "a"}}), "messages[1].audio"),
     (

@@ -259,7 +259,6 @@ REFUSED: list[tuple[bytes, str]] = [
     ),
     (blocks({**URL_DOCUMENT, "context": "c"}), "messages[0].content[0].context"),
     (blocks(URL_DOCUMENT), "source.url"),
-    (turns(USER, {"role": "system", "content": "s"}), "messages[1].role"),
     (
         blocks({"type": "tool_result", "tool_use_id": "a", "content": [PICTURE]}),
         "tool_result.content",
