@@ -258,11 +258,39 @@ CHAT_STREAMS: list[tuple[bytes, list[Event]]] = [
             Finished("tool_calls"),
         ],
     ),
-    # Pieces of one call after another has begun cannot be told in order.
+    # Pieces of calls come mixed, and text among them.
     (
         sse(
             call(0, id="a", function={"name": "f"}),
             call(1, id="b", function={"name": "g"}),
+            call(1, function={"arguments": '{"y":'}),
+            call(0, function={"arguments": '{"x":'}),
+            chunk({"content": "so"}),
+            call(2, id="c", function={"name": "h"}),
+            call(1, function={"arguments": "1}"}),
+            call(0, function={"arguments": "2}"}),
+            STOP,
+        ),
+        [
+            START,
+            Called("a", "f"),
+            Argued('{"x":'),
+            Argued("2}"),
+            Called("b", "g"),
+            Argued('{"y":'),
+            Argued("1}"),
+            Said("so"),
+            Called("c", "h"),
+            Argued("{}"),
+            Finished("tool_calls"),
+        ],
+    ),
+    # More of a call that was whole; white space is nothing more.
+    (
+        sse(
+            call(0, id="a", function={"name": "f", "arguments": "{}"}),
+            call(1, id="b", function={"name": "g"}),
+            call(0, function={"arguments": "\n"}),
             call(0, function={"arguments": "{}"}),
             STOP,
         ),

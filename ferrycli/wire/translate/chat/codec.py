@@ -24,7 +24,6 @@ class ChatCodec:
             "choices": "n",
             "document": "file.file_data",
             "image": "image_url.url",
-            "image.detail": "image_url.detail",
             "output_max": "max_completion_tokens",
             "reasoning": "reasoning_effort",
             "shape": "response_format",

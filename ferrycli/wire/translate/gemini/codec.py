@@ -25,7 +25,6 @@ class GeminiCodec:
             "document.url": "fileData.fileUri",
             "frequency_penalty": "generationConfig.frequencyPenalty",
             "image": "inlineData",
-            "image.detail": "mediaResolution",
             "output_max": "generationConfig.maxOutputTokens",
             "presence_penalty": "generationConfig.presencePenalty",
             "reasoning": "generationConfig.thinkingConfig",

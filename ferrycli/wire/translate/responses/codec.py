@@ -23,7 +23,6 @@ class ResponsesCodec:
             "document": "input_file",
             "document.url": "input_file.file_url",
             "image": "input_image.image_url",
-            "image.detail": "input_image.detail",
             "output_max": "max_output_tokens",
             "shape": "text.format",
             "shape.description": "text.format.description",

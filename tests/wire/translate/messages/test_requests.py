@@ -12,6 +12,7 @@ from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat.codec import CHAT, OPENROUTER_CHAT, chat_codec
 from ferrycli.wire.translate.chat.parts import FAILED_TOOL
+from ferrycli.wire.translate.chat.written import SHOWN_BY, SHOWN_NEXT
 from ferrycli.wire.translate.messages.codec import MESSAGES
 
 USER = {"role": "user", "content": "hi"}
@@ -231,6 +232,27 @@ def test_a_seal_of_a_call_comes_back_through_a_client_of_anthropics() -> None:
 
 URL_DOCUMENT = {"type": "document", "source": {"type": "url", "url": "https://a.example/a.pdf"}}
 PICTURE = {"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}}
+
+
+def test_what_a_tool_shows_is_shown_to_chat_by_the_user_and_named() -> None:
+    given = {"type": "tool_result", "tool_use_id": "a", "content": [PICTURE]}
+    told = {"type": "tool_result", "tool_use_id": "b", "content": [{"type": "text", "text": "t"}]}
+    body = turns({"role": "user", "content": [given, told, {"type": "text", "text": "so?"}]})
+    picture = {"type": "image_url", "image_url": {"url": "https://a.example/a.png"}}
+    assert in_chat(body)["messages"] == [
+        {"role": "tool", "tool_call_id": "a", "content": SHOWN_NEXT},
+        {"role": "tool", "tool_call_id": "b", "content": "t"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": SHOWN_BY.format("a")},
+                picture,
+                {"type": "text", "text": "so?"},
+            ],
+        },
+    ]
+
+
 REFUSED: list[tuple[bytes, str]] = [
     (asked(top_k=4), "top_k"),
     (asked(container="c"), "container"),
@@ -259,10 +281,6 @@ REFUSED: list[tuple[bytes, str]] = [
     ),
     (blocks({**URL_DOCUMENT, "context": "c"}), "messages[0].content[0].context"),
     (blocks(URL_DOCUMENT), "source.url"),
-    (
-        blocks({"type": "tool_result", "tool_use_id": "a", "content": [PICTURE]}),
-        "tool_result.content",
-    ),
     (turns({"role": "assistant", "content": [PICTURE]}), "content"),
 ]
 

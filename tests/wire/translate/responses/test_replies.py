@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ferrycli.wire.dialect import Asking
+from ferrycli.wire.translate.ordering import HELD_EVENTS_MAX
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
 from ferrycli.wire.translate.responses.codec import RESPONSES
-from ferrycli.wire.translate.ordering import HELD_EVENTS_MAX
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,

@@ -271,7 +271,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"context_management": [{"type": "compaction"}]}, "context_management"),
     ({"moderation": {"model": "m"}}, "moderation"),
     ({"unheard_of": 1}, "unheard_of"),
-    ({"text": {"verbosity": "low"}}, "text.verbosity"),
     ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
     ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
     ({"tool_choice": {"type": "allowed_tools", "mode": "auto"}}, "tool_choice.type"),
@@ -469,14 +468,6 @@ def test_codex_is_carried_to_anthropic_and_to_chat() -> None:
                 ]
             },
             "input_audio",
-        ),
-        (
-            {
-                "input": [
-                    message("user", {"type": "input_image", "image_url": PNG, "detail": "low"})
-                ]
-            },
-            "input_image.detail",
         ),
     ],
 )
