@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import settings
 
-IS_SOAK = os.environ.get("FERRY_SOAK") == "1"
+from tests.wire.sizes import IS_SOAK
 
 settings.register_profile("suite", deadline=None, database=None, derandomize=True)
 settings.register_profile("soak", deadline=None, database=None, max_examples=20_000)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +20,10 @@ from ferrycli.wire.translate.gemini.codec import GEMINI
 from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Finished, Said, Started, Thought
 from ferrycli.wire.translate.turns import joined
+from tests.wire.recorded import FIXTURES, needs_recordings
 from tests.wire.translate.replies import known, parsed, told
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
-
-pytestmark = pytest.mark.skipif(
-    not (FIXTURES / "manifest.json").exists(), reason="the recorded replies are not here"
-)
+pytestmark = needs_recordings
 
 CASES: dict[str, tuple[Codec, str]] = {
     "24-gemini-generate-cached-content": (GEMINI, "Paris."),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.wire.dialect import Codec, Place
@@ -31,11 +30,9 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
 )
 from ferrycli.wire.translate.turns import joined, with_tool_names
+from tests.wire.sizes import FEW
 from tests.wire.translate.talks import Ground, talks
 
-IS_SOAK = os.environ.get("FERRY_SOAK") == "1"
-FEW = settings(max_examples=2_000 if IS_SOAK else 20)
-"""Whole conversations are slow to draw."""
 GEMINI_MODEL = "gemini-3-pro"
 CLAUDE = "anthropic.claude-sonnet-5"
 

@@ -28,6 +28,7 @@ from ferrycli.wire.translate.talk import (
     Started,
     Thought,
 )
+from tests.wire.sizes import FEW
 from tests.wire.translate.replies import answers, known, parsed, told
 
 CODECS: dict[str, Codec] = {"chat": CHAT, "messages": MESSAGES}
@@ -64,6 +65,7 @@ def sse(*data: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "is_stream"), WAYS)
+@FEW
 @given(events=answers())
 def test_what_is_told_is_read_again(name: str, is_stream: bool, events: list[Event]) -> None:
     codec = CODECS[name]
@@ -133,6 +135,7 @@ def test_no_bytes_are_raised_upon(name: str, is_stream: bool, chunks: list[bytes
 
 
 @pytest.mark.parametrize(("name", "is_stream"), WAYS)
+@FEW
 @given(data=st.data())
 def test_odd_values_in_a_reply_are_as_good_as_none(
     name: str, is_stream: bool, data: st.DataObject

@@ -28,6 +28,7 @@ from ferrycli.wire.translate.talk import (
     Started,
     Thought,
 )
+from tests.wire.sizes import FEW
 from tests.wire.translate.replies import answers, known, parsed, told
 
 STARTED = Started("", "")
@@ -254,6 +255,7 @@ def test_arbitrary_bytes_never_raise(chunks: list[bytes], is_stream: bool) -> No
 
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+@FEW
 @given(events=answers())
 def test_what_is_told_is_read_again(is_stream: bool, events: list[Event]) -> None:
     again = parsed(CONVERSE.parser(is_stream=is_stream), [write(events, is_stream=is_stream)])

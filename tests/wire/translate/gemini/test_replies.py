@@ -29,6 +29,7 @@ from ferrycli.wire.translate.talk import (
     Thinking,
     Thought,
 )
+from tests.wire.sizes import FEW
 from tests.wire.translate.replies import answers, known, parsed, told
 
 STARTED = Started("r1", "gemini-3-pro")
@@ -231,6 +232,7 @@ def test_arbitrary_bytes_never_raise(chunks: list[bytes], is_stream: bool) -> No
 
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+@FEW
 @given(events=answers())
 def test_what_is_told_is_read_again(is_stream: bool, events: list[Event]) -> None:
     """But for sealed thoughts, which are signatures."""

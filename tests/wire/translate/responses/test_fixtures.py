@@ -6,19 +6,15 @@ The recordings lie beside the project, not in it: where they are missing, these 
 from __future__ import annotations
 
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 
 from ferrycli.wire.dialect import Asking
 from ferrycli.wire.translate.responses.codec import RESPONSES
 from ferrycli.wire.translate.talk import Event, Finished, Said, Started, Thought
+from tests.wire.recorded import FIXTURES, needs_recordings
 
-FIXTURES = Path(__file__).resolve().parents[5] / "shared" / "fixtures"
-
-pytestmark = pytest.mark.skipif(
-    not (FIXTURES / "manifest.json").exists(), reason="the recorded replies are not here"
-)
+pytestmark = needs_recordings
 
 ANSWERS = [
     ("06-openai-responses-cache-write.response.json", "gpt-5.6-sol", 0, "OK"),

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ferrycli.wire.dialect import Asking
-from ferrycli.wire.translate.ordering import HELD_EVENTS_MAX
+from ferrycli.wire.translate import ordering
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
 from ferrycli.wire.translate.responses.codec import RESPONSES
 from ferrycli.wire.translate.talk import (
@@ -25,6 +25,7 @@ from ferrycli.wire.translate.talk import (
     Started,
     Thought,
 )
+from tests.wire.sizes import FEW, stride
 from tests.wire.translate.responses.test_answers import REPLIES
 from tests.wire.written import OBJECTS, RANDOMS, SCALARS, written
 
@@ -263,8 +264,9 @@ def test_a_stream_that_is_marked_as_done_has_ended() -> None:
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-def test_no_more_is_held_back_than_may_be(extra: int) -> None:
-    held = [piece("output_text", 1, "x")] * (HELD_EVENTS_MAX + extra)
+def test_no_more_is_held_back_than_may_be(extra: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordering, "HELD_EVENTS_MAX", 100)
+    held = [piece("output_text", 1, "x")] * (100 + extra)
     events = of_stream(piece("output_text", 0, "y"), *held, COMPLETED)
     assert (events[-1] == UNREADABLE) == bool(extra)
 
@@ -319,6 +321,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
+@FEW
 @given(events=answers())
 def test_what_is_written_is_read_again(is_stream: bool, events: list[Event]) -> None:
     writer = RESPONSES.writer(Asking("m", is_stream))
@@ -331,7 +334,7 @@ def test_a_stream_cut_anywhere_gives_the_same_events(name: str) -> None:
     writer = RESPONSES.writer(Asking("m", True))
     body = writer.write(REPLIES[name]) + writer.finish()
     events = parsed(body, is_stream=True)
-    for at in range(len(body)):
+    for at in range(0, len(body), stride(body)):
         parser = RESPONSES.parser(is_stream=True)
         assert [*parser.feed(body[:at]), *parser.feed(body[at:]), *parser.finish()] == events
     parser = RESPONSES.parser(is_stream=True)
@@ -372,6 +375,7 @@ KINDS = sorted(
 )
 
 
+@FEW
 @given(st.lists(st.tuples(st.sampled_from(KINDS), OBJECTS, SCALARS), max_size=3), RANDOMS)
 def test_any_events_are_read(drawn: list[Any], random: Any) -> None:
     stream = b""

@@ -33,6 +33,7 @@ from ferrycli.wire.translate.talk import (
     Turn,
 )
 from ferrycli.wire.translate.turns import joined
+from tests.wire.sizes import FEW
 from tests.wire.translate.talks import Ground, talks
 from tests.wire.translate.test_round_trips import damaged
 from tests.wire.written import OBJECTS, RANDOMS, written
@@ -66,6 +67,7 @@ def _known(part: Part) -> Part:
     return replace(part, name="") if isinstance(part, ToolResult) else part
 
 
+@FEW
 @given(talks(GROUND))
 def test_what_is_written_is_read_again(drawn: Talk) -> None:
     talk = sayable(drawn)
@@ -73,6 +75,7 @@ def test_what_is_written_is_read_again(drawn: Talk) -> None:
     assert known(again) == known(talk)
 
 
+@FEW
 @given(talks(GROUND))
 def test_a_chat_request_comes_back_whole_from_responses(drawn: Talk) -> None:
     chat = CHAT.write_request(sayable(replace(drawn, turns=without_urls(drawn.turns))))
@@ -91,6 +94,7 @@ def _kept(part: Part) -> Part:
     return Text("a file") if is_address else part
 
 
+@FEW
 @given(talks(GROUND), RANDOMS)
 def test_a_damaged_request_is_refused_or_carried(talk: Talk, random: Random) -> None:
     whole = body(sayable(talk))
