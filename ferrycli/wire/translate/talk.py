@@ -241,11 +241,15 @@ class Argued:
     json: str
 
 
+Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
+"""Why a model has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The model has ended."""
 
-    reason: Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
+    reason: Reason
     stop_sequence: str = ""
 
 

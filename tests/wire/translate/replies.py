@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Parser, Writer
 from ferrycli.wire.translate.answer import Answer
-from ferrycli.wire.translate.chat.replies import Reason
 from ferrycli.wire.translate.seals import ANTHROPIC
 from ferrycli.wire.translate.talk import (
     Argued,
@@ -17,6 +16,7 @@ from ferrycli.wire.translate.talk import (
     Counted,
     Event,
     Finished,
+    Reason,
     Said,
     Started,
     Thought,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.cache_marks import read_cache
 from ferrycli.wire.translate.chat.parts import NOT_ELSEWHERE, read_messages
-from ferrycli.wire.translate.efforts import EFFORTS
+from ferrycli.wire.translate.efforts import read_effort
 from ferrycli.wire.translate.lengths import read_verbosity
+from ferrycli.wire.translate.openais import read_choice_word, read_schema
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Tool
 
 BESIDE_THE_ANSWER = (
@@ -96,12 +96,8 @@ def _tool(asked: Asked) -> Tool:
 
 
 def _tool_choice(asked: Asked) -> str:
-    if asked.is_text("tool_choice"):
-        choice = asked.text("tool_choice")
-        if choice not in ("auto", "none", "required"):
-            wanted = "`auto`, `none`, `required` or a function"
-            raise BadParameter(asked.at("tool_choice"), choice[:40], wanted)
-        return choice
+    if word := read_choice_word(asked):
+        return word
     named = asked.object("tool_choice")
     if named is None:
         return ""
@@ -124,12 +120,7 @@ def _shape(asked: Asked) -> Shape | None:
         shape = Shape()
     elif kind == "json_schema":
         schema = asked_format.needed_object("json_schema")
-        shape = Shape(
-            schema.raw("schema"),
-            schema.needed_text("name"),
-            schema.text("description"),
-            schema.truth("strict"),
-        )
+        shape = read_schema(schema)
         schema.close()
     elif kind != "text":
         raise asked_format.refuse("type", NOT_ELSEWHERE)
@@ -139,29 +130,20 @@ def _shape(asked: Asked) -> Shape | None:
 
 def _reasoning(asked: Asked) -> Reasoning | None:
     """OpenAI's `reasoning_effort`, or OpenRouter's `reasoning`."""
-    effort = asked.text("reasoning_effort")
-    place = asked.at("reasoning_effort")
+    effort = read_effort(asked, "reasoning_effort")
     details = asked.object("reasoning")
     if details is None:
-        _check_effort(effort, place)
         return Reasoning(effort) if effort else None
-    own_effort = details.text("effort")
-    effort, place = (own_effort, details.at("effort")) if own_effort else (effort, place)
+    effort = read_effort(details) or effort
     budget = details.whole("max_tokens")
     is_enabled = details.truth("enabled")
     is_hidden = details.truth("exclude") is True
     details.close()
     if is_enabled is False:
         effort, budget = "none", None
-    _check_effort(effort, place)
     return Reasoning(
         effort,
         budget,
         is_adaptive=is_enabled is True and not effort and budget is None,
         shows_thoughts=not is_hidden and effort != "none",
     )
-
-
-def _check_effort(effort: str, place: str) -> None:
-    if effort and effort not in EFFORTS:
-        raise BadParameter(place, effort[:40], f"one of {', '.join(EFFORTS)}")

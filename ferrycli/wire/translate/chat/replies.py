@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
-from ferrycli.rules.clean import safe
 from ferrycli.wire.translate.calls import is_object
 from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole
 from ferrycli.wire.translate.ordering import InOrder
-from ferrycli.wire.translate.parsing import CUT, UNREADABLE
+from ferrycli.wire.translate.parsing import CUT, UNREADABLE, broken_with
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
     Called,
     Event,
     Finished,
+    Reason,
     Refused,
     Said,
     Started,
     Thinking,
     Thought,
 )
-
-Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
 
 REASONS: dict[str, Reason] = {
     "stop": "stop",
@@ -35,9 +32,6 @@ REASONS: dict[str, Reason] = {
     "content_filter": "content_filter",
 }
 """Any other reason of a provider's own is an end like others: `stop`."""
-
-CODE_LENGTH_MAX = 64
-MESSAGE_LENGTH_MAX = 2_000
 
 
 def read_whole(reply: Object) -> Iterator[Event]:
@@ -178,12 +172,10 @@ def broken(said: Object) -> Broken:
     """The error that a reply holds, in any of its forms."""
     error = said.get("error")
     if not isinstance(error, dict):
-        return Broken("", safe(str(error), MESSAGE_LENGTH_MAX))
+        return broken_with("", str(error))
     named = (error.get(name) for name in ("code", "type", "status"))
     code = next((str(one) for one in named if one not in (None, "")), "")
-    return Broken(
-        safe(code, CODE_LENGTH_MAX), safe(str(error.get("message") or ""), MESSAGE_LENGTH_MAX)
-    )
+    return broken_with(code, str(error.get("message") or ""))
 
 
 def _thoughts(message: Object) -> Iterator[Event]:

@@ -13,6 +13,7 @@ from ferrycli.wire.translate.chat.parts import FAILED_TOOL
 from ferrycli.wire.translate.efforts import effort_of
 from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.media import data_url
+from ferrycli.wire.translate.openais import FILE_NAME_UNSAID, written_schema
 from ferrycli.wire.translate.talk import (
     Audio,
     CacheTtl,
@@ -33,10 +34,6 @@ from ferrycli.wire.translate.turns import in_place
 
 OPENAIS_LIMIT = "max_completion_tokens"
 NO_SUCH_THING = "OpenAI's chat has no such thing"
-
-SHAPE_NAME_UNSAID = "answer"
-FILE_NAME_UNSAID = "document"
-"""OpenAI takes neither a schema nor a file without a name."""
 
 
 SHOWN_BY = "The tool call {} gave this:"
@@ -227,10 +224,4 @@ def _response_format(shape: Shape | None) -> dict[str, Any] | None:
         return None
     if not shape.schema:
         return {"type": "json_object"}
-    schema: dict[str, Any] = {"name": shape.name or SHAPE_NAME_UNSAID}
-    if shape.description:
-        schema["description"] = shape.description
-    schema["schema"] = msgspec.Raw(shape.schema)
-    if shape.is_strict is not None:
-        schema["strict"] = shape.is_strict
-    return {"type": "json_schema", "json_schema": schema}
+    return {"type": "json_schema", "json_schema": written_schema(shape)}

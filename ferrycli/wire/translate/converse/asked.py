@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-import msgspec
-
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place
+from ferrycli.wire.translate.cache_marks import TTL_UNSAID
+from ferrycli.wire.translate.calls import takes_none
 from ferrycli.wire.translate.clouds_asked import CloudAsked
 from ferrycli.wire.translate.kinds_of_files import DOCUMENT_TYPES, IMAGE_TYPES
 from ferrycli.wire.translate.media import PLAIN_TEXT, text_as_base64
-from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS
 from ferrycli.wire.translate.seals import ANTHROPIC
 from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
@@ -38,7 +37,6 @@ from ferrycli.wire.translate.talk import (
 from ferrycli.wire.translate.turns import with_tool_names
 
 CONVERSES_OWN = "only Bedrock's Converse has such a thing"
-TTL_UNSAID: CacheTtl = "5m"
 
 
 def read_request(body: bytes, place: Place) -> Talk:
@@ -289,14 +287,7 @@ def _tool(spec: CloudAsked) -> Tool:
     written = b"" if schema is None else schema.raw("json")
     is_strict = spec.truth("strict")
     spec.close(CONVERSES_OWN)
-    return Tool(name, description, b"" if _takes_none(written) else written, is_strict)
-
-
-def _takes_none(schema: bytes) -> bool:
-    try:
-        return not schema or msgspec.json.decode(schema) == NO_ARGUMENTS
-    except (msgspec.DecodeError, RecursionError):
-        return False
+    return Tool(name, description, b"" if takes_none(written) else written, is_strict)
 
 
 def _tool_choice(config: CloudAsked) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
-from typing import Literal
 
-from ferrycli.rules.clean import safe
 from ferrycli.wire.frames import Frame, FrameSplitter
 from ferrycli.wire.translate.loose import (
     Object,
@@ -21,7 +19,7 @@ from ferrycli.wire.translate.loose import (
     text,
     written,
 )
-from ferrycli.wire.translate.parsing import CUT, UNREADABLE, up_to_break
+from ferrycli.wire.translate.parsing import CUT, UNREADABLE, broken_with, up_to_break
 from ferrycli.wire.translate.seals import ANTHROPIC
 from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
@@ -30,14 +28,10 @@ from ferrycli.wire.translate.talk import (
     Called,
     Event,
     Finished,
+    Reason,
     Said,
     Started,
 )
-
-Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
-
-CODE_LENGTH_MAX = 64
-MESSAGE_LENGTH_MAX = 2_000
 
 REASONS: MappingProxyType[str, Reason] = MappingProxyType(
     {
@@ -179,7 +173,4 @@ def _ended(reason: str) -> Finished | Broken:
 
 def _broken(kind: str, said: Object) -> Broken:
     message = text(said, "message") or text(said, "Message")
-    return Broken(
-        safe(kind or "error", CODE_LENGTH_MAX),
-        safe(message, MESSAGE_LENGTH_MAX) or "the provider's reply cannot be read",
-    )
+    return broken_with(kind or "error", message or UNREADABLE.message)

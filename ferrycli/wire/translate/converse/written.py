@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from ferrycli.rules.denials import Untranslatable
+from ferrycli.wire.translate.calls import NO_ARGUMENTS
 from ferrycli.wire.translate.converse.parts import Blocks, cache_point
 from ferrycli.wire.translate.lengths import in_words
-from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS
 from ferrycli.wire.translate.messages.written import EFFORTS_TAKEN, set_thinking
 from ferrycli.wire.translate.seals import ANTHROPIC, is_claude, taken_back
 from ferrycli.wire.translate.talk import Part, Talk, Text, Tool, ToolCall, ToolResult

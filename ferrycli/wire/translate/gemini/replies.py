@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Literal
 
 from ferrycli.rules.clean import safe
 from ferrycli.wire.translate.calls import made_id
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole, written
-from ferrycli.wire.translate.parsing import CUT
+from ferrycli.wire.translate.parsing import CUT, broken_with
 from ferrycli.wire.translate.seals import GOOGLE
 from ferrycli.wire.translate.seals import read as read_seal
 from ferrycli.wire.translate.talk import (
@@ -23,14 +22,10 @@ from ferrycli.wire.translate.talk import (
     Called,
     Event,
     Finished,
+    Reason,
     Said,
     Started,
 )
-
-Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
-
-CODE_LENGTH_MAX = 64
-MESSAGE_LENGTH_MAX = 2_000
 
 REASONS: MappingProxyType[str, Reason] = MappingProxyType(
     {
@@ -112,8 +107,8 @@ class GeminiReading:
             yield from self._part(part)
         reason = text(candidate, "finishReason")
         if reason in FAILURES:
-            message = safe(text(candidate, "finishMessage"), MESSAGE_LENGTH_MAX)
-            self._ending = Broken(reason.lower(), message or f"the model ended with {reason}")
+            message = text(candidate, "finishMessage") or f"the model ended with {reason}"
+            self._ending = broken_with(reason.lower(), message)
         elif reason not in NOT_ENDED:
             plain: Reason = "tool_calls" if self._calls and reason == "STOP" else "stop"
             self._ending = Finished(REASONS.get(reason, plain))
@@ -150,5 +145,4 @@ def broken(said: Object) -> Broken:
     """The error that a reply holds: its name among Google's, or its number."""
     error = child(said, "error")
     code = text(error, "status") or str(whole(error, "code") or "error")
-    message = safe(text(error, "message"), MESSAGE_LENGTH_MAX)
-    return Broken(safe(code, CODE_LENGTH_MAX), message)
+    return broken_with(code, text(error, "message"))

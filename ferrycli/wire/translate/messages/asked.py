@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
-
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.cache_marks import read_cache, with_last_marked
-from ferrycli.wire.translate.efforts import EFFORTS
+from ferrycli.wire.translate.calls import takes_none
+from ferrycli.wire.translate.efforts import read_effort
 from ferrycli.wire.translate.messages.parts import NOT_ELSEWHERE, read_messages, read_system
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Tool, Turn
 
@@ -28,9 +27,6 @@ TIERS = {"auto": "auto", "standard_only": "default"}
 THOUGHTS_CLEARED = "clear_thinking_20251015"
 """An edit that takes thoughts out of the context: which of them another provider's model sees
 again is that provider's to say anyway."""
-
-NO_ARGUMENTS: dict[str, object] = {"type": "object", "properties": {}}
-"""Anthropic takes no tool without a schema."""
 
 
 def read(body: bytes, place: Place) -> Talk:
@@ -100,11 +96,7 @@ def _schema(asked: Asked) -> bytes:
     schema = asked.raw("input_schema")
     if not schema.startswith(b"{"):
         raise BadParameter(asked.at("input_schema"), "not readable", "an object")
-    try:
-        takes_none = msgspec.json.decode(schema) == NO_ARGUMENTS
-    except (msgspec.DecodeError, RecursionError):
-        raise BadParameter(asked.at("input_schema"), "not readable", "an object") from None
-    return b"" if takes_none else schema
+    return b"" if takes_none(schema) else schema
 
 
 def _tool_choice(asked: Asked) -> tuple[str, bool | None]:
@@ -129,9 +121,7 @@ def _output(asked: Asked) -> tuple[str, Shape | None]:
     older = asked.object("output_format")
     if config is None:
         return "", _shape(older)
-    effort = config.text("effort")
-    if effort and effort not in EFFORTS:
-        raise BadParameter(config.at("effort"), effort[:40], f"one of {', '.join(EFFORTS)}")
+    effort = read_effort(config)
     shape = _shape(config.object("format")) or _shape(older)
     config.close(NOT_ELSEWHERE)
     return effort, shape

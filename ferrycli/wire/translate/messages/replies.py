@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ferrycli.wire.translate.chat.replies import Reason, broken
+from ferrycli.wire.translate.chat.replies import broken
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole, written
 from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.seals import ANTHROPIC
@@ -14,6 +14,7 @@ from ferrycli.wire.translate.talk import (
     Called,
     Event,
     Finished,
+    Reason,
     Said,
     Started,
     Thought,

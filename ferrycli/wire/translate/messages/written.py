@@ -9,10 +9,11 @@ import msgspec
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.cache_marks import cache_member
+from ferrycli.wire.translate.calls import NO_ARGUMENTS, arguments_object
 from ferrycli.wire.translate.efforts import BUDGET_TOKENS_MIN, EFFORT_BUDGETS, effort_of
 from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.media import PLAIN_TEXT, base64_as_text, is_web_url
-from ferrycli.wire.translate.messages.asked import NO_ARGUMENTS, TIERS
+from ferrycli.wire.translate.messages.asked import TIERS
 from ferrycli.wire.translate.seals import ANTHROPIC, taken_back
 from ferrycli.wire.translate.talk import (
     Audio,
@@ -131,7 +132,7 @@ def _block(part: Part) -> dict[str, Any]:
             "type": "tool_use",
             "id": _call_id(part.id),
             "name": part.name,
-            "input": _input(part.arguments),
+            "input": arguments_object(part.arguments),
             **cache_member(part.cache),
         }
     if isinstance(part, ToolResult):
@@ -193,16 +194,6 @@ def _call_id(call_id: str) -> str:
     if _ID.fullmatch(call_id):
         return call_id
     return _NOT_OF_IDS.sub(lambda found: f"_{ord(found[0]):x}_", call_id)
-
-
-def _input(arguments: str) -> msgspec.Raw:
-    """The arguments of a call, which a model may have written as no object at all."""
-    raw = arguments.strip().encode() or b"{}"
-    try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        raise Untranslatable("arguments", "Anthropic takes an object alone") from None
-    return msgspec.Raw(raw)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

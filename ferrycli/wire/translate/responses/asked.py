@@ -9,12 +9,12 @@ seal of a thought goes to the client, who alone can keep it.
 
 from __future__ import annotations
 
-from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.chat.parts import NOT_ELSEWHERE
-from ferrycli.wire.translate.efforts import EFFORTS
+from ferrycli.wire.translate.efforts import read_effort
 from ferrycli.wire.translate.lengths import read_verbosity
+from ferrycli.wire.translate.openais import read_schema
 from ferrycli.wire.translate.responses.items import KEPT_AT_OPENAI, read_input
 from ferrycli.wire.translate.responses.tools import read_tool_choice, read_tools
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Text
@@ -118,12 +118,7 @@ def _shape(wanted: Asked) -> Shape | None:
     if kind == "json_object":
         shape = Shape()
     elif kind == "json_schema":
-        shape = Shape(
-            wanted.raw("schema"),
-            wanted.needed_text("name"),
-            wanted.text("description"),
-            wanted.truth("strict"),
-        )
+        shape = read_schema(wanted)
     elif kind != "text":
         raise wanted.refuse("type", NOT_ELSEWHERE)
     wanted.close(NOT_ELSEWHERE)
@@ -136,10 +131,7 @@ def _reasoning(asked: Asked) -> Reasoning | None:
     details = asked.object("reasoning")
     if details is None:
         return None
-    effort = details.text("effort")
-    if effort and effort not in EFFORTS:
-        wanted = f"one of {', '.join(EFFORTS)}"
-        raise BadParameter(details.at("effort"), effort[:40], wanted)
+    effort = read_effort(details)
     summary = details.text("summary") or details.text("generate_summary")
     # The thoughts that a client sends are carried; which of them count is each model's own to say.
     details.drop("generate_summary", "context")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ferrycli.wire.translate.chat.replies import Reason, broken
+from ferrycli.wire.translate.chat.replies import broken
 from ferrycli.wire.translate.loose import Object, child, rows, text, whole
 from ferrycli.wire.translate.ordering import InOrder
 from ferrycli.wire.translate.parsing import CUT, UNREADABLE
@@ -21,6 +21,7 @@ from ferrycli.wire.translate.talk import (
     Called,
     Event,
     Finished,
+    Reason,
     Refused,
     Said,
     Started,

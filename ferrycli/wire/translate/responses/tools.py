@@ -17,6 +17,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, Refusal
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.chat.parts import NOT_ELSEWHERE
+from ferrycli.wire.translate.openais import read_choice_word
 from ferrycli.wire.translate.talk import Tool
 
 NAME_LENGTH_MAX = 64
@@ -142,12 +143,8 @@ def _check_format(asked: Asked | None) -> None:
 
 def read_tool_choice(asked: Asked) -> str:
     """As `Talk.tool_choice`."""
-    if asked.is_text("tool_choice"):
-        choice = asked.text("tool_choice")
-        if choice not in ("auto", "none", "required"):
-            wanted = "`auto`, `none`, `required` or a function"
-            raise BadParameter(asked.at("tool_choice"), choice[:40], wanted)
-        return choice
+    if word := read_choice_word(asked):
+        return word
     named = asked.object("tool_choice")
     if named is None:
         return ""

@@ -13,9 +13,9 @@ import msgspec
 
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.wire.translate.chat.parts import FAILED_TOOL
-from ferrycli.wire.translate.chat.written import FILE_NAME_UNSAID, SHAPE_NAME_UNSAID
 from ferrycli.wire.translate.efforts import effort_of
 from ferrycli.wire.translate.media import data_url
+from ferrycli.wire.translate.openais import FILE_NAME_UNSAID, written_schema
 from ferrycli.wire.translate.responses.asked import ENCRYPTED_THOUGHTS
 from ferrycli.wire.translate.seals import OPENAI, taken_back
 from ferrycli.wire.translate.talk import (
@@ -191,13 +191,7 @@ def _text(shape: Shape | None, verbosity: str) -> Json | None:
 def _format(shape: Shape) -> Json:
     if not shape.schema:
         return {"type": "json_object"}
-    written: Json = {"type": "json_schema", "name": shape.name or SHAPE_NAME_UNSAID}
-    if shape.description:
-        written["description"] = shape.description
-    written["schema"] = msgspec.Raw(shape.schema)
-    if shape.is_strict is not None:
-        written["strict"] = shape.is_strict
-    return written
+    return {"type": "json_schema", **written_schema(shape)}
 
 
 def _reasoning(reasoning: Reasoning | None) -> Json:
