@@ -9,7 +9,8 @@ from hypothesis import settings
 IS_SOAK = os.environ.get("FERRY_SOAK") == "1"
 
 FEW = settings(max_examples=2_000 if IS_SOAK else 25)
-"""For whole conversations and replies, which are slow to draw, and each of which says much."""
+"""For what is slow to draw, and says much each time: whole conversations, and claims that are tried
+in every dialect by itself."""
 CUT_EVERYWHERE_BYTES_MAX = 3_000
 STRIDE = 37
 """Between the places where a longer stream is cut: prime, so that it falls in step with no pattern
