@@ -105,13 +105,9 @@ Part = Text | Image | Document | Audio | Thinking | ToolCall | ToolResult
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said; neighbours of one side are joined by who needs turns to alternate.
+    """What one side said; neighbours of one side are joined by who needs turns to alternate."""
 
-    A turn of `system`, which is of texts alone, is an instruction that came after the first turn of
-    the others: chat and responses have it at its place, where none has, `hoisted` puts it.
-    """
-
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant"]
     parts: tuple[Part, ...]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ferrycli.wire.translate.talk import Part, Talk, Text, ToolCall, ToolResult, Turn
+from ferrycli.wire.translate.talk import Part, Talk, ToolCall, ToolResult, Turn
 
 
 def joined(turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -19,56 +19,6 @@ def joined(turns: Sequence[Turn]) -> tuple[Turn, ...]:
         Turn(role, results_first([part for turn in group for part in turn.parts]))
         for role, group in groupby(turns, key=lambda turn: turn.role)
     )
-
-
-def hoisted(talk: Talk) -> Talk:
-    """`talk` with instructions from between turns behind the system prompt, in their order.
-
-    Anthropic's messages, Gemini and Converse have no place for them in a conversation. Clients send
-    them all the same: Codex CLI when its user changes what it may do, LangChain and others with
-    what they have found. As a user's words they would weigh less than the operator meant, and the
-    model would answer them; left out, they would be lost. So they come before all turns, the last
-    said last, as Anthropic's and Google's own layers for OpenAI's dialect have it.
-    Source: https://docs.anthropic.com/en/api/openai-sdk, "System / developer message hoisting"
-    """
-    later = [
-        part
-        for turn in talk.turns
-        if turn.role == "system"
-        for part in turn.parts
-        if isinstance(part, Text)
-    ]
-    if not later:
-        return talk
-    turns = tuple(turn for turn in talk.turns if turn.role != "system")
-    return replace(talk, system=(*talk.system, *later), turns=turns)
-
-
-def in_place(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns as `joined` has them, with no instruction between a call and its results.
-
-    OpenAI refuses any message there, so what stands there comes after the results.
-    """
-    ordered: list[Turn] = []
-    kept_back: list[Turn] = []
-    waiting: set[str] = set()
-    for turn in turns:
-        if turn.role == "system" and waiting:
-            kept_back.append(turn)
-            continue
-        calls = {part.id for part in turn.parts if isinstance(part, ToolCall)}
-        results = {part.id for part in turn.parts if isinstance(part, ToolResult)}
-        if turn.role != "system" and not results:
-            # Whoever goes on without results has no more of them to come.
-            waiting.clear()
-            ordered += kept_back
-            kept_back.clear()
-        waiting = (waiting | calls) - results
-        ordered.append(turn)
-        if not waiting:
-            ordered += kept_back
-            kept_back.clear()
-    return joined([*ordered, *kept_back])
 
 
 def results_first(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -20,11 +20,8 @@ from ferrycli.wire.translate.talk import (
     Image,
     Talk,
     Text,
-    ToolCall,
-    ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import in_place
 
 TARGETS: dict[str, Codec] = {
     "chat": CHAT,
@@ -35,54 +32,11 @@ TARGETS: dict[str, Codec] = {
     "responses": RESPONSES,
 }
 HI = Turn("user", (Text("hi"),))
-LATER = Turn("system", (Text("now in French"),))
-YES = Turn("assistant", (Text("yes"),))
-TALK = Talk("m", (HI, YES, LATER, HI), (Text("be kind"),))
+TALK = Talk("m", (HI,), (Text("be kind"),))
 
 
 def write(name: str, talk: Talk) -> Any:
     return json.loads(TARGETS[name].write_request(talk))
-
-
-@pytest.mark.parametrize("name", ["chat", "compatible"])
-def test_chat_has_an_instruction_where_it_came(name: str) -> None:
-    roles = [message["role"] for message in write(name, TALK)["messages"]]
-    assert roles == ["system", "user", "assistant", "system", "user"]
-
-
-def test_responses_has_an_instruction_where_it_came() -> None:
-    found = write("responses", TALK)
-    assert found["instructions"] == "be kind"
-    assert [item["role"] for item in found["input"]] == ["user", "assistant", "developer", "user"]
-
-
-@pytest.mark.parametrize("name", ["converse", "gemini", "messages"])
-def test_others_have_it_as_the_last_of_the_system_prompt(name: str) -> None:
-    found = write(name, TALK)
-    before = write(
-        name, replace(TALK, system=(*TALK.system, Text("now in French")), turns=(HI, YES, HI))
-    )
-    assert found == before
-
-
-CALLED = Turn("assistant", (ToolCall("1", "f", "{}"), ToolCall("2", "f", "{}")))
-FIRST = Turn("user", (ToolResult("1", (Text("a"),)),))
-SECOND = Turn("user", (ToolResult("2", (Text("b"),)),))
-BOTH = Turn("user", (*FIRST.parts, *SECOND.parts))
-TWICE = Turn("system", LATER.parts * 2)
-ORDERS: list[tuple[tuple[Turn, ...], tuple[Turn, ...]]] = [
-    ((HI, CALLED, LATER, FIRST, LATER, SECOND), (HI, CALLED, BOTH, TWICE)),
-    ((HI, CALLED, FIRST, LATER, HI), (HI, CALLED, FIRST, LATER, HI)),
-    ((HI, CALLED, LATER), (HI, CALLED, LATER)),
-    ((HI, LATER, YES), (HI, LATER, YES)),
-]
-
-
-@pytest.mark.parametrize(("turns", "wanted"), ORDERS)
-def test_no_instruction_stands_between_a_call_and_its_results(
-    turns: tuple[Turn, ...], wanted: tuple[Turn, ...]
-) -> None:
-    assert in_place(turns) == wanted
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))

@@ -36,11 +36,9 @@ def read_messages(messages: Sequence[Asked]) -> tuple[tuple[Text, ...], tuple[Tu
     for message in messages:
         role = message.needed_text("role")
         if role in ("system", "developer"):
-            texts = _texts(message)
             if turns:
-                turns.append(Turn("system", tuple(texts)))
-            else:
-                system += texts
+                raise message.refuse("role", "a system prompt can only stand before all turns")
+            system += _texts(message)
         elif role == "user":
             turns.append(Turn("user", _content(message)))
         elif role == "assistant":

@@ -30,7 +30,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import in_place
+from ferrycli.wire.translate.turns import joined
 
 OPENAIS_LIMIT = "max_completion_tokens"
 NO_SUCH_THING = "OpenAI's chat has no such thing"
@@ -59,7 +59,7 @@ class ChatWriting:
             # Not OpenAI, and not OpenRouter: `verbosity` is not known there.
             talk = in_words(talk)
         messages = [*self._system(talk.system)]
-        for turn in in_place(talk.turns):
+        for turn in joined(talk.turns):
             messages += self._turn(turn, talk.model)
         asked: dict[str, Any] = {"model": talk.model, "messages": messages}
         if talk.tools:
@@ -91,8 +91,6 @@ class ChatWriting:
 
     def _turn(self, turn: Turn, model: str) -> list[dict[str, Any]]:
         """The messages of a turn: a tool's result is one by itself."""
-        if turn.role == "system":
-            return [{"role": "system", "content": self._content(turn.parts)}]
         if turn.role == "assistant":
             return [self._assistant(turn.parts, model)]
         results = [part for part in turn.parts if isinstance(part, ToolResult)]

@@ -102,11 +102,9 @@ def _messages(asked: CloudAsked) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
         role = message.needed_text("role")
         content = message.inners("content")
         if role == "system":
-            texts = _system(content)
             if turns:
-                turns.append(Turn("system", tuple(texts)))
-            else:
-                system += texts
+                raise message.refuse("role", "a system prompt can only stand before all turns")
+            system += _system(content)
         elif role in ("user", "assistant"):
             parts = _parts(content)
             turns.append(Turn("user" if role == "user" else "assistant", tuple(parts)))

@@ -20,7 +20,7 @@ from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.messages.written import EFFORTS_TAKEN, set_thinking
 from ferrycli.wire.translate.seals import ANTHROPIC, is_claude, taken_back
 from ferrycli.wire.translate.talk import Part, Talk, Text, Tool, ToolCall, ToolResult
-from ferrycli.wire.translate.turns import hoisted, joined
+from ferrycli.wire.translate.turns import joined
 
 Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ def write_request(talk: Talk) -> bytes:
     Raises `Untranslatable`.
     """
     _refuse_unsayable(talk)
-    talk = in_words(hoisted(talk))
+    talk = in_words(talk)
     is_claudes = is_claude(talk.model)
     blocks = Blocks()
     extra, output = _extra(talk, is_claudes=is_claudes)

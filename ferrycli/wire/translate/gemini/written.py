@@ -18,7 +18,7 @@ from ferrycli.wire.translate.efforts import EFFORT_BUDGETS
 from ferrycli.wire.translate.gemini.parts import is_old, request_parts, said
 from ferrycli.wire.translate.lengths import in_words
 from ferrycli.wire.translate.talk import Reasoning, Shape, Talk, Tool
-from ferrycli.wire.translate.turns import hoisted, joined, with_tool_names
+from ferrycli.wire.translate.turns import joined, with_tool_names
 
 Json = dict[str, Any]
 
@@ -44,7 +44,7 @@ def write_request(talk: Talk) -> bytes:
     Raises `Untranslatable`.
     """
     _refuse_unsayable(talk)
-    talk = in_words(hoisted(talk))
+    talk = in_words(talk)
     tools = [{"functionDeclarations": [_tool(tool) for tool in talk.tools]}]
     body = {
         "systemInstruction": {"parts": [{"text": one.text} for one in talk.system]}

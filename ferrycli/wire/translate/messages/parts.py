@@ -37,11 +37,9 @@ def read_messages(messages: Sequence[Asked]) -> tuple[tuple[Text, ...], tuple[Tu
         role = message.needed_text("role")
         content = message.text_or_objects("content")
         if role == "system":
-            texts = _texts(content)
             if turns:
-                turns.append(Turn("system", texts))
-            else:
-                system += texts
+                raise message.refuse("role", "a system prompt can only stand before all turns")
+            system += _texts(content)
         elif role in ("user", "assistant"):
             turns.append(Turn("user" if role == "user" else "assistant", _parts(content)))
         else:

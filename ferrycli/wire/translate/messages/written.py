@@ -29,7 +29,7 @@ from ferrycli.wire.translate.talk import (
     ToolCall,
     ToolResult,
 )
-from ferrycli.wire.translate.turns import hoisted, joined
+from ferrycli.wire.translate.turns import joined
 
 NO_SUCH_THING = "Anthropic's messages have no such thing"
 
@@ -55,7 +55,7 @@ _NOT_OF_IDS = re.compile(r"[^A-Za-z0-9-]")
 def body(talk: Talk) -> bytes:
     """Raises `Untranslatable` for what Anthropic's messages cannot say."""
     _refuse_unsayable(talk)
-    talk = in_words(hoisted(talk))
+    talk = in_words(talk)
     asked: dict[str, Any] = {
         "model": talk.model,
         "max_tokens": OUTPUT_TOKENS_UNSAID if talk.output_max is None else talk.output_max,

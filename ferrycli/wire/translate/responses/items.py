@@ -83,10 +83,7 @@ class _Reading:
             texts = [part for part in parts if isinstance(part, Text)]
             if len(texts) != len(parts):
                 raise item.refuse("content", "a system prompt is text alone")
-            if self.turns:
-                self.turns.append(Turn("system", tuple(texts)))
-            else:
-                self.system += texts
+            self.system += texts
         elif role == "user":
             self.turns.append(Turn("user", parts))
         elif role == "assistant":

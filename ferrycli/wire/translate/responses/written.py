@@ -33,7 +33,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import in_place
+from ferrycli.wire.translate.turns import joined
 
 NO_SUCH_THING = "OpenAI's responses have no such thing"
 
@@ -45,8 +45,8 @@ def body(talk: Talk) -> bytes:
     _refuse_unsayable(talk)
     only = talk.system[0].text if len(talk.system) == 1 else ""
     items = [] if only else _system(talk.system)
-    for turn in in_place(talk.turns):
-        items += _turn(turn)
+    for turn in joined(talk.turns):
+        items += _assistant(turn) if turn.role == "assistant" else _user(turn)
     asked: Json = {"model": talk.model, "input": items, "store": False}
     values = {
         "instructions": only or None,
@@ -87,14 +87,6 @@ def _message(role: str, content: list[Json]) -> Json:
 def _system(system: tuple[Text, ...]) -> list[Json]:
     """As an item where it is of several texts: `instructions` is one."""
     return [_message("developer", [_shown(text) for text in system])] if system else []
-
-
-def _turn(turn: Turn) -> list[Json]:
-    if turn.role == "assistant":
-        return _assistant(turn)
-    if turn.role == "system":
-        return [_message("developer", [_shown(part) for part in turn.parts])]
-    return _user(turn)
 
 
 def _user(turn: Turn) -> list[Json]:
