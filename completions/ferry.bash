@@ -5,14 +5,14 @@ __ferry_commands() {
     found=
     case $1 in
         '')
-            found='serve report demo audit keys budgets calls threads routes prices config db help'
+            found='serve report demo models audit keys budgets calls threads routes prices config db help'
             ;;
         'keys') found='create list show set revoke rotate boost' ;;
         'budgets') found='set list show check topup remove release-doubt test' ;;
         'calls') found='list show correct' ;;
         'threads') found='release' ;;
         'routes') found='set list show explain assign unassign remove' ;;
-        'prices') found='set list show' ;;
+        'prices') found='set list show check' ;;
         'config') found='show check path' ;;
         'db') found='path status check' ;;
         'help') found='filters periods selectors exit-codes' ;;
@@ -27,6 +27,7 @@ __ferry_options() {
         'serve') found='--listen --check --json' ;;
         'report') found='--by --since --where --top --json --csv' ;;
         'demo') found='--once' ;;
+        'models') found='--key --search --json' ;;
         'audit') found='--json' ;;
         'keys create')
             found='--tenant --user --assistant --thread --feature --priority --default+ --require+ --deny+ --model+ --budget --balance --at+ --mode --clamp --rpm --tpm --parallel --expires --owner --role --json --quiet'
@@ -62,10 +63,11 @@ __ferry_options() {
         'routes assign') found='--until --max-output --json' ;;
         'routes remove') found='--yes' ;;
         'prices set')
-            found='--input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier --from'
+            found='--input --output --cache-read --cache-write --cache-write-1h --cache-write-12h --audio-in --audio-out --per --web-search --tier --from'
             ;;
         'prices list') found='--json' ;;
         'prices show') found='--json' ;;
+        'prices check') found='--since --json' ;;
         'config show') found='--json' ;;
         'config check') found='--json' ;;
         'db status') found='--json' ;;
@@ -79,9 +81,11 @@ __ferry_options() {
 __ferry_place() {
     how= choices=
     case $1 in
-        'keys create 1' | 'keys boost 2' | 'budgets topup 2') how=free ;;
-        'keys show 1' | 'keys set 1' | 'keys revoke 1' | 'keys rotate 1' | 'keys boost 1')
+        'models --key' | 'keys show 1' | 'keys set 1' | 'keys revoke 1' | 'keys rotate 1' | 'keys boost 1')
             how=names choices=keys
+            ;;
+        'routes explain --key' | 'keys create 1' | 'keys boost 2' | 'budgets topup 2')
+            how=free
             ;;
         'budgets set 1' | 'budgets show 1' | 'budgets check 1' | 'budgets topup 1' | 'budgets remove 1' | \
             'budgets release-doubt 1' | 'budgets test 1' | 'routes assign 1' | 'routes unassign 1')
@@ -97,12 +101,12 @@ __ferry_place() {
             ;;
         *' --config' | *' --db') how=files ;;
         *' --color') how=words choices='auto always never' ;;
-        *' --listen' | *' --where' | *' --top' | *' --budget' | *' --balance' | *' --at' | *' --rpm' | \
-            *' --tpm' | *' --parallel' | *' --expires' | *' --owner' | *' --name' | *' --grace' | *' --until' | \
-            *' --zone' | *' --limit' | *' --from' | *' --note' | *' --id' | *' --cost' | *' --first-byte' | \
-            *' --deadline' | *' --max-output' | *' --key' | *' --tag' | *' --input' | *' --output' | \
-            *' --cache-read' | *' --cache-write' | *' --cache-write-1h' | *' --audio-in' | *' --audio-out' | \
-            *' --tier')
+        *' --listen' | *' --where' | *' --top' | *' --search' | *' --budget' | *' --balance' | *' --at' | \
+            *' --rpm' | *' --tpm' | *' --parallel' | *' --expires' | *' --owner' | *' --name' | *' --grace' | \
+            *' --until' | *' --zone' | *' --limit' | *' --from' | *' --note' | *' --id' | *' --cost' | \
+            *' --first-byte' | *' --deadline' | *' --max-output' | *' --tag' | *' --input' | *' --output' | \
+            *' --cache-read' | *' --cache-write' | *' --cache-write-1h' | *' --cache-write-12h' | \
+            *' --audio-in' | *' --audio-out' | *' --per' | *' --web-search' | *' --tier')
             how=free
             ;;
         *' --by')

@@ -11,12 +11,12 @@ function __ferry_place
             continue
         end
         switch $word
-            case --config --db --color --listen --by --since --where --top --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cost --cheaper --free --first-byte --deadline --max-output --retry --key --route --tag --input --output --cache-read --cache-write --cache-write-1h --audio-in --audio-out --tier
+            case --config --db --color --listen --by --since --where --top --key --search --tenant --user --assistant --thread --feature --priority --default --require --deny --model --budget --balance --at --mode --clamp --rpm --tpm --parallel --expires --owner --role --name --grace --until --period --zone --limit --from --note --id --cost --cheaper --free --first-byte --deadline --max-output --retry --route --tag --input --output --cache-read --cache-write --cache-write-1h --cache-write-12h --audio-in --audio-out --per --web-search --tier
                 set waits yes
             case '-*'
             case '*'
                 set -l further (string trim -- "$path $word")
-                if contains -- $further 'serve' 'report' 'demo' 'audit' 'keys' 'keys create' 'keys list' 'keys show' 'keys set' 'keys revoke' 'keys rotate' 'keys boost' 'budgets' 'budgets set' 'budgets list' 'budgets show' 'budgets check' 'budgets topup' 'budgets remove' 'budgets release-doubt' 'budgets test' 'calls' 'calls list' 'calls show' 'calls correct' 'threads' 'threads release' 'routes' 'routes set' 'routes list' 'routes show' 'routes explain' 'routes assign' 'routes unassign' 'routes remove' 'prices' 'prices set' 'prices list' 'prices show' 'config' 'config show' 'config check' 'config path' 'db' 'db path' 'db status' 'db check' 'help' 'help filters' 'help periods' 'help selectors' 'help exit-codes'
+                if contains -- $further 'serve' 'report' 'demo' 'models' 'audit' 'keys' 'keys create' 'keys list' 'keys show' 'keys set' 'keys revoke' 'keys rotate' 'keys boost' 'budgets' 'budgets set' 'budgets list' 'budgets show' 'budgets check' 'budgets topup' 'budgets remove' 'budgets release-doubt' 'budgets test' 'calls' 'calls list' 'calls show' 'calls correct' 'threads' 'threads release' 'routes' 'routes set' 'routes list' 'routes show' 'routes explain' 'routes assign' 'routes unassign' 'routes remove' 'prices' 'prices set' 'prices list' 'prices show' 'prices check' 'config' 'config show' 'config check' 'config path' 'db' 'db path' 'db status' 'db check' 'help' 'help filters' 'help periods' 'help selectors' 'help exit-codes'
                     set path $further
                 else
                     set arguments (math $arguments + 1)
@@ -80,6 +80,7 @@ complete -c ferry -l help -s h -d 'Show what it does and takes.'
 complete -c ferry -n '__ferry_at "" 0' -a serve -d 'Run the gateway, or say whether it could run.'
 complete -c ferry -n '__ferry_at "" 0' -a report -d 'Show who spent what, beside what it was before.'
 complete -c ferry -n '__ferry_at "" 0' -a demo -d 'Fill a scratch database with four weeks of made-up traffic, and keep calls coming.'
+complete -c ferry -n '__ferry_at "" 0' -a models -d 'List every model that can be called now: where, for how much, by which routes.'
 complete -c ferry -n '__ferry_at "" 0' -a audit -d 'Check that the books are true: every invariant of money, on every call there is.'
 complete -c ferry -n '__ferry_at "" 0' -a keys -d 'Make, change and end keys.'
 complete -c ferry -n '__ferry_at "" 0' -a budgets -d 'Set, show and check what may be spent.'
@@ -104,6 +105,10 @@ complete -c ferry -n '__ferry_at report' -l json -d 'One JSON object.'
 complete -c ferry -n '__ferry_at report' -l csv -d 'CSV, with a heading.'
 
 complete -c ferry -n '__ferry_at demo' -l once -d 'Some calls, then the report of the last week, and end.'
+
+complete -c ferry -n '__ferry_at models' -l key -x -a '(__ferry_names keys)' -d 'Only what this key may call.'
+complete -c ferry -n '__ferry_at models' -l search -x -d 'Only with these words in the name.'
+complete -c ferry -n '__ferry_at models' -l json -d 'JSON, one object a line.'
 
 complete -c ferry -n '__ferry_at audit' -l json -d 'One JSON object.'
 
@@ -313,6 +318,7 @@ complete -c ferry -n '__ferry_at "routes remove"' -l yes -d 'Do not ask.'
 complete -c ferry -n '__ferry_at prices 0' -a set -d 'Set what a model costs. It beats the price catalogue; calls made before keep their cost.'
 complete -c ferry -n '__ferry_at prices 0' -a list -d 'List the prices that were set here.'
 complete -c ferry -n '__ferry_at prices 0' -a show -d 'Show what a model costs now, and where that price comes from.'
+complete -c ferry -n '__ferry_at prices 0' -a check -d 'List what recent calls could not price, or not wholly, and what would mend it.'
 
 complete -c ferry -n '__ferry_at "prices set" 0' -a '(__ferry_names models)'
 complete -c ferry -n '__ferry_at "prices set"' -l input -x -d 'Per million tokens.'
@@ -320,8 +326,11 @@ complete -c ferry -n '__ferry_at "prices set"' -l output -x -d 'Per million toke
 complete -c ferry -n '__ferry_at "prices set"' -l cache-read -x -d 'Per million tokens.'
 complete -c ferry -n '__ferry_at "prices set"' -l cache-write -x -d 'Written for 5 or 30 minutes.'
 complete -c ferry -n '__ferry_at "prices set"' -l cache-write-1h -x -d 'Written for an hour.'
+complete -c ferry -n '__ferry_at "prices set"' -l cache-write-12h -x -d 'Written for 12 hours.'
 complete -c ferry -n '__ferry_at "prices set"' -l audio-in -x -d 'Per million tokens.'
 complete -c ferry -n '__ferry_at "prices set"' -l audio-out -x -d 'Per million tokens.'
+complete -c ferry -n '__ferry_at "prices set"' -l per -x -d 'Of a meter: for one unit.'
+complete -c ferry -n '__ferry_at "prices set"' -l web-search -x -d 'Per thousand web searches.'
 complete -c ferry -n '__ferry_at "prices set"' -l tier -x -d 'For this tier only: flex.'
 complete -c ferry -n '__ferry_at "prices set"' -l from -x -d 'From this day on: 2026-12-01.'
 
@@ -329,6 +338,9 @@ complete -c ferry -n '__ferry_at "prices list"' -l json -d 'JSON, one object a l
 
 complete -c ferry -n '__ferry_at "prices show" 0' -a '(__ferry_names models)'
 complete -c ferry -n '__ferry_at "prices show"' -l json -d 'JSON, one object a line.'
+
+complete -c ferry -n '__ferry_at "prices check"' -l since -x -a 'today yesterday this-week last-week mtd last-month 24h 7d' -d 'Which calls.'
+complete -c ferry -n '__ferry_at "prices check"' -l json -d 'JSON, one object a line.'
 
 complete -c ferry -n '__ferry_at config 0' -a show -d 'Show every option with its value and where that comes from.'
 complete -c ferry -n '__ferry_at config 0' -a check -d 'Read the config and every provider\'s key, and say whether that is sound.'

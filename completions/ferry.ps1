@@ -9,6 +9,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             'serve' = 'Run the gateway, or say whether it could run.'
             'report' = 'Show who spent what, beside what it was before.'
             'demo' = 'Fill a scratch database with four weeks of made-up traffic, and keep calls coming.'
+            'models' = 'List every model that can be called now: where, for how much, by which routes.'
             'audit' = 'Check that the books are true: every invariant of money, on every call there is.'
             'keys' = 'Make, change and end keys.'
             'budgets' = 'Set, show and check what may be spent.'
@@ -60,6 +61,7 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             'set' = 'Set what a model costs. It beats the price catalogue; calls made before keep their cost.'
             'list' = 'List the prices that were set here.'
             'show' = 'Show what a model costs now, and where that price comes from.'
+            'check' = 'List what recent calls could not price, or not wholly, and what would mend it.'
         }
         'config' = [ordered]@{
             'show' = 'Show every option with its value and where that comes from.'
@@ -99,6 +101,11 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         }
         'demo' = [ordered]@{
             '--once' = 'Some calls, then the report of the last week, and end.'
+        }
+        'models' = [ordered]@{
+            '--key' = 'Only what this key may call.'
+            '--search' = 'Only with these words in the name.'
+            '--json' = 'JSON, one object a line.'
         }
         'audit' = [ordered]@{
             '--json' = 'One JSON object.'
@@ -280,8 +287,11 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             '--cache-read' = 'Per million tokens.'
             '--cache-write' = 'Written for 5 or 30 minutes.'
             '--cache-write-1h' = 'Written for an hour.'
+            '--cache-write-12h' = 'Written for 12 hours.'
             '--audio-in' = 'Per million tokens.'
             '--audio-out' = 'Per million tokens.'
+            '--per' = 'Of a meter: for one unit.'
+            '--web-search' = 'Per thousand web searches.'
             '--tier' = 'For this tier only: flex.'
             '--from' = 'From this day on: 2026-12-01.'
         }
@@ -289,6 +299,10 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
             '--json' = 'JSON, one object a line.'
         }
         'prices show' = [ordered]@{
+            '--json' = 'JSON, one object a line.'
+        }
+        'prices check' = [ordered]@{
+            '--since' = 'Which calls.'
             '--json' = 'JSON, one object a line.'
         }
         'config show' = [ordered]@{
@@ -324,6 +338,9 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --since' = 'words today yesterday this-week last-week mtd last-month 24h 7d'
         '* --where' = 'free'
         '* --top' = 'free'
+        'models --key' = 'names keys'
+        'routes explain --key' = 'free'
+        '* --search' = 'free'
         '* --tenant' = 'names tenants'
         '* --user' = 'names users'
         '* --assistant' = 'names assistants'
@@ -361,7 +378,6 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --deadline' = 'free'
         '* --max-output' = 'free'
         '* --retry' = 'words context not_found none'
-        '* --key' = 'free'
         '* --route' = 'names routes'
         '* --tag' = 'free'
         '* --input' = 'free'
@@ -369,8 +385,11 @@ Register-ArgumentCompleter -Native -CommandName ferry -ScriptBlock {
         '* --cache-read' = 'free'
         '* --cache-write' = 'free'
         '* --cache-write-1h' = 'free'
+        '* --cache-write-12h' = 'free'
         '* --audio-in' = 'free'
         '* --audio-out' = 'free'
+        '* --per' = 'free'
+        '* --web-search' = 'free'
         '* --tier' = 'free'
         'keys create 1' = 'free'
         'keys show 1' = 'names keys'

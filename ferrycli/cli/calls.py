@@ -95,7 +95,7 @@ def show_call(
     """Show one call."""
     from ferrycli.report.call_card import call_card
     from ferrycli.store import reads
-    from ferrycli.store.reads_receipts import corrections, tries, whole
+    from ferrycli.store.reads_receipts import corrections, lines, tries, whole
 
     terminal = terminal_of(context)
     settings = terminal.settings()
@@ -105,8 +105,9 @@ def show_call(
             terminal.json(whole(connection, row))
             return
         tried, said = tries(connection, row.seq), corrections(connection, row.seq)
+        billed = lines(connection, row.seq)
         budget = next((one for one in reads.budgets(connection) if one.id == row.budget_id), None)
-    terminal.show(call_card(row, tried, said, budget, settings.zone, terminal.width))
+    terminal.show(call_card(row, tried, said, budget, settings.zone, terminal.width, billed))
 
 
 @app.command(

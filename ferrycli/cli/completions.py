@@ -190,6 +190,7 @@ def _values() -> dict[str, Values]:
         "--feature": Values(kind="features"),
         "--model": Values(kind="models"),
         "--priority": Values(words=PRIORITIES),
+        "KEY": Values(kind="keys"),
         "FILE": Values(are_files=True),
         "PATH": Values(are_files=True),
         "PERIOD": Values(words=PERIODS),

@@ -20,6 +20,7 @@ from ferrycli.cli import (
     db,
     demo,
     keys,
+    models,
     prices,
     report,
     routes,
@@ -53,6 +54,7 @@ app.command("demo", help=demo.HELP)(demo.demo)
 app.add_typer(threads.app, name="threads")
 app.add_typer(routes.app, name="routes")
 app.add_typer(prices.app, name="prices")
+app.command("models", help=models.HELP)(models.models)
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
 app.command("audit", help=audit.HELP)(audit.audit)

@@ -13,6 +13,8 @@ from ferrycli.cli.tree import explained, group, terminal_of
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from rich.text import Text
+
     from ferrycli.rules.pricing import Rate
     from ferrycli.settings import Settings
 
@@ -30,8 +32,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")
         "ferry prices set openai/gpt-5-mini --input 0.25 --cache-read 0.025 --output 2",
         "ferry prices set 'local/*' --input 0 --output 0",
         "ferry prices set openai/gpt-5 --input 0.6 --output 5 --tier flex --from 2026-12-01",
+        "ferry prices set meter/vector_read --per 0.0000004",
         more="Dollars per million tokens. MODEL may be a glob. A cached token without a price of"
-        " its own costs what plain input costs.",
+        " its own costs what plain input costs. meter/NAME is what events count, such as vector"
+        " reads: it takes --per, dollars for one of them, and no other price.",
         codes=(6,),
     ),
 )
@@ -47,14 +51,24 @@ def set_price(
     cache_write_1h: Annotated[
         str | None, typer.Option("--cache-write-1h", metavar="USD", help="Written for an hour.")
     ] = None,
+    cache_write_12h: Annotated[
+        str | None, typer.Option("--cache-write-12h", metavar="USD", help="Written for 12 hours.")
+    ] = None,
     audio_in: Dollars = None,
     audio_out: Dollars = None,
+    per: Annotated[
+        str | None, typer.Option(metavar="USD", help="Of a meter: for one unit.")
+    ] = None,
+    web_search: Annotated[
+        str | None, typer.Option(metavar="USD", help="Per thousand web searches.")
+    ] = None,
     tier: Annotated[str, typer.Option(metavar="TIER", help="For this tier only: flex.")] = "",
     from_day: Annotated[
         str | None, typer.Option("--from", metavar="DATE", help="From this day on: 2026-12-01.")
     ] = None,
 ) -> None:
     """Set what a model costs."""
+    from ferrycli.rules.meters import METER, per_unit_usd
     from ferrycli.rules.pricing import Rate
 
     provider, glob = _split(model)
@@ -64,11 +78,16 @@ def set_price(
         "cache_write_5m": cache_write,
         "cache_write_30m": cache_write,
         "cache_write_1h": cache_write_1h,
+        "cache_write_12h": cache_write_12h,
         "output": output,
         "audio_in": audio_in,
         "audio_out": audio_out,
     }
-    rate = Rate(**{name: _nanousd(text) for name, text in amounts.items() if text is not None})
+    rates = {name: _nanousd(text) for name, text in amounts.items() if text is not None}
+    rate = Rate(**rates, web_search=None if web_search is None else _nanousd(web_search) * 1_000)
+    is_meter = provider == METER
+    if is_meter or per is not None:
+        rate = _unit_rate(model, per, is_alone=is_meter and rate == Rate() and not tier.strip())
     _check(model, rate)
     terminal = terminal_of(context)
     settings = terminal.settings()
@@ -77,6 +96,10 @@ def set_price(
     from ferrycli.store import changes
 
     changes.set_price(settings.database, provider, glob, rate, from_us=from_us, tier=tier.strip())
+    if is_meter:
+        when = f", from {from_day}" if from_day else ""
+        terminal.say(f"{METER}/{glob} costs ${per_unit_usd(rate.input or 0)} a unit{when}")
+        return
     said = _said(f"{provider}/{glob}", rate, tier, from_day)
     terminal.say(*said, *_unused(provider, glob, settings))
 
@@ -96,11 +119,13 @@ def list_prices(context: typer.Context, as_json: AsJson = False) -> None:
     from ferrycli.report.prices import (
         ROW_HEADING,
         drawn_note,
+        meters_table,
         override_fields,
         override_json,
         overrides_table,
     )
     from ferrycli.rules.errors import NoDatabase
+    from ferrycli.rules.meters import METER, meter_prices
     from ferrycli.store import reads
 
     terminal = terminal_of(context)
@@ -122,8 +147,17 @@ def list_prices(context: typer.Context, as_json: AsJson = False) -> None:
     elif not terminal.shows_tables:
         terminal.rows(ROW_HEADING, map(override_fields, overrides))
     else:
-        note = drawn_note("USD per million tokens; these beat the catalogue")
-        terminal.show([*overrides_table(overrides, settings.zone, terminal.width), "", note])
+        meters = meter_prices(overrides)
+        models = [one for one in overrides if one.provider != METER]
+        lines: list[Text | str] = []
+        if models:
+            note = drawn_note("USD per million tokens; these beat the catalogue")
+            lines += [*overrides_table(models, settings.zone, terminal.width), "", note]
+        if meters:
+            note = drawn_note("USD for one of what events count")
+            lines += [""] if models else []
+            lines += [*meters_table(meters, settings.zone, terminal.width), "", note]
+        terminal.show(lines)
 
 
 @app.command(
@@ -143,8 +177,10 @@ def show_price(
 ) -> None:
     """Show what a model costs now."""
     from ferrycli.prices.cards import Cards
-    from ferrycli.report.prices import card_json, card_lines
+    from ferrycli.prices.regions import endpoint_place
+    from ferrycli.report.prices import card_json, card_lines, meter_json, meter_lines
     from ferrycli.rules.errors import NoDatabase, NoSuchRate
+    from ferrycli.rules.meters import METER, meter_prices, price_at
     from ferrycli.store import reads
 
     terminal = terminal_of(context)
@@ -154,12 +190,25 @@ def show_price(
             overrides = reads.overrides(connection)
     except NoDatabase:
         overrides = []
-    cards = Cards(overrides)
-    found = [
-        (f"{provider}/{name}", card)
-        for provider, catalogue, name in _places(model, settings)
-        if (card := cards.card(provider, catalogue, name, now_us())) is not None
-    ]
+    if model.startswith(f"{METER}/"):
+        meter = model.removeprefix(f"{METER}/")
+        price = price_at(meter, meter_prices(overrides), now_us())
+        if price is None:
+            raise NoSuchRate(model)
+        if as_json:
+            terminal.json(meter_json(meter, price))
+        else:
+            terminal.show(meter_lines(meter, price))
+        return
+    cards, now = Cards(overrides), now_us()
+    configured = {one.name: one for one in settings.providers}
+    found = []
+    for provider, catalogue, name in _places(model, settings):
+        own = configured.get(provider)
+        place = endpoint_place(own.base_url) if own is not None else ""
+        priced_as = own.priced_as(name) if own is not None else ""
+        card = cards.card(provider, catalogue, name, now, place=place, priced_as=priced_as)
+        found += [(f"{provider}/{name}", card)] if card is not None else []
     if not found:
         raise NoSuchRate(model)
     for name, card in found:
@@ -167,6 +216,48 @@ def show_price(
             terminal.json(card_json(card))
         else:
             terminal.show(card_lines(name, card, terminal.width))
+
+
+@app.command(
+    "check",
+    help=explained(
+        "List what recent calls could not price, or not wholly, and what would mend it.",
+        "ferry prices check",
+        "ferry prices check --since 30d --json",
+        more="By provider, model and tier. What is priced by now is listed and does not count."
+        " Calls that were made keep their cost: `ferry calls correct` says what one truly was.",
+        codes=(5, 6),
+    ),
+)
+def check_prices(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="SPAN", help="Which calls.")] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """List what recent calls could not price."""
+    from ferrycli.report.price_gaps import ROW_HEADING, found_fields, found_json, found_lines
+    from ferrycli.rules.phrases import ticked
+    from ferrycli.rules.spans import parse_span
+
+    terminal = terminal_of(context)
+    settings = terminal.settings()
+    now = now_us()
+    span = parse_span(since, now, settings.zone)
+    # Last, because it takes its time: a mistake is told at once.
+    from ferrycli.setup.price_gaps import found
+
+    every = found(settings, span.since_us, span.until_us, now)
+    if as_json:
+        for one in every:
+            terminal.json(found_json(one))
+    elif not every:
+        terminal.say(f"every call of {ticked(span.label)} that was billed has its whole price")
+    elif terminal.shows_tables:
+        terminal.show(found_lines(every, terminal.width))
+    else:
+        terminal.rows(ROW_HEADING, map(found_fields, every))
+    if not all(one.is_mended for one in every):
+        raise typer.Exit(5)
 
 
 def _places(model: str, settings: Settings) -> list[tuple[str, str, str]]:
@@ -217,6 +308,23 @@ def _nanousd(text: str) -> int:
         return parse_usd(text)
     except BadAmount:
         raise BadPrice(text, "it is not a number of dollars from 0") from None
+
+
+def _unit_rate(model: str, per: str | None, *, is_alone: bool) -> Rate:
+    """The rate of a meter: what a million of its units cost."""
+    from ferrycli.rules.errors import BadAmount, BadPrice
+    from ferrycli.rules.meters import METER
+    from ferrycli.rules.money import UNITS_PER_RATE, parse_usd
+    from ferrycli.rules.pricing import Rate
+
+    if per is None:
+        raise BadPrice(model, "a meter takes --per, the dollars of one unit")
+    if not is_alone:
+        raise BadPrice(model, f"--per is for {METER}/NAME alone, without another price or a tier")
+    try:
+        return Rate(input=parse_usd(per, UNITS_PER_RATE))
+    except BadAmount:
+        raise BadPrice(per, "it is not a number of dollars from 0 to 1,000") from None
 
 
 def _check(model: str, rate: Rate) -> None:

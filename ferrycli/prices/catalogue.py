@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from importlib.metadata import version
 
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 from ferrycli.prices.limits import output_tokens_max
+from ferrycli.prices.names import FREE, names, place
 from ferrycli.rules.money import nanousd
 from ferrycli.rules.pricing import Rate, RateCard, Step
 
@@ -48,12 +50,20 @@ _ALSO_BILLED = frozenset(
 )
 """Prices that no bucket can say: a card with one of them is incomplete."""
 
-_PREFIXES = ("models/", "openai/", "anthropic/", "google/")
-"""What some clients put before a model's id, and the catalogue does not know."""
+_ONLY_ASKED = {"processing": "batch", "speed": "fast"}
+"""Variants of a price that are no service tier, and the tier by which ferry calls each: nobody is
+billed it who did not ask for it."""
+
+_REGIONAL = "regional."
+"""What the catalogue puts before the ids of all regional profiles of a model at Bedrock."""
+
+_SEARCHES_BY_ITSELF = re.compile(r"-search-(?:preview|api)\b")
+"""Models that search the web for every answer: OpenAI bills that beside their tokens."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@cache
 def catalogue_version() -> str:
     """`genai-prices 0.2.3`: the version that a card names."""
     return f"genai-prices {version('genai-prices')}"
@@ -76,11 +86,27 @@ def provider_id(name: str, base_url: str) -> str:
     return ""
 
 
-def model_ids(catalogue: str) -> list[str]:
-    """Ids of the models that a provider has in the catalogue."""
-    return [
-        model.id for one in get_snapshot().providers if one.id == catalogue for model in one.models
-    ]
+def model_ids(catalogue: str, place: str = "") -> list[str]:
+    """Names under which a provider's models can be asked for, as far as the catalogue has them.
+
+    `place`: where the provider's address is; empty for everywhere.
+    """
+    mine = next((one for one in get_snapshot().providers if one.id == catalogue), None)
+    if mine is None:
+        return []
+    # Those that were shut down are kept for what they cost; and of some the id is no name.
+    ids = (_callable(model.id, place) for model in mine.models if not model.deprecated)
+    # An id that ends so is the beginning of many names.
+    ids = (one for one in ids if not one.endswith("-"))
+    return [one for one in ids if one and _find(catalogue, one) is not None]
+
+
+def _callable(id: str, place: str) -> str:
+    """An id as it is called: Bedrock's regional ones by the profile of `place`, or not at all."""
+    if not id.startswith(_REGIONAL):
+        return id
+    profile = next((one for one in ("us", "eu") if place.startswith(f"{one}-")), "")
+    return f"{profile}.{id.removeprefix(_REGIONAL)}" if profile else ""
 
 
 def find_card(catalogue: str, model: str, at_us: int) -> RateCard | None:
@@ -88,31 +114,39 @@ def find_card(catalogue: str, model: str, at_us: int) -> RateCard | None:
     found = _find(catalogue, model)
     if found is None:
         return None
-    provider, info = found
+    provider, info, name = found
     at = _EPOCH + timedelta(microseconds=at_us)
     standard = info.get_prices(at)
     steps = _steps(standard)
     if steps is None:
         return None
-    return RateCard(
+    tiers = tuple(_tiers(info, standard, at))
+    # Found only without the place of its profile: what it costs there is not known.
+    is_elsewhere = catalogue == "aws" and place(model) != place(name)
+    card = RateCard(
         provider=provider.id,
         model=info.id,
         steps=steps,
-        tiers=tuple(_tiers(info, standard, at)),
+        tiers=tiers,
         version=catalogue_version(),
         context_tokens_max=info.context_window,
         output_tokens_max=output_tokens_max(info.id),
-        is_incomplete=not _ALSO_BILLED.isdisjoint(_prices(standard)),
+        is_incomplete=is_elsewhere
+        or not _ALSO_BILLED.isdisjoint(_prices(standard))
+        or _SEARCHES_BY_ITSELF.search(model) is not None,
+        only_asked=tuple(name for name, _ in tiers if name in _only_asked(info)),
     )
+    # What is free at one provider by its name is not for that free at another.
+    return None if model.endswith(FREE) and catalogue != "openrouter" and card.is_free else card
 
 
-def _find(catalogue: str, model: str) -> tuple[Provider, ModelInfo] | None:
+def _find(catalogue: str, model: str) -> tuple[Provider, ModelInfo, str] | None:
+    """Whose price it is, of which model, and the name under which it was found."""
     if not catalogue:
         return None
-    names = [model, *(model.removeprefix(p) for p in _PREFIXES if model.startswith(p))]
-    for name in names:
+    for name in names(catalogue, model):
         try:
-            return get_snapshot().find_provider_model(name, None, catalogue, None)
+            return *get_snapshot().find_provider_model(name, None, catalogue, None), name
         except LookupError:
             continue
     return None
@@ -151,11 +185,23 @@ def _rate(prices: Mapping[str, Decimal | TieredPrices], input_above: int) -> Rat
 def _tiers(
     info: ModelInfo, standard: ModelPrice, at: datetime
 ) -> Iterator[tuple[str, tuple[Step, ...]]]:
-    """The service tiers that have prices of their own at that moment."""
-    for variant in info.price_variants or ():
-        tier = variant.when.get("service_tier") if len(variant.when) == 1 else None
-        if not tier or not _prices(variant.prices):
-            continue
-        priced = info.get_prices(at, {"service_tier": tier})
+    """The service tiers that have prices of their own at that moment, batch and fast among them."""
+    for tier, context in _contexts(info).items():
+        priced = info.get_prices(at, context)
         if _prices(priced) != _prices(standard) and (steps := _steps(priced)) is not None:
             yield tier, steps
+
+
+def _contexts(info: ModelInfo) -> dict[str, dict[str, str]]:
+    """Tier to what the catalogue is asked for it."""
+    found: dict[str, dict[str, str]] = {}
+    for variant in info.price_variants or ():
+        if len(variant.when) == 1 and _prices(variant.prices):
+            ((kind, value),) = variant.when.items()
+            if kind == "service_tier" or _ONLY_ASKED.get(kind) == value:
+                found[value] = {kind: value}
+    return found
+
+
+def _only_asked(info: ModelInfo) -> set[str]:
+    return {tier for tier, context in _contexts(info).items() if "service_tier" not in context}

@@ -10,7 +10,17 @@ from urllib.parse import unquote
 from starlette.routing import Route, Router
 
 from ferrycli.proxy.conductor import Calls
-from ferrycli.proxy.endpoints import CallReceipt, Health, Me, Models, NotFound, Ready, Root
+from ferrycli.proxy.endpoints import (
+    CallReceipt,
+    Health,
+    Me,
+    Model,
+    Models,
+    NotFound,
+    Ready,
+    Root,
+)
+from ferrycli.proxy.events import EventsTold
 from ferrycli.proxy.gate import Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.replies import dialect_of, send_error
@@ -23,9 +33,16 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
     """The ASGI application of one gateway; `report` is told of our own defects."""
     routes = [
+        # Before the calls, some of which are posted to the same paths.
+        *(
+            Route(f"/{version}/models/{{id:path}}", Model(gateway), methods=["GET", "HEAD"])
+            for version in ("v1", "v1beta")
+        ),
         *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
         Route("/", Root(gateway)),
         Route("/v1/models", Models(gateway)),
+        Route("/v1beta/models", Models(gateway)),
+        Route(EventsTold.path, EventsTold(gateway)),
         Route("/ferry/v1/me", Me(gateway)),
         Route("/ferry/v1/calls/{id}", CallReceipt(gateway)),
         Route("/healthz", Health(gateway)),

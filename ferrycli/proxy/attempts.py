@@ -103,7 +103,7 @@ class Attempts:
         call.attempts += 1
         course = call.course
         assert call.admission is not None
-        course.is_dispatched = True
+        course.is_dispatched, course.dispatched_at = True, gateway.now_us()
         try:
             saying = self._request.to(call.asked)
             reply = call.reply = await gateway.upstream(call.asked.target.kind).open(
@@ -227,17 +227,23 @@ class Attempts:
         ended = Ended(now_us, failed.status, code, str(failed.failure))
         if not is_billed:
             return ended
-        bill = attempt_bill(call.asked, call.admission, reading, self._gateway.snapshot().card)
+        card_of, elapsed_us = self._gateway.snapshot().card, course.elapsed_us(now_us)
+        bill = attempt_bill(call.asked, call.admission, reading, card_of, elapsed_us)
         return replace(ended, cost=bill.cost, is_billed=True, cost_source=bill.source)
 
     async def _tell(self, failed: _Failed) -> None:
         """Pass on what came last. Raises the error where nothing did."""
         call = self._call
-        if failed.error is not None and not failed.body:
+        delivery, status = call.delivery, failed.status
+        if failed.error is not None and (
+            not failed.body or (delivery is not None and delivery.is_translated)
+        ):
             raise failed.error
-        assert call.delivery is not None
-        disclosed = call.disclosed()
-        await call.delivery.pass_on(failed.status, failed.headers, failed.body, disclosed)
+        assert delivery is not None
+        if delivery.is_translated and status < 400:
+            # The client has none of the provider's ways to say an error in a good reply.
+            status = failed.failure.status
+        await delivery.pass_on(status, failed.headers, failed.body, call.disclosed())
 
     # What is told to others -----------------------------------------------------------------
 

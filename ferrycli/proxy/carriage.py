@@ -43,7 +43,7 @@ class Carriage:
         self.warning = warning
         """What the client is to be told besides; empty for nothing."""
         self.dialect = dialect
-        """In which the client speaks."""
+        """In which the client reads errors."""
         self.admission: Admission | None = None
         self.first: Admission | None = None
         """The admission of the call itself; later ones are of further attempts."""

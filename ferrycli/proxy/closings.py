@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ferrycli.proxy.questions import Asked, estimated_usage
+from ferrycli.proxy.questions import Asked, input_bound
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.errors import UnpricedUsage
+from ferrycli.rules.estimate import answer_tokens, tokens, unseen_tokens
 from ferrycli.rules.pricing import Cost, RateCard, price_call, rate_of
 from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
@@ -40,6 +41,12 @@ class Course:
     """The client has left, and the reply is read on for its usage."""
     error_code: str = ""
     reading: Reading = Reading()
+    dispatched_at: int | None = None
+    """When it was sent; None: it was not."""
+
+    def elapsed_us(self, now_us: int) -> int:
+        """For how long the provider may have worked on it."""
+        return 0 if self.dispatched_at is None else now_us - self.dispatched_at
 
 
 def closing(
@@ -66,7 +73,8 @@ def closing(
             course.error_code,
         )
     is_final = course.outcome == "ok" or reading.is_complete
-    bill = _bill(asked, admission, reading, card_of, is_final=is_final)
+    elapsed_us = course.elapsed_us(now_us)
+    bill = _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
     return Closing(
         seq=asked.id.seq,
         state="settled",
@@ -84,7 +92,16 @@ def closing(
         tier=reading.tier,
         finish_reason=reading.finish_reason,
         lines=bill.lines,
+        characters=_plain_characters(asked, reading),
     )
+
+
+def _plain_characters(asked: Asked, reading: Reading) -> int:
+    """Characters of an answer whose tokens are those of its text; 0: of this one they are not."""
+    usage = reading.usage
+    if not reading.is_plain or usage is None or usage.audio_out or asked.facts.predicted_bytes:
+        return 0
+    return reading.characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,13 @@ class Bill:
 
 
 def _bill(
-    asked: Asked, admission: Admission, reading: Reading, card_of: CardOf, *, is_final: bool
+    asked: Asked,
+    admission: Admission,
+    reading: Reading,
+    card_of: CardOf,
+    elapsed_us: int = 0,
+    *,
+    is_final: bool,
 ) -> Bill:
     """What the reply says that it cost; where it was not all there, an estimate.
 
@@ -108,9 +131,12 @@ def _bill(
     if is_final and reading.provider_cost_nanousd is not None:
         cost = Cost((("provider", reading.provider_cost_nanousd),))
         return Bill(reading.usage or Usage(), cost, "provider")
+    is_free = asked.card is not None and asked.card.is_free
+    if reading.usage is None and not (asked.facts.is_estimable or is_free):
+        return Bill(Usage(), None, "unpriced")
     usage, source = reading.usage, "reported"
     if usage is None or not is_final:
-        usage, source = _at_least(estimated_usage(asked, reading.characters), usage), "estimated"
+        usage, source = _estimated(asked, admission, reading, elapsed_us), "estimated"
     if is_final and reading.lines:
         return _bill_of_lines(asked, reading, usage, card_of)
     if asked.card is None:
@@ -167,11 +193,31 @@ def _billed(
     ]
 
 
-def _at_least(estimate: Usage, reported: Usage | None) -> Usage:
-    """What was reported on the way, with no less output than was delivered."""
-    if reported is None:
-        return estimate
-    return replace(reported, output=max(reported.output, estimate.output))
+def _estimated(asked: Asked, admission: Admission, reading: Reading, elapsed_us: int) -> Usage:
+    """Usage of a reply that did not report all of it: what it reported on the way, and the rest.
+
+    What came after the last count is estimated by its characters; where no text was counted, all of
+    it is, or by time what the model may have made out of sight, whichever is more.
+    """
+    model, facts, reported = asked.target.model, asked.facts, reading.usage
+    uncounted = reading.characters - reading.characters_counted
+    output = answer_tokens(uncounted, model, asked.manner)
+    if reported is not None and reading.characters_counted:
+        return replace(reported, output=reported.output + output)
+    output = max(output, _unseen(asked, admission, elapsed_us))
+    if reported is not None:
+        return replace(reported, output=max(reported.output, output))
+    put_in = min(tokens(facts.input_characters, model), input_bound(asked))
+    return Usage(input=put_in, output=output)
+
+
+def _unseen(asked: Asked, admission: Admission, elapsed_us: int) -> int:
+    """Tokens that may have been made out of sight, at most what bounds the answer."""
+    card_max = asked.card.output_tokens_max if asked.card is not None else None
+    bounds = (asked.output_asked, admission.output_bound, card_max)
+    bound = min((one for one in bounds if one is not None), default=None)
+    facts = asked.facts
+    return unseen_tokens(elapsed_us, asked.manner, facts.choices, bound, is_stream=facts.is_stream)
 
 
 def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
@@ -185,9 +231,12 @@ def _priced(usage: Usage, card: RateCard, served: str, asked: str) -> Cost:
     return max(costs, key=lambda cost: cost.total)
 
 
-def attempt_bill(asked: Asked, admission: Admission, reading: Reading, card_of: CardOf) -> Bill:
+def attempt_bill(
+    asked: Asked, admission: Admission, reading: Reading, card_of: CardOf, elapsed_us: int
+) -> Bill:
     """What an attempt of which the client has got nothing cost, or may have cost."""
-    return _bill(asked, admission, reading, card_of, is_final=reading.is_complete)
+    is_final = reading.is_complete
+    return _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
 
 
 def reported_cost(

@@ -19,7 +19,7 @@ from ferrycli.proxy.gate import ClientLeft, Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.listener import Listener
 from ferrycli.proxy.questions import CLIENT_RETRIES_MAX, Asked, question
-from ferrycli.proxy.replies import own, send_error
+from ferrycli.proxy.replies import dialect_of, own, send_error
 from ferrycli.proxy.thread_bounds import ThreadCall
 from ferrycli.rules.attribution import PRIORITIES, Attribution, Carried, attribute
 from ferrycli.rules.budget import Admission
@@ -38,7 +38,12 @@ from ferrycli.wire.dialect import NOWHERE, Place
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.entries import Entry, endpoint, place
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.headers import attribution_headers, content_type, idempotency_key
+from ferrycli.wire.headers import (
+    attribution_headers,
+    content_type,
+    idempotency_key,
+    said_in_dialect,
+)
 
 STALE_TRIES_MAX = 8
 """How often a question is built anew because keys, budgets or prices changed meanwhile."""
@@ -73,7 +78,8 @@ class Calls:
     def __init__(self, gateway: Gateway, entry: Entry) -> None:
         self._gateway = gateway
         self._entry = entry
-        self._dialect = DIALECTS[entry.dialect]
+        self._read = DIALECTS[entry.dialect].read
+        self._refuses_in = DIALECTS[entry.refuses_in]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         known = _Known(self._gateway.ids.make(), scope)
@@ -96,7 +102,9 @@ class Calls:
         except FerryError as error:
             self._deny(known, error)
             told = [own("call-id", known.new.text("c"))]
-            await send_error(send, error, told, dialect=self._dialect)
+            # What no call is made of may be asked in another dialect, as `GET /v1/models/…`.
+            dialect = dialect_of(scope) if known.place is NOWHERE else self._refuses_in
+            await send_error(send, error, told, dialect=dialect)
             return
         await self._ask_and_carry(known, understood, receive, send)
 
@@ -110,7 +118,7 @@ class Calls:
         key = snapshot.books.keys_by_id.get(known.key.id, known.key)
         key.check(now_us)
         is_new = known.facts is None
-        facts = known.facts = known.facts or self._dialect.read(
+        facts = known.facts = known.facts or self._read(
             known.body, known.place, snapshot.books.salt
         )
         known.attribution = attribute(
@@ -122,7 +130,7 @@ class Calls:
             ),
             key.policies,
         )
-        if is_new and not self._entry.is_unbilled:
+        if is_new and not self._entry.unbilled_at:
             self._watch(known, key, facts, now_us)
         wanted = Wanted(
             facts.model,
@@ -151,6 +159,7 @@ class Calls:
             choice=choices.choices[0],
             assignment=choices.assignment,
             idempotency_key=idempotency_key(known.scope["headers"]),
+            manner=gateway.manner(choices.choices[0].target),
         )
         return _Understood(self._ways(first, choices, known.thread, now_us), choices.route)
 
@@ -167,6 +176,7 @@ class Calls:
                     choice=choice,
                     target=choice.target,
                     card=self._card(choice.target, now_us),
+                    manner=self._gateway.manner(choice.target),
                 )
                 for choice in choices.choices[1:]
             ),
@@ -183,14 +193,15 @@ class Calls:
 
     def _card(self, target: Target, now_us: int) -> RateCard | None:
         """What the call costs at `target`; nothing where no provider bills it."""
-        if self._entry.is_unbilled:
+        if target.kind in self._entry.unbilled_at:
             return unbilled(target.provider, target.model)
         return self._gateway.snapshot().card(target, now_us)
 
     def _watch(self, known: _Known, key: KeyTerms, facts: Facts, now_us: int) -> None:
         """What earlier calls of the thread say of this one. Raises `LoopDetected`."""
         gateway = self._gateway
-        known.thread = gateway.threads.of(key.id, known.attribution, facts, known.body)
+        beside = said_in_dialect(known.scope["headers"], self._entry.dialect)
+        known.thread = gateway.threads.of(key.id, known.attribution, facts, known.body, beside)
         watched = gateway.loops.look(
             gateway.ledger.books, key, known.attribution, facts.fingerprints, now_us
         )
@@ -228,7 +239,7 @@ class Calls:
     ) -> None:
         gateway = self._gateway
         call = Carriage(
-            understood.ways, understood.route, known.thread, known.warning, self._dialect
+            understood.ways, understood.route, known.thread, known.warning, self._refuses_in
         )
         listener = Listener(receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None

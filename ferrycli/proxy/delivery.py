@@ -20,9 +20,11 @@ from ferrycli.proxy.upstream import UpstreamReply
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 from ferrycli.rules.money import usd_exact
+from ferrycli.wire.bodies import json_body
 from ferrycli.wire.dialect import Reader
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.headers import Headers
+from ferrycli.wire.translate.parsing import OWN_VERDICTS
 
 ERROR_BYTES_MAX = 1 << 20
 """More of a provider's error body is not passed on."""
@@ -54,6 +56,11 @@ class Delivery:
         self.is_started = False
         """The client has the head of the reply: from now on nothing else can be told."""
         self._status = 200
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether the provider speaks another dialect than the client."""
+        return self._saying.is_translated
 
     @property
     def is_complete(self) -> bool:
@@ -111,7 +118,7 @@ class Delivery:
         self._settle_outcome(reading)
         if not self.is_started:
             if self._course.outcome != "ok":
-                return body
+                return self._no_answer(body, reading)
             cost = reported_cost(self._saying.asked, self._admission, reading, self._saying.card_of)
             if cost is not None and self._past_nanousd is not None:
                 headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
@@ -142,10 +149,20 @@ class Delivery:
         self._settle_outcome(reader.reading())
         if not self.is_started:
             if self._course.outcome != "ok":
-                return rest
+                return self._no_answer(rest, reader.reading())
             await self._start(headers)
         await self._finish(rest)
         return None
+
+    def _no_answer(self, body: bytes, reading: Reading) -> bytes:
+        """What came instead of an answer; of a provider that speaks another dialect, its error."""
+        if not self.is_translated:
+            return body
+        if reading.error_code not in (*OWN_VERDICTS, ""):
+            said = {"code": reading.error_code, "message": reading.error_message}
+            return json_body({"error": said})
+        self._course.outcome, self._course.error_code = "cut", ""
+        return body
 
     def _settle_outcome(self, reading: Reading) -> None:
         """How a reply ended that its provider has ended."""

@@ -29,8 +29,8 @@ from ferrycli.wire.ways import Way
 
 BOUND_FIELDS = {"openai": "max_completion_tokens", "azure": "max_completion_tokens"}
 """The field in which a kind of provider takes a bound on the answer; else `max_tokens`."""
-_PASSED_QUERY = frozenset({"beta"})
-"""Parameters that go on to a provider that speaks the client's dialect."""
+_PASSED_QUERY = {"messages": frozenset({"beta"}), "count_tokens": frozenset({"beta"})}
+"""Parameters, by dialect, that go on to a provider that speaks it as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,11 @@ class Saying:
         )
 
     def _path(self) -> str:
-        if self.is_translated or not self.request.query:
+        passed = _PASSED_QUERY.get(self.request.entry.dialect)
+        if self.is_translated or self.way.form or passed is None or not self.request.query:
             return self.way.path
         pairs = parse_qsl(self.request.query.decode("latin-1"), keep_blank_values=True)
-        kept = urlencode([pair for pair in pairs if pair[0] in _PASSED_QUERY])
+        kept = urlencode([pair for pair in pairs if pair[0] in passed])
         return (
             f"{self.way.path}{'&' if '?' in self.way.path else '?'}{kept}"
             if kept
@@ -115,16 +116,25 @@ class Saying:
         ours, model = self.request, self.asked.target.model
         body, facts = ours.body, ours.facts
         if self.is_translated:
-            assert self._client.codec is not None
-            target = codec_for(self.way.dialect, self.asked.target.kind)
-            body = request(body, ours.place, self._client.codec, target, model)
-            salt = ours.gateway.snapshot().books.salt
-            facts = self._provider.read(body, Place(model, facts.is_stream), salt)
+            body, facts = self._translated(admission.output_bound)
+            held = admission.output_held
+            if held is not None and (facts.output_asked or 0) > held:
+                # A dialect that needs a limit was given one where the client had set none.
+                body, facts = self._translated(held)
         kind = self.asked.target.kind
         members = self._members(body, facts, admission)
         bound_field = BOUND_FIELDS.get(kind, "max_tokens")
         sent = Sent(model, admission.output_bound, bound_field, members, self.way.form)
         return self._provider.outgoing(body, facts, sent)
+
+    def _translated(self, output_bound: int | None) -> tuple[bytes, Facts]:
+        """The request in the provider's dialect, and what is to be known of it there."""
+        ours, model = self.request, self.asked.target.model
+        assert self._client.codec is not None
+        target = codec_for(self.way.dialect, self.asked.target.kind)
+        body = request(ours.body, ours.place, self._client.codec, target, model, output_bound)
+        salt = ours.gateway.snapshot().books.salt
+        return body, self._provider.read(body, Place(model, ours.facts.is_stream), salt)
 
     def _members(self, body: bytes, facts: Facts, admission: Admission) -> dict[str, bytes]:
         asked = self.asked

@@ -9,6 +9,7 @@ from typing import Any
 
 from ferrycli.proxy.gate import Scope, is_local
 from ferrycli.proxy.gateway import Gateway
+from ferrycli.proxy.listing import entries, entry
 from ferrycli.proxy.replies import dialect_of, send_error, send_json
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadKey, MethodNotAllowed, NoSuchPath, Refusal
@@ -18,8 +19,9 @@ from ferrycli.rules.keys import PREFIX, KeyTerms
 from ferrycli.store.ids import TEXT_LENGTH
 from ferrycli.store.reads_holders import standings
 from ferrycli.store.reads_receipts import receipt
-from ferrycli.wire.bodies import json_body, models_body
+from ferrycli.wire.bodies import json_body
 from ferrycli.wire.me import me_body
+from ferrycli.wire.model_lists import model_body, models_body
 
 
 class Endpoint:
@@ -93,13 +95,28 @@ class CallReceipt(Endpoint):
 
 
 class Models(Endpoint):
-    """What this key may call."""
+    """`GET /v1/models` and `GET /v1beta/models`: what this key may call, in the asker's form."""
 
     async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        key, now_us = await self.caller(scope)
+        found = entries(self._gateway.snapshot(), key, now_us)
+        return 200, models_body(found, dialect_of(scope).name)
+
+    async def caller(self, scope: Scope) -> tuple[KeyTerms, int]:
+        """The key, which must be one for calls, and the time."""
         key = await self._gateway.key(scope)
         now_us = self._gateway.now_us()
         key.check(now_us)
-        return 200, models_body(self._gateway.snapshot().models(key, now_us))
+        return key, now_us
+
+
+class Model(Models):
+    """`GET /v1/models/{id}` and `GET /v1beta/models/{id}`: one of them, by any of its names."""
+
+    async def answer(self, scope: Scope) -> tuple[int, bytes]:
+        key, now_us = await self.caller(scope)
+        found = entry(self._gateway.snapshot(), key, scope["path_params"]["id"], now_us)
+        return 200, model_body(found, dialect_of(scope).name)
 
 
 class Health(Endpoint):

@@ -13,8 +13,10 @@ from ferrycli.proxy.thread_bounds import ThreadBounds
 from ferrycli.proxy.upstream import Upstream
 from ferrycli.rules.circuit import Circuits
 from ferrycli.rules.denials import BadKey
+from ferrycli.rules.estimate import UNLEARNED, Manner
 from ferrycli.rules.keys import KeyTerms, shown
 from ferrycli.rules.retries import RetryBudget
+from ferrycli.rules.routing import Target
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.ledger import Ledger
 from ferrycli.wire.headers import credential
@@ -68,6 +70,10 @@ class Gateway:
         if key is None:
             raise BadKey(shown(secret), "unknown")
         return key
+
+    def manner(self, target: Target) -> Manner:
+        """How the model of `target` answers, as far as it is learned."""
+        return self.ledger.manners.get((target.provider, target.model), UNLEARNED)
 
     def upstream(self, kind: str) -> Upstream:
         """The way to a provider of this kind."""

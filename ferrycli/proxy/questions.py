@@ -10,7 +10,7 @@ from ferrycli.rules.attribution import DIMENSIONS, Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
 from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
-from ferrycli.rules.estimate import likely_answer, tokens
+from ferrycli.rules.estimate import UNLEARNED, Manner, likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price
 from ferrycli.rules.routing import Target
@@ -44,6 +44,8 @@ class Asked:
     idempotency_key: str = ""
     thread_bound: int | None = None
     """What an earlier call of the thread says that the input can be at the most."""
+    manner: Manner = UNLEARNED
+    """How the target's model answers, as far as it was learned when the call came."""
 
     @property
     def route(self) -> str:
@@ -143,15 +145,6 @@ def input_bound(asked: Asked) -> int:
     every = (asked.facts.input_bound_at(asked.target.model), asked.thread_bound, window)
     bounds = [bound for bound in every if bound is not None]
     return min(bounds) if bounds else INPUT_UNKNOWN_TOKENS
-
-
-def estimated_usage(asked: Asked, characters: int) -> Usage:
-    """Usage by characters: of the request, and of the answer as far as it came."""
-    model = asked.target.model
-    return Usage(
-        input=min(tokens(asked.facts.input_characters, model), input_bound(asked)),
-        output=tokens(characters, model),
-    )
 
 
 def _likely_cost(asked: Asked, bound: int) -> tuple[int | None, int]:

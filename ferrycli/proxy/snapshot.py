@@ -11,18 +11,19 @@ from dataclasses import dataclass
 
 from ferrycli.prices import catalogue
 from ferrycli.prices.cards import Cards
+from ferrycli.prices.regions import endpoint_place
 from ferrycli.rules.choices import Choices, Roads, Wanted, choose, survey
 from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import BadKey, NoKey
 from ferrycli.rules.keys import DEMO_SECRET, KeyTerms, is_well_formed, shown
 from ferrycli.rules.pricing import RateCard
 from ferrycli.rules.routes import Assignments
-from ferrycli.rules.routing import ProviderTerms, Target
+from ferrycli.rules.routing import ProviderTerms, Target, accepts
 from ferrycli.rules.selectors import OF_TARGET, Selector
 from ferrycli.settings import CATALOGUES, Provider
 from ferrycli.sim.models import MODELS
 from ferrycli.store.books import Books
-from ferrycli.wire.bodies import ModelEntry
+from ferrycli.wire.entries import unbilled_kinds
 from ferrycli.wire.max_price import is_openrouter
 from ferrycli.wire.ways import Speaker, Way, find_way
 
@@ -40,6 +41,8 @@ class Providers:
 
     by_name: Mapping[str, Provider]
     catalogue_ids: Mapping[str, str]
+    places: Mapping[str, str]
+    """Where the address of each is; empty for everywhere."""
     speakers: Mapping[str, Speaker]
     terms: tuple[ProviderTerms, ...]
 
@@ -50,6 +53,7 @@ class Providers:
         return cls(
             {one.name: one for one in every},
             {one.name: _catalogue_id(one) for one in every},
+            {one.name: endpoint_place(one.base_url) for one in every},
             {one.name: Speaker(one.kind, one.base_url, one.speaks) for one in every},
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
         )
@@ -133,11 +137,16 @@ class Snapshot:
         )
 
     def _roads(self, wanted: Wanted, now_us: int, blocked: Blocked) -> Roads:
+        is_priced, kinds = self.serves(now_us), unbilled_kinds(wanted.asks)
+
         def serves(provider: ProviderTerms, model: str) -> bool:
-            return self.card(Target(provider.name, provider.kind, model), now_us) is not None
+            # The catalogue knows nothing of what has no price.
+            is_known = provider.kind in kinds or is_priced(provider, model)
+            target = Target(provider.name, provider.kind, model)
+            return is_known and (not kinds or reaches(target, wanted))
 
         def names() -> list[str]:
-            return [entry.id for entry in self.models(wanted.key, now_us)]
+            return [str(target) for target in self.known(wanted.key)]
 
         def carries(target: Target, wanted: Wanted) -> str:
             card = self.card(target, now_us)
@@ -172,6 +181,14 @@ class Snapshot:
             if selector.subject(facts) is not None
         ]
 
+    def serves(self, now_us: int) -> Callable[[ProviderTerms, str], bool]:
+        """Whether a price says that a provider has a model."""
+
+        def is_priced(provider: ProviderTerms, model: str) -> bool:
+            return self.card(Target(provider.name, provider.kind, model), now_us) is not None
+
+        return is_priced
+
     def card(self, target: Target, now_us: int) -> RateCard | None:
         """The rate card of `target` at that moment; None: unpriced."""
         if target.kind == "sim":
@@ -180,40 +197,39 @@ class Snapshot:
             if own is not None or priced_as is None:
                 return own
             return self.cards.card(target.provider, *priced_as, now_us)
-        catalogue_id = self.providers.catalogue_ids[target.provider]
-        return self.cards.card(target.provider, catalogue_id, target.model, now_us)
+        provider = self.providers.by_name[target.provider]
+        return self.cards.card(
+            target.provider,
+            self.providers.catalogue_ids[target.provider],
+            target.model,
+            now_us,
+            place=self.providers.places[target.provider],
+            priced_as=provider.priced_as(target.model) if provider.aliases else "",
+        )
 
-    def models(self, key: KeyTerms, now_us: int) -> list[ModelEntry]:
-        """What `key` may call, with prices; of every provider, those that are known."""
+    def known(self, key: KeyTerms | None) -> list[Target]:
+        """Every target that has a name here and that `key` may call; None: whoever calls."""
         return [
-            self._entry(provider, model, now_us)
+            Target(provider.name, provider.kind, model)
             for provider in self.providers.terms
             for model in self._known_models(provider)
-            if key.allows(provider.name, model)
+            if key is None or key.allows(provider.name, model)
         ]
 
     def _known_models(self, provider: ProviderTerms) -> list[str]:
         if provider.kind == "sim":
             return [model.name for model in MODELS]
+        configured = self.providers.by_name[provider.name]
         exact = [glob for glob in provider.models if not set(glob) & set("*?[")]
-        known = catalogue.model_ids(self.providers.catalogue_ids[provider.name])
         own = [
             one.model_glob
             for one in self.cards.overrides
             if one.provider == provider.name and not set(one.model_glob) & set("*?[")
         ]
-        return sorted({*exact, *own, *known})
-
-    def _entry(self, provider: ProviderTerms, model: str, now_us: int) -> ModelEntry:
-        card = self.card(Target(provider.name, provider.kind, model), now_us)
-        rate = card.steps[0].rate if card else None
-        return ModelEntry(
-            f"{provider.name}/{model}",
-            provider.name,
-            rate.input if rate else None,
-            rate.output if rate else None,
-            card.context_tokens_max if card else None,
-        )
+        aliases = [name for name, _ in configured.aliases]
+        place = self.providers.places[provider.name]
+        known = catalogue.model_ids(self.providers.catalogue_ids[provider.name], place)
+        return sorted(one for one in {*exact, *own, *aliases, *known} if accepts(provider, one))
 
 
 class SnapshotKeeper:

@@ -41,12 +41,21 @@ class ThreadBounds:
         self._reports: OrderedDict[bytes, tuple[_Report, ...]] = OrderedDict()
 
     def of(
-        self, key_id: str, attribution: Attribution, facts: Facts, body: bytes
+        self,
+        key_id: str,
+        attribution: Attribution,
+        facts: Facts,
+        body: bytes,
+        beside: bytes = b"",
     ) -> ThreadCall | None:
-        """The handle of one call, made once; None for a call without a thread."""
+        """The handle of one call, made once; None for a call without a thread.
+
+        `beside`: what stands in no body and may change what becomes of it.
+        """
         if not attribution.thread:
             return None
-        return ThreadCall(self, (key_id, attribution.tenant, attribution.thread), facts, body)
+        named = (key_id, attribution.tenant, attribution.thread)
+        return ThreadCall(self, (*named, facts.dialect, beside.decode("latin-1")), facts, body)
 
     def reports(self, subject: bytes) -> tuple[_Report, ...]:
         """The latest reports of a thread at a target, which thereby stays longer."""
@@ -72,7 +81,7 @@ class ThreadCall:
     """One call of a thread: its bound before it goes, and what was reported of it after."""
 
     def __init__(
-        self, bounds: ThreadBounds, caller: tuple[str, str, str], facts: Facts, body: bytes
+        self, bounds: ThreadBounds, caller: tuple[str, ...], facts: Facts, body: bytes
     ) -> None:
         self._bounds = bounds
         self._caller = caller

@@ -13,11 +13,12 @@ from ferrycli.report.calls import cost_text, status_of
 from ferrycli.report.layout import Cell, Column, drawn, labelled, percent, table
 from ferrycli.report.times import exact, local, seconds
 from ferrycli.rules.attribution import POLICED
+from ferrycli.rules.meters import METER, per_unit_usd
 from ferrycli.rules.money import usd, usd_exact, usd_full
 from ferrycli.rules.phrases import period_phrase
 from ferrycli.rules.shares import parted
 from ferrycli.store.reads import BudgetRow, CallRow
-from ferrycli.store.reads_receipts import CorrectionRow, TryRow
+from ferrycli.store.reads_receipts import CorrectionRow, LineRow, TryRow
 
 _LINES = (
     ("input", ("n_input",), "cost_input_nanousd"),
@@ -62,8 +63,13 @@ def call_card(
     budget: BudgetRow | None,
     zone: tzinfo,
     width: int,
+    billed: Sequence[LineRow] = (),
 ) -> list[Text]:
-    """Everything of `row` that a person asks for; `budget` is the tightest that it counted in."""
+    """Everything of `row` that a person asks for; `budget` is the tightest that it counted in.
+
+    `billed`: what it was billed for, line by line; of an event its meter alone.
+    """
+    event = next((one for one in billed if one.bucket == METER), None)
     status, style = status_of(row)
     lines = [
         Text(""),
@@ -72,12 +78,13 @@ def call_card(
     ]
     lines += _facts(row, zone)
     if row.state not in ("held", "denied"):
-        lines += [Text(""), *_cost(row, tried, corrections, width)]
+        cost = _cost(row, tried, corrections, width) if event is None else _event_cost(row, event)
+        lines += [Text(""), *cost]
         lines += _provenance(row, _earlier(row, tried), corrections, zone)
     if tried:
         counted = _counted(row, tried) if corrections else tried
         lines += [Text(""), *table(_TRY_COLUMNS, map(_try, counted), width)]
-    lines += [Text(""), *_timeline(row)]
+    lines += [Text(""), *_timeline(row)] if event is None else []
     attribution = list(_attribution(row))
     if attribution:
         lines += [Text(""), *attribution]
@@ -89,14 +96,17 @@ def call_card(
 
 def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
     served = f"{row.provider}/{row.model}" if row.provider else row.model
-    yield labelled("model", served or row.requested_model or "(none)")
+    what = METER if row.provider == METER else "model"
+    yield labelled(what, served or row.requested_model or "(none)")
     if row.requested_model not in ("", row.model, served):
         yield labelled("asked for", row.requested_model)
     if row.downgraded_from:
         yield labelled("instead of", row.downgraded_from)
     yield labelled("key", row.key or "(none)")
-    yield labelled("began", f"{exact(row.started_at, zone)} {zone}")
+    when = "occurred" if row.provider == METER else "began"
+    yield labelled(when, f"{exact(row.started_at, zone)} {zone}")
     how = [row.endpoint, "streamed" if row.is_stream else "in one piece", row.priority]
+    how = how[:1] if row.provider == METER else how
     how += [f"tier {row.tier}"] if row.tier else []
     how += [f"{row.attempts} attempts"] if row.attempts > 1 else []
     how += [f"retry {row.client_retry} of the client"] if row.client_retry else []
@@ -105,6 +115,14 @@ def _facts(row: CallRow, zone: tzinfo) -> Iterator[Text]:
         yield labelled("rule", row.rule)
     if row.reason:
         yield labelled("reason", row.reason)
+
+
+def _event_cost(row: CallRow, line: LineRow) -> Iterator[Text]:
+    """What of a meter was used, and what that came to."""
+    yield labelled("units", f"{line.quantity:,}")
+    if line.rate_nanousd is not None:
+        yield labelled("a unit", f"{per_unit_usd(line.rate_nanousd)} USD")
+    yield labelled("total", _total(row, (), ()), "bold")
 
 
 def _cost(
@@ -204,6 +222,13 @@ _SOURCES = {
 }
 
 
+_EVENT_SOURCES = {
+    "provider": "the event's own figure",
+    "reported": "units as the event told them",
+    "unpriced": "unpriced: its meter has no price; counted nowhere as 0",
+}
+
+
 def _provenance(
     row: CallRow, earlier: Sequence[TryRow], corrections: Sequence[CorrectionRow], zone: tzinfo
 ) -> Iterator[Text]:
@@ -241,7 +266,8 @@ def _first(
 def _why(row: CallRow, earlier: Sequence[TryRow]) -> Iterator[str]:
     """Where the cost is from that the call was settled at."""
     is_past = bool(row.is_corrected)
-    said = _SOURCES.get(row.cost_source, "")
+    sources = _EVENT_SOURCES if row.provider == METER else _SOURCES
+    said = sources.get(row.cost_source, "")
     if is_past and row.cost_source == "unpriced":
         said = "unpriced: no price was known"
     if earlier and row.cost_source != "estimated" and (estimate := _estimated(earlier)):

@@ -60,6 +60,8 @@ class ProviderFacts:
     models: tuple[str, ...]
     catalogue: str
     origin: str
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Names of the provider's own, and what each is priced as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def config_json(facts: ConfigFacts) -> dict[str, Any]:
                 "key_from": one.key_from,
                 "models": list(one.models),
                 "catalogue": one.catalogue,
+                "aliases": dict(one.aliases),
                 "origin": one.origin,
             }
             for one in facts.providers
@@ -137,6 +140,7 @@ def config_rows(facts: ConfigFacts) -> list[Sequence[Any]]:
             "key_from": one.key_from,
             "models": value_words(list(one.models)),
             "catalogue": one.catalogue,
+            "aliases": value_words([f"{name} = {model}" for name, model in one.aliases]),
         }
         rows += [(f"providers.{one.name}.{key}", said, one.origin) for key, said in told.items()]
     for channel in facts.channels:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ferrycli.report.layout import Cell, Column, Row, drawn, table
 from ferrycli.report.times import iso
+from ferrycli.rules.meters import METER, per_unit_usd
 from ferrycli.rules.money import usd_exact
 from ferrycli.rules.pricing import Override, Rate, RateCard
 from ferrycli.rules.usage import BUCKETS
@@ -43,6 +44,7 @@ def rate_json(rate: Rate) -> dict[str, int]:
 
 def override_json(override: Override) -> dict[str, Any]:
     """The object `ferry.price/1` of a price that was set here."""
+    rate = rate_json(override.rate)
     return {
         "schema": SCHEMA,
         "id": override.id,
@@ -50,8 +52,13 @@ def override_json(override: Override) -> dict[str, Any]:
         "model": override.model_glob,
         "tier": override.tier,
         "from": iso(override.from_us) if override.from_us else None,
-        "nanousd_per_million": rate_json(override.rate),
+        "nanousd_per_million": {"unit": rate["input"]} if override.provider == METER else rate,
     }
+
+
+def meter_json(meter: str, override: Override) -> dict[str, Any]:
+    """The object `ferry.price/1` of the price that a meter has now."""
+    return {**override_json(override), "model": meter, "origin": f"override {override.id}"}
 
 
 def card_json(card: RateCard) -> dict[str, Any]:
@@ -76,21 +83,26 @@ def _every(card: RateCard) -> Iterator[tuple[str, int, Rate]]:
     for tier, steps in card.tiers:
         for step in steps:
             yield tier, step.input_above, step.rate
+    for factor in card.factors:
+        for step in card.steps:
+            yield factor.word, step.input_above, factor.applied(step.rate)
 
 
-ROW_HEADING = ("id", "model", "tier", "from", *BUCKETS)
-"""What a row of tabs holds: dollars per million units."""
+ROW_HEADING = ("id", "model", "tier", "from", *BUCKETS, "per_unit")
+"""What a row of tabs holds: dollars per million units, and last, of a meter, of one."""
 
 
 def override_fields(override: Override) -> list[str | None]:
     """The fields of `ROW_HEADING`."""
-    amounts = [getattr(override.rate, name) for name in BUCKETS]
+    is_meter = override.provider == METER
+    amounts = [None if is_meter else getattr(override.rate, name) for name in BUCKETS]
     return [
         override.id,
         f"{override.provider}/{override.model_glob}",
         override.tier,
         iso(override.from_us) if override.from_us else None,
         *(None if amount is None else usd_exact(amount) for amount in amounts),
+        per_unit_usd(override.rate.input or 0) if is_meter else None,
     ]
 
 
@@ -109,6 +121,33 @@ def overrides_table(overrides: Sequence[Override], zone: tzinfo, width: int) -> 
         cells += [Cell(_day(one.from_us, zone))] if has_dates else []
         rows.append([*cells, *_amounts(one.rate, used)])
     return table([*columns, *_columns(used)], rows, width)
+
+
+def meters_table(overrides: Sequence[Override], zone: tzinfo, width: int) -> list[Text]:
+    """Prices of meters, in dollars a unit; days in `zone`."""
+    has_dates = any(one.from_us for one in overrides)
+    columns = [Column("METER", width_min=16)]
+    columns += [Column("FROM")] if has_dates else []
+    columns += [Column("A UNIT", is_number=True)]
+    rows: list[Row] = []
+    for one in overrides:
+        cells = [Cell(f"{METER}/{one.model_glob}")]
+        cells += [Cell(_day(one.from_us, zone))] if has_dates else []
+        rows.append([*cells, Cell(per_unit_usd(one.rate.input or 0))])
+    return table(columns, rows, width)
+
+
+def meter_lines(meter: str, override: Override) -> list[Text]:
+    """What a unit of a meter costs now, and where that comes from."""
+    name = drawn(f"{METER}/{meter}", "bold")
+    amount = per_unit_usd(override.rate.input or 0)
+    return [
+        Text(""),
+        Text.assemble("  ", name, "   ", drawn(f"override {override.id}", "dim")),
+        Text(""),
+        Text.assemble("  ", drawn(f"{amount} USD a unit")),
+        Text(""),
+    ]
 
 
 def _day(at_us: int, zone: tzinfo) -> str:

@@ -104,6 +104,8 @@ class Carried:
     """The body's `metadata`, where it maps text to text."""
     body: Mapping[str, str] = field(default_factory=dict)
     """Fields of the body that are in `OTHERS`: text, or JSON where it is no text."""
+    event: Mapping[str, str] = field(default_factory=dict)
+    """Dimensions that one event of a request names for itself, before what is said of all."""
 
 
 def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
@@ -156,7 +158,8 @@ def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str
 def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str], str]:
     """What is said of each dimension, tags, and a priority that is none."""
     tags: dict[str, str] = {}
-    every = [
+    every = [Said(name, value, "event") for name, value in carried.event.items() if value]
+    every += [
         Said(name.dimension, value, name.source)
         for name in OWN
         if (value := carried.headers.get(name.name))

@@ -84,6 +84,13 @@ _STATUS_OF_CODE = {
     "not_found": 404,
     "model_not_found": 404,
     "context_length_exceeded": 400,
+    "throttlingexception": 429,
+    "serviceunavailableexception": 503,
+    "modelstreamerrorexception": 424,
+    "modeltimeoutexception": 408,
+    "validationexception": 400,
+    "reply_cut": 502,
+    "reply_unreadable": 502,
     **dict.fromkeys(_MONEY_CODES, 429),
 }
 """What an error inside a reply with status 200 would have had as its status; others: 500."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation, Overflow
 
 from ferrycli.rules.errors import BadAmount
 
@@ -18,19 +18,19 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _UP = Context(rounding=ROUND_CEILING)
 
 
-def parse_usd(text: str) -> int:
-    """Nano-dollars of an amount as people write it: `50`, `$0.25`, `1,000.50`.
+def parse_usd(text: str, times: int = 1) -> int:
+    """Nano-dollars of an amount as people write it: `50`, `$0.25`, `1,000.50`; so many `times`.
 
     Rounds up below a nano-dollar. Raises `BadAmount` for what is no finite, non-negative amount
-    of at most a billion dollars.
+    that comes to at most a billion dollars.
     """
     plain = text.strip().removeprefix("$").replace("_", "")
     # A comma only where it parts thousands: `0,50` is somebody's half dollar, not fifty.
     if _THOUSANDS.fullmatch(plain):
         plain = plain.replace(",", "")
     try:
-        amount = Decimal(plain)
-    except InvalidOperation:
+        amount = _UP.multiply(Decimal(plain), times)
+    except (InvalidOperation, Overflow):
         raise BadAmount(text) from None
     if not amount.is_finite() or amount < 0 or amount > AMOUNT_USD_MAX:
         raise BadAmount(text)

@@ -16,14 +16,23 @@ from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
 HOLD_LINES = 12
 """A hold is this many nano-dollars above the ceiling: the sum of the lines' own roundings."""
 
-STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "scale"})
-"""Served tiers that cost the plain rate."""
+STANDARD_TIERS = frozenset(
+    {"", "default", "standard", "standard_only", "auto", "on_demand", "scale"}
+    | {"global", "not_available"}
+)
+"""Words of served tiers that cost the plain rate; the last two are Anthropic's of its places."""
+
+_SAME_TIER = {"on_demand_flex": "flex", "on_demand_priority": "priority"}
+"""Vertex's names of Gemini's tiers."""
 
 CHOSEN_BY_PROVIDER = frozenset({"", "auto"})
 """What a request says that leaves the tier to the provider."""
 
 CHEAPER_TIERS = frozenset({"flex", "batch"})
 """Tiers that never cost more than the plain rate: it bounds them where a card lacks theirs."""
+
+COUNTED_BUCKETS = frozenset({"web_search"})
+"""Things that are billed by the piece, beside the tokens: no tier scales their fee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +101,27 @@ def price(usage: Usage, rate: Rate) -> Cost:
     Buckets are disjoint: cached tokens are not counted again as input.
     A cache rate of None bills that bucket as plain input, never as free.
     Rounds up, once, on each line: 3 tokens at $0.075/M are 225, not 0.
+    A fee that is not known beside tokens that are priced makes the cost incomplete.
     Raises UnpricedUsage if a bucket is non-empty and has no rate.
     Source: docs/money.md, section 2.
     """
     lines = []
     is_incomplete = False
+    without_fee = ""
     for bucket in BUCKETS:
         if not (quantity := getattr(usage, bucket)):
             continue
         amount, is_sure = _rate_of(rate, bucket)
         if amount is None:
-            raise UnpricedUsage(bucket)
+            if bucket not in COUNTED_BUCKETS:
+                raise UnpricedUsage(bucket)
+            without_fee = bucket
+            continue
         is_incomplete |= not is_sure
         lines.append((bucket, ceil_cost(quantity, amount)))
-    return Cost(tuple(lines), is_incomplete)
+    if without_fee and not lines:
+        raise UnpricedUsage(without_fee)
+    return Cost(tuple(lines), is_incomplete or without_fee != "")
 
 
 def ceil_cost(quantity: int, rate: int) -> int:
@@ -137,6 +153,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    """What a word of the served tier does to every rate of tokens: `fast`, or `us` for a place."""
+
+    word: str
+    numerator: int
+    denominator: int
+    unsure: tuple[str, ...] = ()
+    """Buckets of which the provider does not say so: they are billed at the dearer of both rates,
+    and the cost is incomplete."""
+
+    def applied(self, rate: Rate) -> Rate:
+        """`rate` under this factor; a fee stays as it is."""
+        kept = COUNTED_BUCKETS
+        if self.numerator < self.denominator:
+            kept = kept.union(self.unsure)
+        own = {bucket: rate_of(rate, bucket) for bucket in kept}
+        return replace(rate.scaled(self.numerator, self.denominator), **own)
+
+
+@dataclass(frozen=True, slots=True)
 class RateCard:
     """All prices of one model at one provider at one time: steps, and steps per tier."""
 
@@ -152,6 +188,12 @@ class RateCard:
     output_tokens_max: int | None = None
     is_incomplete: bool = False
     """The provider also bills something that the card cannot say, such as a fee per request."""
+    factors: tuple[Factor, ...] = ()
+    """Words of the tier that scale the rates, where the card has no steps for them."""
+    only_asked: tuple[str, ...] = ()
+    """Tiers and factors that nobody is billed who did not ask for them by name."""
+    unsure: tuple[str, ...] = ()
+    """Buckets whose rates here are the most that they may be, not what is known to be billed."""
 
     @property
     def is_free(self) -> bool:
@@ -169,19 +211,43 @@ class RateCard:
             )
         )
 
+    def words(self, tier: str) -> tuple[str, ...]:
+        """The words of `tier`, joined by `+` in it, that may change the rate."""
+        said = (_SAME_TIER.get(word, word) for word in tier.lower().split("+"))
+        own = {name for name, _ in self.tiers}
+        return tuple(word for word in said if word in own or word not in STANDARD_TIERS)
+
     def rate(self, input_total: int, tier: str) -> tuple[Rate, bool]:
         """The rate for a request of `input_total` tokens served in `tier`; whether it is sure.
 
-        A tier that the card lacks and that is no standard one is billed at the plain rate and is
-        not sure.
+        `tier` may be of several words: `fast+us`. One that the card lacks and that is no standard
+        one is billed at the plain rate and is not sure.
         """
-        steps = dict(self.tiers).get(tier)
-        is_sure = steps is not None or tier in STANDARD_TIERS
-        chosen = (steps or self.steps)[0]
-        for step in steps or self.steps:
+        steps, factors, is_sure = self._served(tier)
+        chosen = steps[0]
+        for step in steps:
             if input_total > step.input_above:
                 chosen = step
-        return chosen.rate, is_sure
+        rate = chosen.rate
+        for factor in factors:
+            rate = factor.applied(rate)
+        return rate, is_sure
+
+    def unsure_buckets(self, tier: str) -> frozenset[str]:
+        """Buckets whose rate in `tier` is a bound, not what is known to be billed."""
+        _, factors, _ = self._served(tier)
+        return frozenset(self.unsure).union(*(factor.unsure for factor in factors))
+
+    def _served(self, tier: str) -> tuple[tuple[Step, ...], list[Factor], bool]:
+        words = self.words(tier)
+        if not words:
+            return self.steps, [], True
+        known, factors = dict(self.tiers), {factor.word: factor for factor in self.factors}
+        priced = [word for word in words if word in known]
+        scaling = [factors[word] for word in words if word in factors and word not in known]
+        # Of two tiers with steps of their own nobody says what they cost together.
+        is_sure = len(priced) <= 1 and len(priced) + len(scaling) == len(words)
+        return known[priced[0]] if priced else self.steps, scaling, is_sure
 
 
 UNBILLED = "unbilled"
@@ -200,6 +266,8 @@ def price_call(usage: Usage, card: RateCard, tier: str) -> Cost:
     """
     rate, is_sure = card.rate(usage.input_total, tier)
     cost = price(usage, rate)
+    unsure = card.unsure_buckets(tier)
+    is_sure = is_sure and unsure.isdisjoint(bucket for bucket, _ in cost.lines)
     return cost if is_sure and not card.is_incomplete else replace(cost, is_incomplete=True)
 
 
@@ -255,15 +323,22 @@ def ceiling(card: RateCard, bounds: Bounds) -> Ceiling | None:
     None: input or output has no rate, the provider also bills what the card cannot say, or the
     tier asked for is dearer and not on the card.
     """
-    known = dict(card.tiers)
-    is_known = bounds.tier in known or bounds.tier in STANDARD_TIERS | CHEAPER_TIERS
+    known, factors = dict(card.tiers), {factor.word: factor for factor in card.factors}
+    words = card.words(bounds.tier)
+    is_known = all(word in known or word in factors or word in CHEAPER_TIERS for word in words)
     if card.is_incomplete or not is_known:
         return None
     # A request for flex may be served at the plain rate, so both count. One that names no tier is
-    # served as the account is set up at the provider: that may be its dearest.
-    chosen = known if bounds.tier in CHOSEN_BY_PROVIDER else {bounds.tier}
-    steps = [*card.steps, *(step for tier in chosen for step in known.get(tier, ()))]
+    # served as the account is set up at the provider: that may be its dearest. So may the place.
+    chosen = [word for word in words if word in known]
+    if all(word in CHOSEN_BY_PROVIDER for word in bounds.tier.split("+") if word not in factors):
+        chosen = [word for word in known if word not in card.only_asked]
+    steps = [*card.steps, *(step for word in chosen for step in known[word])]
     reached = [step.rate for step in steps if step.input_above < max(bounds.input_tokens_max, 1)]
+    for word, factor in factors.items():
+        is_dearer = factor.numerator > factor.denominator
+        if is_dearer and (word in words or word not in card.only_asked):
+            reached = [factor.applied(rate) for rate in reached]
     buckets = ["input", "cache_read", "image_in"]
     buckets += WRITE_BUCKETS if bounds.writes_cache else ()
     buckets += ["audio_in"] if bounds.has_audio else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ferrycli.rules import denials
 from ferrycli.rules.clean import safe
+from ferrycli.rules.meters import DuplicateEvent
 from ferrycli.rules.money import usd
 from ferrycli.rules.phrases import (
     Words,
@@ -212,6 +213,13 @@ def _idempotency_mismatch(error: denials.IdempotencyMismatch) -> Words:
     return Words(sentence, "another call needs another key")
 
 
+@REFUSALS.of(DuplicateEvent)
+def _duplicate_event(error: DuplicateEvent) -> Words:
+    was = f"{error.quantity:,} of {ticked(f'{error.provider}/{error.model}')}"
+    sentence = f"event {ticked(error.event)} was recorded as call {ticked(error.call)}, {was}"
+    return Words(sentence, "another event needs another id; none of this request was recorded")
+
+
 _USED = {
     "rpm": "has made {used} of {limit} calls in the last minute",
     "tpm": "has used {used} of {limit} tokens in the last minute, and this call needs more than"
@@ -247,14 +255,14 @@ def _not_json(error: denials.NotJson) -> Words:
 
 
 OF_TYPE = "of type "
-NO_VALUES = frozenset({"missing", "not readable", "out of range", "twice"})
+NO_VALUES = frozenset({"missing", "not readable", "out of range", "set", "twice"})
 """What is told of a parameter instead of its value."""
 
 
 @REFUSALS.of(denials.Untranslatable)
 def _untranslatable(error: denials.Untranslatable) -> Words:
     return Words(
-        f"{ticked(error.field)} cannot be carried to this provider: {plain(error.why)}",
+        f"{ticked(error.field)} cannot be carried to this provider: {safe(error.why)}",
         "leave it out, or ask for a model whose provider speaks the dialect of the request",
     )
 

@@ -155,7 +155,9 @@ def _bad_policy(error: errors.BadPolicy) -> Words:
 
 @WRITERS.of(errors.BadPrice)
 def _bad_price(error: errors.BadPrice) -> Words:
-    hint = "write dollars per million tokens, such as `--input 3 --output 15`"
+    hint = (
+        "write dollars per million tokens, such as `--input 3 --output 15`; `--per` is of a meter"
+    )
     return Words(f"{ticked(error.text)} is no price: {plain(error.why)}", hint)
 
 

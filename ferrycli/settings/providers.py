@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ferrycli.rules.errors import ConfigBadValue, ConfigUnknownKey, NoCredential
+from ferrycli.rules.meters import METER
 from ferrycli.settings.options import check_table
 
 KINDS = (
@@ -31,14 +32,15 @@ CREDENTIAL_CMD_SECONDS_MAX = 20
 _NOT_TEXT = "it is not plain text of one line"
 
 PROVIDER_KEYS = {
-    "kind": "one of those below; compatible is anything that speaks like OpenAI",
+    "kind": "one of the kinds above",
     "base_url": "where it is reached; most kinds have a default",
     "api_key_env": "name of the variable that holds its key",
     "api_key_file": "or a file that holds it",
     "api_key_cmd": "or a command that prints it",
     "models": "globs of its models; none: all in the price catalogue",
     "catalogue": "its name in the price catalogue, where it differs",
-    "speaks": "what it speaks besides what its kind does: chat, responses, messages",
+    "speaks": "besides what its kind does",
+    "aliases": "names of its own, and what each is priced as",
 }
 _LISTS = ("models", "speaks")
 
@@ -57,6 +59,12 @@ class Provider:
     catalogue: str = ""
     speaks: tuple[str, ...] = ()
     """Dialects that it speaks besides those of its kind, of `SPEAKS`."""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Names that the provider alone knows, and the model that each is priced as."""
+
+    def priced_as(self, model: str) -> str:
+        """The model behind a name of the provider's own; empty for any other name."""
+        return dict(self.aliases).get(model, "")
 
     @property
     def key_origin(self) -> str:
@@ -135,9 +143,15 @@ def read_providers(
 def _provider(name: str, content: Any, path: Path | None) -> Provider:
     where = f"file {path}"
     check_table("providers", name, content, path)
+    if name == METER:
+        wanted = f"another name: `{METER}/…` is what events count"
+        raise ConfigBadValue(where, f"providers.{name}", name, wanted)
     for key, value in content.items():
         if key not in PROVIDER_KEYS:
             raise ConfigUnknownKey(str(path), f"providers.{name}", key, tuple(PROVIDER_KEYS))
+        if key == "aliases":
+            _check_aliases(f"providers.{name}.aliases", value, where)
+            continue
         is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
         if not (is_list if key in _LISTS else isinstance(value, str)):
             text = "a list of text" if key in _LISTS else "text"
@@ -158,8 +172,18 @@ def _provider(name: str, content: Any, path: Path | None) -> Provider:
             "http:// or https://, a host, and no password",
         )
     lists = {key: tuple(content.get(key, ())) for key in _LISTS}
-    rest = {key: content[key] for key in content if key not in ("kind", "base_url", *_LISTS)}
-    return Provider(name, kind, base_url, **{**rest, **lists})
+    apart = ("kind", "base_url", "aliases", *_LISTS)
+    rest = {key: content[key] for key in content if key not in apart}
+    aliases = tuple(content.get("aliases", {}).items())
+    return Provider(name, kind, base_url, aliases=aliases, **{**rest, **lists})
+
+
+def _check_aliases(name: str, value: Any, where: str) -> None:
+    """Raise `ConfigBadValue` unless `value` is a table of names to names."""
+    texts = [*value, *value.values()] if isinstance(value, dict) else [None]
+    if not all(isinstance(one, str) and one.strip() for one in texts):
+        wanted = 'a table of names, such as { "my-gpt" = "gpt-4o" }'
+        raise ConfigBadValue(where, name, repr(value), wanted)
 
 
 def credential(provider: Provider, environment: Mapping[str, str]) -> str:

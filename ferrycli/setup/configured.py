@@ -42,6 +42,7 @@ def config_facts(settings: Settings) -> ConfigFacts:
                 one.models,
                 one.catalogue,
                 settings.provider_origins[one.name],
+                one.aliases,
             )
             for one in settings.providers
         ),

@@ -26,7 +26,9 @@ def sample() -> str:
         "",
         "# A provider is used as `openai/gpt-…`. OPENAI_API_KEY, ANTHROPIC_API_KEY,",
         "# GEMINI_API_KEY, OPENROUTER_API_KEY and AWS_BEARER_TOKEN_BEDROCK each make one without",
-        "# this file.",
+        "# this file. Kinds are",
+        f"# {', '.join(settings.KINDS)};",
+        "# compatible is anything that speaks like OpenAI.",
         "#",
         "# [providers.openai]",
     ]
@@ -38,6 +40,8 @@ def sample() -> str:
         "api_key_cmd": "pass show openai",
         "models": ["gpt-*"],
         "catalogue": "openai",
+        "speaks": ["responses"],
+        "aliases": {"my-gpt": "gpt-4o"},
     }
     for key, meaning in settings.PROVIDER_KEYS.items():
         lines.append(f"# {f'{key} = {_toml(examples[key])}':<38} # {meaning}")
@@ -84,4 +88,6 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f'"{key}" = {_toml(one)}' for key, one in value.items()) + " }"
     return f'"{value}"' if isinstance(value, str) else str(value)

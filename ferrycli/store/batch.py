@@ -83,8 +83,11 @@ class Desk(Memory):
         self.limiter.commit()
         if draft.has_learned:
             self.learned.written()
+            self.manners.written()
         for answer in draft.endings.answers:
             self.learned.note(*answer)
+        for answered in draft.endings.answered:
+            self.manners.note(answered)
 
     def forget(self) -> None:
         """Undo an open transaction and drop what is in memory: it is read again from the file."""

@@ -32,6 +32,8 @@ A call waits for money a minute at the most."""
 _RECENT = f"SELECT c.seq FROM calls c WHERE c.seq >= ? AND {ENDED}"
 _OPEN = "SELECT seq FROM calls WHERE state = 'held'"
 _LAST_CORRECTION = "SELECT coalesce(max(rowid), 0) FROM corrections"
+LAST_EVENT = "SELECT coalesce(max(rowid), 0) FROM events"
+_TOLD = "SELECT call_seq FROM events WHERE rowid > ?"
 # Without DISTINCT, for which all of an index would be read, under the lock.
 _CORRECTED = "SELECT call_seq FROM corrections WHERE rowid > ?"
 
@@ -50,6 +52,8 @@ class Tally:
     """Calls from that row key on that had ended."""
     corrections: int
     """The last row of `corrections` that was seen."""
+    events: int
+    """The last row of `events` that was seen: the row key of one that comes later may be old."""
 
 
 def wanted_of(terms: Terms, now_us: int) -> Wanted:
@@ -69,6 +73,7 @@ def count(connection: sqlite3.Connection, wanted: Wanted, now_us: int) -> Tally:
     connection.execute("BEGIN")
     try:
         (last,) = connection.execute(_LAST_CORRECTION).fetchone()
+        (last_event,) = connection.execute(LAST_EVENT).fetchone()
         recent_from = seq_at(now_us - RECENT_US)
         return Tally(
             wanted,
@@ -77,6 +82,7 @@ def count(connection: sqlite3.Connection, wanted: Wanted, now_us: int) -> Tally:
             recent_from,
             frozenset(row[0] for row in connection.execute(_RECENT, (recent_from,))),
             last,
+            last_event,
         )
     finally:
         connection.execute("ROLLBACK")
@@ -97,6 +103,7 @@ def caught_up(connection: sqlite3.Connection, tally: Tally) -> Spent:
         if row[0] not in tally.recent_seqs
     }
     ended |= _ended_of(connection, tally.open_seqs)
+    ended |= {row[0] for row in connection.execute(_TOLD, (tally.events,))}
     corrected = {
         row[0]
         for row in connection.execute(_CORRECTED, (tally.corrections,))

@@ -19,6 +19,7 @@ from ferrycli.rules.errors import FerryError
 from ferrycli.rules.spans import days
 from ferrycli.rules.windows import MICROSECONDS, day_start, from_us
 from ferrycli.store.connect import open_writer
+from ferrycli.store.counting import LAST_EVENT
 from ferrycli.store.ids import seq_at
 from ferrycli.store.sums import FIGURES, figures_sql
 from ferrycli.store.where import CORRECTIONS
@@ -87,6 +88,7 @@ def sum_day(connection: sqlite3.Connection, start_us: int, end_us: int, now_us: 
         if connection.execute(open_calls, bounds).fetchone()[0]:
             return False
         corrections = _corrections(connection, bounds)
+        (last_event,) = connection.execute(LAST_EVENT).fetchone()
         query = day_sums_sql(is_corrected=corrections > 0)
         rows = connection.execute(query, (start_us, end_us, *bounds)).fetchall()
     finally:
@@ -96,12 +98,14 @@ def sum_day(connection: sqlite3.Connection, start_us: int, end_us: int, now_us: 
         _write(connection, _INSERT, some)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # A correction that came meanwhile is in the next summary, and must not be lost in this;
-        # nor must rows, should another process be at the same day.
+        # A correction or an event that came meanwhile is in the next summary, and must not be lost
+        # in this; nor must rows, should another process be at the same day.
         held = "SELECT count(*) FROM daily WHERE start_at = ? AND end_at = ?"
-        is_whole = _corrections(connection, bounds) == corrections and connection.execute(
-            held, (start_us, end_us)
-        ).fetchone()[0] == len(rows)
+        is_whole = (
+            _corrections(connection, bounds) == corrections
+            and not _has_event_since(connection, bounds, last_event)
+            and connection.execute(held, (start_us, end_us)).fetchone()[0] == len(rows)
+        )
         if is_whole:
             connection.execute(
                 "INSERT OR REPLACE INTO summed_days VALUES (?, ?, ?)", (start_us, end_us, now_us)
@@ -133,6 +137,14 @@ def _clear(connection: sqlite3.Connection, start_us: int, end_us: int) -> None:
 def _corrections(connection: sqlite3.Connection, bounds: tuple[int, int]) -> int:
     query = "SELECT count(*) FROM corrections WHERE call_seq >= ? AND call_seq < ?"
     return int(connection.execute(query, bounds).fetchone()[0])
+
+
+def _has_event_since(connection: sqlite3.Connection, bounds: tuple[int, int], last: int) -> bool:
+    """Whether an event of the day was told after the row `last` of `events`."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM events WHERE rowid > ? AND call_seq >= ? AND call_seq < ?)"
+    )
+    return bool(connection.execute(query, (last, *bounds)).fetchone()[0])
 
 
 def _batches(rows: list[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:

@@ -19,15 +19,17 @@ from ferrycli.store import corrections, idempotency
 from ferrycli.store.admissions import Admissions, Denied
 from ferrycli.store.alerts import NewAlert, alert_values, crossed
 from ferrycli.store.endings import Endings, OpenCall
+from ferrycli.store.events import Happenings
 from ferrycli.store.learned import WRITE_LEARNED
 from ferrycli.store.memory import Memory
 from ferrycli.store.messages import (
     Admit,
     Again,
     Deny,
+    Events,
     Message,
     Note,
-    Record,
+    Recorded,
     Stale,
     Verdict,
     Waits,
@@ -38,11 +40,10 @@ from ferrycli.store.rows import (
     Decided,
     Opening,
     decided_values,
-    finished_values,
     opening_values,
 )
 from ferrycli.store.standings import Standings
-from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.till import Change
 from ferrycli.store.writes import Writes
 
 _WRITE_SEQUENCE = "UPDATE meta SET value = ? WHERE name = 'sequence'"
@@ -77,6 +78,15 @@ class Draft:
             self._standings,
             memory.limiter,
             memory.learned,
+            memory.instance_id,
+            self._now,
+        )
+        self._happenings = Happenings(
+            memory.connection,
+            books,
+            self.change,
+            self._standings,
+            memory.period,
             memory.instance_id,
             self._now,
         )
@@ -126,10 +136,10 @@ class Draft:
                 self._close(message)
             case Again():
                 return self._again(message)
+            case Events():
+                return self._record(message)
             case Deny(opening=opening, refusal=refusal):
                 self._insert_denied(opening, refusal)
-            case Record():
-                self._record(message)
             case Note(kind=kind, subject=subject, window_start=start, detail=detail):
                 self._note(kind, subject, start, detail)
             case health:
@@ -185,6 +195,16 @@ class Draft:
         self._writes.again.append(answer.row)
         return answer.admission
 
+    def _record(self, question: Events) -> Verdict:
+        """Costs that happened: their rows are written once, whole, and no budget is asked."""
+        books = self._memory.books
+        if question.epoch != books.epoch:
+            return Stale(books)
+        verdict = self._happenings.record(question, self._writes, self._number)
+        if isinstance(verdict, Recorded):
+            self.used |= {event.opening.key_id: self._now for event in question.events}
+        return verdict
+
     def _open_call(self, seq: int) -> OpenCall | None:
         """A call in flight, as this batch leaves it."""
         if seq in self.closed:
@@ -236,35 +256,6 @@ class Draft:
             idempotency.unbind(self._memory.connection, closing.seq)
         tokens = closing.usage.input_total + closing.usage.output
         self._memory.limiter.settle(closing.seq, tokens, self._now)
-
-    def _record(self, message: Record) -> None:
-        """A cost that happened: its row is written once, whole, and no budget is asked."""
-        opening, closing = message.opening, message.closing
-        places = tuple(
-            Place(one.terms.id, one.subject, one.window_start_us)
-            for one in self._standings.of(message.facts)
-        )
-        cost = closing.cost_nanousd or 0
-        for place in places:
-            grants = self._standings.grants(place.budget_id)
-            self.change.release(place, 0, cost, 0, grants, self._now)
-        decided = Decided(
-            state=closing.state,
-            outcome=closing.outcome,
-            admitted_at=self._now,
-            finished_at=closing.finished_at,
-            hold_nanousd=0,
-            output_held=None,
-            output_sent=None,
-            free_nanousd=None,
-            budget_id="",
-            windows=windows_text(places),
-            epoch=self._memory.books.epoch,
-            instance_id=self._memory.instance_id,
-            admit_no=self._number(),
-        )
-        values = finished_values(opening, decided, closing, 0, self._number())
-        self._writes.finished.append(values)
 
     # Notices --------------------------------------------------------------------------------
 
@@ -362,7 +353,8 @@ class Draft:
             self.has_corrected |= self._correct(closing)
         if self.sequence != self._memory.sequence:
             connection.execute(_WRITE_SEQUENCE, [str(self.sequence)])
-        if rows := self._memory.learned.due(self._now):
+        memory = self._memory
+        if rows := [*memory.learned.due(self._now), *memory.manners.due(self._now)]:
             connection.executemany(WRITE_LEARNED, rows)
             self.has_learned = True
 

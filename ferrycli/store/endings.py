@@ -13,8 +13,9 @@ from ferrycli.rules.budget import doubt_of
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.selectors import Facts
 from ferrycli.store.books import Books
+from ferrycli.store.manners import Answered
 from ferrycli.store.messages import Ended
-from ferrycli.store.rows import Aim, Closing, close_values, line_values
+from ferrycli.store.rows import Aim, Closing, close_values, lines_values
 from ferrycli.store.standings import Period, Standings
 from ferrycli.store.till import Change, Place, windows_text
 from ferrycli.store.writes import Writes
@@ -74,6 +75,8 @@ class Endings:
         """Attempts that cost more than they held, each with its own cost."""
         self.answers: list[tuple[str, str, int, int | None]] = []
         """Route, feature, tokens and bound of answers, to be learned once this is committed."""
+        self.answered: list[Answered] = []
+        """The same answers, of which their models are learned."""
 
     def close(self, call: OpenCall, closing: Closing, writes: Writes, number: int) -> Closing:
         """Finish `call`; the closing as it is written, which names an overrun."""
@@ -92,9 +95,7 @@ class Endings:
                 writes.attempts.append(_attempt_values(call, closing, doubt, places))
             closing = _with_past(closing, call)
         writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
-        writes.lines += [
-            (closing.seq, at, *line_values(line)) for at, line in enumerate(closing.lines)
-        ]
+        writes.lines += lines_values(closing.seq, closing.lines)
         return closing
 
     def end_attempt(self, seq: int, call: OpenCall, ended: Ended, writes: Writes) -> OpenCall:
@@ -174,10 +175,24 @@ class Endings:
         )
 
     def _learn(self, closing: Closing, call: OpenCall) -> None:
-        if closing.outcome == "ok" and closing.cost_source in ("reported", "provider"):
-            tokens = closing.usage.output // max(call.choices, 1)
-            route = call.facts.get("route", "")
-            self.answers.append((route, call.feature, tokens, call.output_bound))
+        if closing.outcome != "ok" or closing.cost_source not in ("reported", "provider"):
+            return
+        choices = max(call.choices, 1)
+        tokens = closing.usage.output // choices
+        route = call.facts.get("route", "")
+        self.answers.append((route, call.feature, tokens, call.output_bound))
+        if not closing.lines:
+            self.answered.append(
+                Answered(
+                    call.aim.provider,
+                    call.aim.sent_model,
+                    closing.characters,
+                    closing.usage.output,
+                    closing.usage.reasoning,
+                    closing.finished_at - call.attempt_at,
+                    choices,
+                )
+            )
 
 
 def _source(ended: Ended) -> str:

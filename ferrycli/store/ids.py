@@ -12,6 +12,8 @@ from dataclasses import dataclass
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TEXT_LENGTH = 26
 CHANCE_BITS = 62
+CHANCE_AT_BITS = CHANCE_BITS + 12
+"""Of an id that a moment is given to."""
 SEQ_MAX = (1 << 63) - 1
 SEQ_PREFIX_LENGTH = 15
 """Characters of an id that its row key tells whole."""
@@ -52,6 +54,15 @@ class IdMaker:
         tick = (now_us // 1000 << 12) | ((now_us % 1000 << 12) // 1000)
         self._last = tick = max(tick, self._last + 1)
         return NewId(compose(tick, self._chance(CHANCE_BITS)), tick_us(tick))
+
+
+def id_at(at_us: int, chance: int) -> NewId:
+    """An id for a moment that may be past: of its millisecond, and otherwise of chance.
+
+    `chance`: `CHANCE_AT_BITS` random bits.
+    """
+    fraction, rest = divmod(chance, 1 << CHANCE_BITS)
+    return NewId(compose(at_us // 1000 << 12 | fraction, rest), at_us)
 
 
 def compose(tick: int, chance: int) -> int:

@@ -42,7 +42,7 @@ WRITE_LEARNED = (
 Pair = tuple[str, str]
 """Route and feature; either may be the empty string."""
 Row = tuple[str, str, int, int, int]
-"""The parameters of `WRITE_LEARNED`."""
+"""The parameters of `WRITE_LEARNED`: kind, subject, value, samples and time."""
 
 
 class _Answers:
@@ -87,8 +87,8 @@ class Learned:
         rows = connection.execute(READ_LEARNED, (KIND, ANSWERS_NEEDED, FIGURES_MAX)).fetchall()
         self._figures.clear()
         # The latest last: the first ones are the first to go.
-        for subject, value in reversed(rows):
-            route, feature = json.loads(subject)
+        for text, value in reversed(rows):
+            route, feature = json.loads(text)
             self._figures[(route, feature)] = value
 
     def expected(self, route: str, feature: str) -> int:
@@ -131,7 +131,7 @@ class Learned:
         else:
             pairs = self._due
         return [
-            (KIND, _subject(pair), answers.percentile(), len(answers), now_us)
+            (KIND, subject(pair), answers.percentile(), len(answers), now_us)
             for pair in sorted(pairs)
             if len(answers := self._answers[pair]) >= ANSWERS_NEEDED
         ]
@@ -153,5 +153,6 @@ class Learned:
             self._figures.popitem(last=False)
 
 
-def _subject(pair: Pair) -> str:
+def subject(pair: Pair) -> str:
+    """What a figure was learned of, as its row names it."""
     return json.dumps(list(pair), ensure_ascii=False, separators=(",", ":"))

@@ -13,7 +13,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,12 +26,23 @@ from ferrycli.rules.errors import (
     FerryError,
     LedgerUnavailable,
 )
+from ferrycli.rules.estimate import Manner
 from ferrycli.store import migrations
 from ferrycli.store.batch import Desk
 from ferrycli.store.books import Books
 from ferrycli.store.connect import open_writer
 from ferrycli.store.guard import FileGuard
-from ferrycli.store.messages import Admit, Again, Deny, HealthNote, Message, Note, Verdict, Waits
+from ferrycli.store.messages import (
+    Admit,
+    Again,
+    Deny,
+    Events,
+    HealthNote,
+    Message,
+    Note,
+    Verdict,
+    Waits,
+)
 from ferrycli.store.reads_servers import circuits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
@@ -84,6 +95,8 @@ class Ledger:
         self._guard: FileGuard
         self.books = Books()
         """Replaced whole by the thread; read by anyone."""
+        self.manners: Mapping[tuple[str, str], Manner] = {}
+        """How models answer, by provider and model; as `books`."""
         self.health: dict[str, CircuitState] = {}
         """Circuits as an earlier server left them, by `provider/model`."""
         self.recovered, self.calls_admitted = 0, 0
@@ -118,6 +131,12 @@ class Ledger:
         assert verdict is not None
         return verdict
 
+    async def record(self, question: Events) -> Verdict:
+        """Record costs that happened. Answered when they are on disk."""
+        verdict = await self._ask(question)
+        assert verdict is not None
+        return verdict
+
     def note_soon(self, note: Note | HealthNote) -> None:
         """Write down what happened beside a call. Left out where the queue is full."""
         if self._queue.qsize() < ASKS_WAITING_MAX:
@@ -145,7 +164,9 @@ class Ledger:
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
-    async def _ask(self, message: Admit | Again | Refresh, wait_s: float = 0.0) -> Verdict | None:
+    async def _ask(
+        self, message: Admit | Again | Events | Refresh, wait_s: float = 0.0
+    ) -> Verdict | None:
         if self._asks_waiting >= ASKS_WAITING_MAX:
             return TooBusy()
         assert self._loop is not None
@@ -198,6 +219,7 @@ class Ledger:
             connection.execute(f"PRAGMA busy_timeout={ADMISSION_BUSY_MS}").fetchone()
             self._desk.refresh()
             self.books = self._desk.books
+            self.manners = self._desk.manners.known
             self.health = circuits(connection)
             self._guard = FileGuard(self._path)
         except sqlite3.DatabaseError as error:
@@ -276,7 +298,7 @@ class Ledger:
             self._desk.has_moved = True
             messages += gone
         verdicts = self._commit(messages, asked_again(parked, is_last=self._is_stopping))
-        asking = (Admit, Again)
+        asking = (Admit, Again, Events)
         asked = iter(
             verdict
             for verdict, message in zip(verdicts, messages, strict=False)
@@ -285,6 +307,7 @@ class Ledger:
         waiting = [item for item in batch if isinstance(item, Waiting)]
         answers = [next(asked) if isinstance(w.message, asking) else self._read() for w in waiting]
         self.books, self.calls_admitted = self._desk.books, self._desk.calls_admitted
+        self.manners = self._desk.manners.known
         self.calls_unwritten = len(self._unsettled)
         self._answer([*parked, *waiting], [*verdicts[len(messages) :], *answers])
 

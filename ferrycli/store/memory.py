@@ -18,6 +18,7 @@ from ferrycli.store.books import Books
 from ferrycli.store.endings import OpenCall
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.learned import Learned
+from ferrycli.store.manners import Manners
 from ferrycli.store.standings import Periods
 from ferrycli.store.storms import Storms
 from ferrycli.store.till import Amounts, Till, WindowKey
@@ -37,6 +38,7 @@ class Memory:
         self.till = Till(connection)
         self.limiter = Limiter()
         self.learned = Learned()
+        self.manners = Manners()
         self.alarms = Alarms(connection)
         self.storms = Storms()
         self.books = Books()
@@ -54,6 +56,7 @@ class Memory:
         """Whether calls that wait may go by what is not in any message: they are asked again."""
         self.period = Periods()
         self.learned.load(connection)
+        self.manners.load(connection)
 
     @property
     def standings(self) -> Mapping[WindowKey, Amounts]:

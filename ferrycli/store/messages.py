@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ferrycli.rules.budget import Admission, Ask
 from ferrycli.rules.denials import BudgetBusy
 from ferrycli.rules.errors import FerryError
+from ferrycli.rules.meters import Receipt
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.selectors import Facts
 from ferrycli.store.books import Books
@@ -94,12 +95,29 @@ class Deny:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A cost that happened, whatever any budget says: never refused."""
+class Event:
+    """A cost that happened and was no model call, as it was told."""
 
+    id: str
+    """Its caller's own: of one key it stands for one event, for ever."""
     opening: Opening
+    """Whose it is; row key, id and times are given to it as it is recorded. The model is the
+    meter."""
     facts: Facts
-    closing: Closing
+    """Dimension to value, as of a `Candidate`."""
+    quantity: int
+    body_hash: int
+    cost_nanousd: int | None = None
+    """What it says itself that it cost; None: the meter's price says it."""
+    occurred_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A question: record these, all or none. None is ever refused for money."""
+
+    events: tuple[Event, ...]
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +161,13 @@ class Waits:
     """What the call is told if it waits no longer."""
 
 
-Verdict = Admission | FerryError | Stale | Waits
-Message = Admit | Again | Deny | Closing | Record | Note | HealthNote
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Events are recorded, or were before."""
+
+    receipts: tuple[Receipt, ...]
+    """In the order of the events."""
+
+
+Verdict = Admission | Recorded | FerryError | Stale | Waits
+Message = Admit | Again | Events | Deny | Closing | Note | HealthNote

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferrycli.rules.errors import DatabaseNewer, DatabaseUnusable
-from ferrycli.store import schema_control
+from ferrycli.store import schema_control, schema_events
 from ferrycli.store.connect import FOREIGN, is_foreign
 
 
@@ -234,6 +234,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001_first", _first),
     Migration("0002_daily", _daily),
     Migration("0003_control", schema_control.apply),
+    Migration("0004_events", schema_events.apply),
 )
 
 

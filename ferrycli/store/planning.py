@@ -150,7 +150,7 @@ def aim_of(
     `standings`: of a budget of many windows, which are not read again under the lock.
     """
     found = selecting.chosen(connection, plan.selector)
-    selecting.check_configured(connection, found, plan.providers)
+    selecting.check_configured(connection, found, plan.providers, counts_events=True)
     pairs = Selector(found.pairs)
     there = of_selector(connection, pairs, now_us, has_windows=False)
     before = None

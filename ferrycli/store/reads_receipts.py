@@ -155,6 +155,27 @@ def corrections(connection: sqlite3.Connection, seq: int) -> tuple[CorrectionRow
     return tuple(CorrectionRow(*row) for row in connection.execute(_CORRECTIONS, (seq, ROWS_MAX)))
 
 
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """One billed thing of a call that has lines."""
+
+    number: int
+    provider: str
+    model: str
+    bucket: str
+    quantity: int
+    rate_nanousd: int | None
+    """Per million; None where the cost is not made of it."""
+    cost_nanousd: int | None
+    """None: unpriced."""
+    reason: str
+
+
+def lines(connection: sqlite3.Connection, seq: int) -> tuple[LineRow, ...]:
+    """The lines of a call, in order; none of most."""
+    return tuple(LineRow(*row) for row in connection.execute(_LINES, (seq, ROWS_MAX)))
+
+
 _LINES = (
     "SELECT number, provider, model, bucket, quantity, rate_nanousd, cost_nanousd, reason"
     " FROM lines WHERE call_seq = ? ORDER BY number LIMIT ?"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any
 
+from ferrycli.rules.meters import METER
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
 
@@ -143,7 +144,8 @@ decided_values = attrgetter(*_DECIDED)
 
 @dataclass(frozen=True, slots=True)
 class BilledLine:
-    """One bucket of one of several models that a reply billed. Field names are column names."""
+    """One billed thing, where a reply billed several models, or of an event. Field names are
+    column names."""
 
     provider: str
     model: str
@@ -161,7 +163,12 @@ INSERT_LINE = (
     f"INSERT INTO lines (call_seq, number, {', '.join(_LINE)})"
     f" VALUES (?, ?, {', '.join('?' * len(_LINE))})"
 )
-line_values = attrgetter(*_LINE)
+_line_values = attrgetter(*_LINE)
+
+
+def lines_values(seq: int, lines: tuple[BilledLine, ...]) -> list[tuple[Any, ...]]:
+    """The parameters of `INSERT_LINE`, for each of a call's lines."""
+    return [(seq, number, *_line_values(line)) for number, line in enumerate(lines, 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +201,8 @@ class Closing:
     """Which attempt it tells of, as the ledger has admitted them; 0: the one of now."""
     lines: tuple[BilledLine, ...] = ()
     """Where one reply billed several things; its cost is their sum."""
+    characters: int = 0
+    """Of an answer that is plain text, to be learned from; 0: it is not. No column has it."""
 
     @property
     def cost_nanousd(self) -> int | None:
@@ -229,6 +238,7 @@ _PARTS = {
         "provider",
         "estimate",
         "earlier",
+        METER,
     ),
 }
 _COMPUTED = (
@@ -320,4 +330,8 @@ INSERT_ATTEMPT = (
     " state, status, error_code, reason, hold_nanousd, doubt_nanousd, cost_nanousd, cost_source,"
     " windows, input_ceiling_nanousd, output_rate_nanousd, output_held)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+INSERT_EVENT = (
+    "INSERT INTO events (key_id, event_id, call_seq, body_hash, recorded_at) VALUES (?, ?, ?, ?, ?)"
 )

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 
 from ferrycli.rules.attribution import Policy
 from ferrycli.rules.errors import BadSelector, IdAmbiguous, NoSuchKey, RuleUnknownName
+from ferrycli.rules.meters import METER
 from ferrycli.rules.routing import ProviderTerms, accepts
 from ferrycli.rules.selectors import ANY, Selector, contradiction, may_be_missing
 from ferrycli.rules.thresholds import Rule
@@ -101,22 +102,38 @@ def check_possible(
 
 
 def check_configured(
-    connection: sqlite3.Connection, found: Chosen, providers: Sequence[ProviderTerms] | None
+    connection: sqlite3.Connection,
+    found: Chosen,
+    providers: Sequence[ProviderTerms] | None,
+    *,
+    counts_events: bool = False,
 ) -> None:
-    """As `check_possible`, and `model` is one that a provider may be sent. None: any."""
-    names = None if providers is None else [one.name for one in providers]
-    check_possible(connection, found, names)
+    """As `check_possible`, and `model` is one that a provider may be sent. None: any.
+
+    `counts_events`: `meter` is a provider too, and a meter that has a price one of its models.
+    """
     wanted = dict(found.selector.pairs)
     model, provider = wanted.get("model", ANY), wanted.get("provider", ANY)
+    if counts_events and provider == METER:
+        providers = None
+    names = None if providers is None else [one.name for one in providers]
+    check_possible(connection, found, names)
     if model in ("", ANY) or not providers:
         return
     asked = [one for one in providers if provider in ("", ANY, one.name)]
-    if not any(accepts(one, model) for one in asked):
+    is_known = counts_events and provider == ANY and _has_price(connection, model)
+    if not is_known and not any(accepts(one, model) for one in asked):
         who = (
             "no provider lists" if provider in ("", ANY) else f"provider `{provider}` does not list"
         )
         globs = [glob for one in asked for glob in one.models]
         raise _bad(found, "model", f"{who} the model", model, globs)
+
+
+def _has_price(connection: sqlite3.Connection, meter: str) -> bool:
+    """Whether a meter of this name was ever priced."""
+    rows = connection.execute("SELECT model FROM rates WHERE provider = ?", (METER,))
+    return any(fnmatchcase(meter, glob) for (glob,) in rows)
 
 
 def _check_key(found: Chosen, key: KeyNamed) -> None:
@@ -128,7 +145,12 @@ def _check_key(found: Chosen, key: KeyNamed) -> None:
         raise _bad(found, "key", why)
     wanted = dict(found.selector.pairs)
     provider, model = wanted.get("provider", ANY), wanted.get("model", ANY)
-    if key.models and not any(_may_be(glob, provider, model) for glob in key.models):
+    # What a key may call says nothing of the events that it tells.
+    if (
+        key.models
+        and provider != METER
+        and not any(_may_be(glob, provider, model) for glob in key.models)
+    ):
         raise _bad(found, "key", f"key `{key.name}` may use other models only")
 
 

@@ -378,13 +378,13 @@ class Instance(SQLModel, table=True):
 
 
 class Learned(SQLModel, table=True):
-    """A figure learned from finished calls: output percentiles, characters per token."""
+    """A figure learned from finished calls: how long answers are, how models answer."""
 
     __tablename__ = "learned"
 
     kind: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
-    """JSON: what it was learned of, such as [model] or [route, feature]."""
+    """JSON: what it was learned of, such as [provider, model] or [route, feature]."""
     value: int = big()
     samples: int = big()
     updated_at: int = big()

@@ -207,6 +207,24 @@ class Idempotency(SQLModel, table=True):
     created_at: int = big()
 
 
+class Event(SQLModel, table=True):
+    """The id of an event that was told, for ever: what the row of `calls` beside it was made of.
+
+    A new one takes the day that it counts in out of `summed_days`.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (Index("events_call", "call_seq", unique=True),)
+
+    key_id: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    call_seq: int = big()
+    body_hash: int = big()
+    """Salted, of what it said."""
+    recorded_at: int = big()
+    """When it came; the times of its call are those of the moment that it counts for."""
+
+
 class Health(SQLModel, table=True):
     """The circuit of one model at one provider."""
 

@@ -67,7 +67,9 @@ class Upkeep:
     def finish(self) -> None:
         """The last word of this server, and a file without a WAL."""
         now_us = self._now_us()
-        self._beat(now_us, now_us, self._desk.learned.due(now_us, is_last=True))
+        desk = self._desk
+        learned = [*desk.learned.due(now_us, is_last=True), *desk.manners.due(now_us, is_last=True)]
+        self._beat(now_us, now_us, learned)
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _beat(self, now_us: int, stopped_at: int | None, learned: Sequence[Row] = ()) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ferrycli.rules.denials import left_waiting
-from ferrycli.store.messages import Admit, Again, Deny, Verdict, Waits
+from ferrycli.store.messages import Admit, Again, Deny, Events, Verdict, Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Waiting:
     """Somebody who asked, and is to be answered."""
 
     future: asyncio.Future[Verdict | None]
-    message: Admit | Again | Refresh
+    message: Admit | Again | Events | Refresh
     until_s: float = 0.0
     """How long the call may wait for money that is held, on the monotonic clock."""
 

@@ -15,6 +15,7 @@ from ferrycli.store.rows import (
     GO_AGAIN,
     INSERT_ATTEMPT,
     INSERT_CALL,
+    INSERT_EVENT,
     INSERT_FINISHED,
     INSERT_LINE,
 )
@@ -39,6 +40,8 @@ class Writes:
     """Calls that are admitted or denied."""
     finished: list[Values] = field(default_factory=list)
     """Costs that happened: rows that are written once."""
+    events: list[Values] = field(default_factory=list)
+    """The ids that these stand for."""
     attempts: list[Values] = field(default_factory=list)
     again: list[Values] = field(default_factory=list)
     """Calls that go to another target."""
@@ -46,7 +49,7 @@ class Writes:
     """The windows of calls that end in more of them than they were held in."""
     closed: list[Values] = field(default_factory=list)
     lines: list[Values] = field(default_factory=list)
-    """What replies billed that billed several things."""
+    """What is billed line by line."""
     ended_notices: list[Values] = field(default_factory=list)
     """Of rolling windows that have fallen under what was told."""
     alerts: list[Values] = field(default_factory=list)
@@ -59,6 +62,7 @@ class Writes:
         pairs: tuple[tuple[str, Sequence[Values]], ...] = (
             (INSERT_CALL, self.opened),
             (INSERT_FINISHED, self.finished),
+            (INSERT_EVENT, self.events),
             (INSERT_ATTEMPT, self.attempts),
             (GO_AGAIN, self.again),
             (_SET_WINDOWS, self.joined),

@@ -1,15 +1,12 @@
-"""Small bodies: what providers say in errors, and the list of models in OpenAI's shape."""
+"""Small bodies: what providers say in errors, and plain values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from ferrycli.rules.clean import safe
-from ferrycli.rules.money import usd_exact
 from ferrycli.wire.sse import first_data
 
 MESSAGE_LENGTH_MAX = 2_000
@@ -67,42 +64,3 @@ def error_text(body: bytes) -> tuple[str, str]:
 
 def _is_number(value: object) -> bool:
     return not isinstance(value, str) or value.isdigit()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """A model as `/v1/models` lists it; prices in nano-dollars per million tokens."""
-
-    id: str
-    provider: str
-    input_rate: int | None = None
-    output_rate: int | None = None
-    context_tokens_max: int | None = None
-
-
-def models_body(entries: Sequence[ModelEntry]) -> bytes:
-    """OpenAI's list of models, with provider and price where they are known."""
-    return msgspec.json.encode(
-        {
-            "object": "list",
-            "data": [
-                {
-                    "id": entry.id,
-                    "object": "model",
-                    "created": 0,
-                    "owned_by": entry.provider,
-                    "ferry": {
-                        "provider": entry.provider,
-                        "input_usd_per_mtok": _price(entry.input_rate),
-                        "output_usd_per_mtok": _price(entry.output_rate),
-                        "context_tokens_max": entry.context_tokens_max,
-                    },
-                }
-                for entry in entries
-            ],
-        }
-    )
-
-
-def _price(rate: int | None) -> str | None:
-    return None if rate is None else usd_exact(rate)

@@ -23,8 +23,13 @@ class Entry:
     """What `ways.find_way` is asked for, where it is not the dialect's name."""
     is_stream: bool | None = None
     """None: the body says it."""
-    is_unbilled: bool = False
-    """Providers answer it for nothing."""
+    unbilled_at: frozenset[str] = frozenset()
+    """Kinds of providers that answer it for nothing; of others, some do not."""
+
+    @property
+    def refuses_in(self) -> str:
+        """The dialect in which its clients read errors."""
+        return "converse" if self.asks == "invoke" else self.dialect
 
     @property
     def wanted(self) -> str:
@@ -32,18 +37,23 @@ class Entry:
         return self.asks or self.dialect
 
 
-def _plain(path: str, *, is_unbilled: bool = False) -> Entry:
-    return Entry(f"/v1/{path}", "plain", path, is_unbilled=is_unbilled)
+def _plain(path: str, *unbilled_at: str) -> Entry:
+    return Entry(f"/v1/{path}", "plain", path, unbilled_at=frozenset(unbilled_at))
 
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("/v1/chat/completions", "chat"),
     Entry("/v1/responses", "responses"),
     Entry("/v1/messages", "messages"),
-    Entry("/v1/messages/count_tokens", "count_tokens", is_stream=False, is_unbilled=True),
+    Entry(
+        "/v1/messages/count_tokens",
+        "count_tokens",
+        is_stream=False,
+        unbilled_at=frozenset({"anthropic"}),
+    ),
     Entry("/v1/completions", "completions"),
     Entry("/v1/embeddings", "embeddings", is_stream=False),
-    _plain("moderations", is_unbilled=True),
+    _plain("moderations", "openai", "azure"),
     _plain("images/generations"),
     _plain("images/edits"),
     _plain("images/variations"),
@@ -53,11 +63,21 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/v1beta/models/{model:path}", "gemini"),
     Entry("/v1/models/{model:path}", "gemini"),
     Entry("/v1beta/cachedContents", "cached_contents", is_stream=False),
+    # Where a name has a slash, Vercel's SDK leaves out `models/`.
+    Entry("/v1beta/{model:path}", "gemini"),
     Entry("/model/{model:path}/converse", "converse", is_stream=False),
     Entry("/model/{model:path}/converse-stream", "converse", is_stream=True),
     Entry("/model/{model:path}/invoke", "messages", "invoke", is_stream=False),
     Entry("/model/{model:path}/invoke-with-response-stream", "messages", "invoke", is_stream=True),
 )
+
+_UNBILLED = {entry.wanted: entry.unbilled_at for entry in ENTRIES if entry.unbilled_at}
+
+
+def unbilled_kinds(wanted: str) -> frozenset[str]:
+    """Kinds of providers that answer what is asked for nothing."""
+    return _UNBILLED.get(wanted, frozenset())
+
 
 _VERBS = {"generateContent": False, "streamGenerateContent": True}
 _GEMINI_VERBS = tuple(f":{verb}" for verb in _VERBS)

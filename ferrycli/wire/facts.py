@@ -35,6 +35,7 @@ class Facts:
     """The fields in which the client set a limit; the largest counts."""
     choices: int = 1
     tier: str = ""
+    """The tier asked for; of several words joined by `+` where several fields say it: `fast+us`."""
     input_bound: int | None = 0
     """The most tokens that the input can be, at the model asked for; None: as many as its context
     holds."""
@@ -59,6 +60,8 @@ class Facts:
     Empty where no earlier call of a thread bounds this one's input."""
     dialect: str = "chat"
     """By whose rules `messages` are read."""
+    is_estimable: bool = True
+    """Whether text says what is billed, where the reply does not: not of sounds and pictures."""
     is_form: bool = False
     """The body is a form, not JSON: `members` are fields of it."""
     has_varying: bool = False
@@ -92,12 +95,19 @@ class Reading:
     provider_cost_nanousd: int | None = None
     model: str = ""
     tier: str = ""
+    """As the reply names it; of several words joined by `+` where several fields say it."""
     finish_reason: str = ""
     characters: int = 0
     """Characters of answer that were delivered, for an estimate."""
+    is_plain: bool = False
+    """These are the answer's own text: no thoughts, no arguments of tools."""
+    characters_counted: int = 0
+    """Those of them that `usage` counts, where counts come on the way."""
     error_code: str = ""
     """Set where a reply with status 200 carries an error."""
+    error_message: str = ""
+    """What that says, where the reply is carried into another dialect."""
     is_complete: bool = False
     """The reply came to its own end."""
     lines: tuple[Line, ...] = ()
-    """Where one reply billed several models; else empty."""
+    """Where one reply billed several models, or another than it names; else empty."""

@@ -18,17 +18,16 @@ _REQUEST = frozenset(
     {
         b"accept",
         b"content-type",
-        b"openai-organization",
-        b"openai-project",
-        b"openai-beta",
         b"idempotency-key",
         b"user-agent",
     }
 )
 """What of a client's request goes to the provider, as it is."""
+_OPENAI = frozenset({b"openai-organization", b"openai-project", b"openai-beta"})
+_ANTHROPIC = frozenset({b"anthropic-version", b"anthropic-beta"})
 _OF_DIALECT = {
-    "messages": frozenset({b"anthropic-version", b"anthropic-beta"}),
-    "count_tokens": frozenset({b"anthropic-version", b"anthropic-beta"}),
+    **dict.fromkeys(("chat", "responses", "completions", "embeddings", "plain"), _OPENAI),
+    **dict.fromkeys(("messages", "count_tokens"), _ANTHROPIC),
 }
 """What goes on besides where the provider speaks the client's dialect."""
 ANTHROPIC_VERSION = b"2023-06-01"
@@ -81,9 +80,15 @@ def request_headers(
     else:
         kept = [(name, value) for name, value in headers if name == b"user-agent"]
         kept.append((b"content-type", b"application/json"))
-    if own and not any(name == b"anthropic-version" for name, _ in kept):
+    if own is _ANTHROPIC and not any(name == b"anthropic-version" for name, _ in kept):
         kept.append((b"anthropic-version", ANTHROPIC_VERSION))
     return [*kept, (b"accept-encoding", b"identity"), (b"via", b"1.1 " + VIA)]
+
+
+def said_in_dialect(headers: Iterable[tuple[bytes, bytes]], dialect: str) -> bytes:
+    """What the request says in headers of its dialect, such as betas: they may change its input."""
+    own = _OF_DIALECT.get(dialect, frozenset())
+    return b"\n".join(sorted(name + b":" + value for name, value in headers if name in own))
 
 
 def anthropic_betas(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

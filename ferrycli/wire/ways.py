@@ -120,6 +120,9 @@ def _anthropic(base_url: str) -> Mapping[str, Way]:
 
 
 def _google(speaker: Speaker, model: str, *, is_stream: bool) -> Mapping[str, Way]:
+    if speaker.base_url.endswith("/openai"):
+        # What Gemini offers to OpenAI's SDK, by the address that this is given.
+        return {name: Way(name, _OPENAI[name]) for name in ("chat", "embeddings")}
     # Vertex's address is that of a project's publisher: all up to `/models`.
     above = "" if speaker.kind == "vertex" or speaker.base_url.endswith("/v1beta") else "/v1beta"
     verb = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
@@ -143,6 +146,9 @@ def _bedrock(base_url: str, model: str, *, is_stream: bool) -> Mapping[str, Way]
             "responses": Way("responses", "/v1/responses"),
             "messages": Way("messages", "/anthropic/v1/messages"),
         }
+    if model in (".", ".."):
+        # Of these no segment of a path can be made.
+        return {}
     name = quote(model, safe="")
     converse = Way("converse", f"/model/{name}/converse{'-stream' if is_stream else ''}")
     if _OF_OPENAI.search(model):

@@ -32,7 +32,17 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def now_us(monkeypatch: pytest.MonkeyPatch) -> int:
     """The clock of commands and changes stands still, and chance repeats itself."""
     now = moment(NOW)
-    for module in ("keys", "calls", "report", "db", "prices", "routes", "route_terms", "explain"):
+    for module in (
+        "keys",
+        "calls",
+        "report",
+        "db",
+        "prices",
+        "models",
+        "routes",
+        "route_terms",
+        "explain",
+    ):
         monkeypatch.setattr(f"ferrycli.cli.{module}.now_us", lambda: now)
     monkeypatch.setattr("ferrycli.store.changes.now_us", lambda: now)
     chance = random.Random(4777)

@@ -28,6 +28,7 @@ base_url = "http://llama.of-the-house.internal:11434/a/long/way/down/v1"
 api_key_cmd = "echo {SECRET}"
 models = ["llama*", "qwen*"]
 catalogue = "groq"
+aliases = {{ "small" = "llama-3.1-8b-instant" }}
 
 [providers.sim]
 kind = "sim"
@@ -105,6 +106,7 @@ def test_programs_get_every_value_whole(ferry: Ferry, path: Path) -> None:
         "key_from": "command echo …",
         "models": ["llama*", "qwen*"],
         "catalogue": "groq",
+        "aliases": {"small": "llama-3.1-8b-instant"},
         "origin": f"file {path}",
     }
     rows = [
@@ -114,6 +116,8 @@ def test_programs_get_every_value_whole(ferry: Ferry, path: Path) -> None:
     assert ["server.hosts", "ferry.example,ferry.internal", f"file {path}"] in rows
     assert ["database", str(ferry.database), ""] in rows
     assert ["providers.of-the-house.models", "llama*,qwen*", f"file {path}"] in rows
+    aliases = ["providers.of-the-house.aliases", "small = llama-3.1-8b-instant", f"file {path}"]
+    assert aliases in rows
 
 
 def test_a_flag_is_an_origin_too(ferry: Ferry, tmp_path: Path) -> None:

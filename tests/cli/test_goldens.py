@@ -41,6 +41,7 @@ SCREENS: dict[str, tuple[int, list[str]]] = {
     "key-created-pipe": (0, ["keys", "create", "--tenant", "globex", "--budget", "12.50/week"]),
     "price-80": (80, ["prices", "show", "openai/gpt-5-mini"]),
     "check-80": (80, ["db", "check"]),
+    "models-sim-80": (80, ["models"]),
 }
 
 WEEKS: dict[str, tuple[int, list[str]]] = {
@@ -69,11 +70,21 @@ SAID: dict[str, tuple[int, list[str]]] = {
     "said-dimension-80": (80, ["report", "--by", "tennant"]),
     "said-future-80": (80, ["report", "--since", "2026-12"]),
     "said-span-80": (80, ["report", "--since", "next-week"]),
+    "prices-check-60": (60, ["prices", "check"]),
+    "prices-check-80": (80, ["prices", "check"]),
+    "prices-check-pipe": (0, ["prices", "check"]),
+    "models-none-80": (80, ["models", "--search", "gpt"]),
     "said-nothing-80": (80, ["report", "--where", "tenant=nobody", "--since", "today"]),
 }
 """What is said where there is nothing to show."""
 
 PLAIN = {"NO_COLOR": "1"}
+
+MODELS: dict[str, tuple[int, list[str]]] = {
+    **{f"models-{width}": (width, ["models", "--search", "5.6"]) for width in (60, 80, 100, 140)},
+    "models-pipe": (0, ["models", "--search", "5.6-sol"]),
+}
+"""Of two providers, with a route to both and a price of one's own."""
 
 
 def seen(arguments: list[str], said: Said) -> str:
@@ -115,6 +126,17 @@ def test_a_screen_of_busy_weeks_is_what_it_was(weeks: Ferry, name: str) -> None:
     assert text == golden(f"{name}.txt", text, rewrites=REWRITES)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_models_are_listed_as_they_were(ferry: Ferry, name: str) -> None:
+    given = PLAIN | {"OPENAI_API_KEY": "x", "AWS_BEARER_TOKEN_BEDROCK": "x"}
+    both = ("openai/gpt-5.6-sol", "bedrock/us.openai.gpt-5.6-sol")
+    assert ferry("routes", "set", "chat", *both, environment=given).code == 0
+    ferry("prices", "set", "openai/gpt-5.6-luna", "--input", "0.125", "--output", "1")
+    columns, arguments = MODELS[name]
+    text = seen(arguments, ferry(*arguments, columns=columns, environment=given))
+    assert text == golden(f"{name}.txt", text, rewrites=REWRITES)
+
+
 @pytest.mark.parametrize("name", SAID)
 def test_what_is_said_instead_is_what_it_was(filled: Ferry, name: str) -> None:
     columns, arguments = SAID[name]
@@ -146,7 +168,7 @@ def test_the_readme_shows_the_report_as_it_is() -> None:
     assert f"```\n{shown.partition('  next')[0].rstrip()}\n```" in page
 
 
-EVERY: Mapping[str, tuple[int, list[str]]] = SCREENS | WEEKS | SAID
+EVERY: Mapping[str, tuple[int, list[str]]] = SCREENS | WEEKS | SAID | MODELS
 
 
 @pytest.mark.parametrize("name", [name for name, (columns, _) in EVERY.items() if columns])

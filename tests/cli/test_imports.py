@@ -55,6 +55,7 @@ LIGHT = {
     "db check": ["db", "check"],
     "a mistake in keys create": ["keys", "create", "--budget", "x"],
     "a mistake in prices set": ["prices", "set", "x"],
+    "a mistake in prices check": ["prices", "check", "--since", "x"],
 }
 
 
@@ -89,5 +90,22 @@ def test_the_probe_sees_what_a_change_loads(filled_path: Path) -> None:
     code, names = loaded(filled_path, ["keys", "set", "acme-web", "--owner", "ben"])
     assert code == 0
     assert names >= {"sqlmodel", "sqlite3"}
-    code, names = loaded(filled_path, ["prices", "show", "openai/gpt-5-mini"])
-    assert (code, "genai_prices" in names, "sqlmodel" in names) == (0, True, False)
+
+
+PRICED = {
+    "prices show": (0, ["prices", "show", "openai/gpt-5-mini"]),
+    "prices check": (5, ["prices", "check", "--since", "2026-11-23..2026-11-24"]),
+    "models": (0, ["models"]),
+    "models, drawn": (0, ["--color", "always", "models", "--key", "acme-web"]),
+}
+"""What asks the price catalogue, which takes its time."""
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_what_asks_for_prices_loads_no_table_classes_and_no_server(
+    filled_path: Path, name: str
+) -> None:
+    wanted, arguments = PRICED[name]
+    code, names = loaded(filled_path, arguments)
+    assert (code, "genai_prices" in names) == (wanted, True)
+    assert names & {"sqlmodel", "sqlalchemy", "starlette", "uvicorn", "textual"} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
@@ -125,10 +126,30 @@ def test_a_tier_without_a_price_is_billed_plainly_and_marked(tier: str) -> None:
     assert price_call(Usage(input=100), card, tier).is_incomplete
 
 
-def test_batch_and_fast_modes_are_no_service_tiers() -> None:
-    for catalogue, model in (("openai", "gpt-5.6-sol"), ("anthropic", "claude-sonnet-4-5")):
-        tiers = {tier for tier, _ in card_of(catalogue, model).tiers}
-        assert tiers <= {"flex", "priority", "fast"}
+@pytest.mark.parametrize(
+    ("catalogue", "model", "tier", "expected"),
+    [
+        ("anthropic", "claude-opus-5-5", "fast", rate("8 0.4 10 16 40", "10")),
+        ("anthropic", "claude-opus-5-5", "batch", rate("2 0.1 2.5 4 10", "10")),
+        ("openai", "gpt-5.6-sol", "batch", rate("2 0.2 2.5 - 10", "10")),
+        # Its page has no price of batch for cached input.
+        ("openai", "gpt-4o-mini", "batch", rate("0.075 0.075 - - 0.3", "10")),
+        ("google", "gemini-2.5-flash", "batch", rate("0.15 0.03 - - 1.25", "35")),
+    ],
+)
+def test_batch_and_fast_modes_are_tiers_that_only_who_asks_is_billed(
+    catalogue: str, model: str, tier: str, expected: Rate
+) -> None:
+    card = card_of(catalogue, model)
+    got, is_sure = card.rate(100, tier)
+    assert (replace(got, audio_in=None), is_sure) == (expected, True)
+    assert tier in card.only_asked
+
+
+def test_a_service_tier_may_be_billed_unasked() -> None:
+    card = card_of("openai", "gpt-5.6-sol")
+    assert set(dict(card.tiers)) == {"flex", "priority", "fast", "batch"}
+    assert card.only_asked == ("batch",)
 
 
 # Names --------------------------------------------------------------------------------------
@@ -144,6 +165,38 @@ def test_batch_and_fast_modes_are_no_service_tiers() -> None:
         ("google", "google/gemini-2.5-pro", "gemini-2.5-pro"),
         ("anthropic", "anthropic/claude-sonnet-4-5", "claude-sonnet-4-5"),
         ("anthropic", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+        ("anthropic", "claude-sonnet-5-latest", "claude-sonnet-5"),
+        ("openai", "gpt-4o-latest", "gpt-4o"),
+        ("openai", "openai/gpt-4o-2099-01-31", "gpt-4o"),
+        ("google", "publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"),
+        (
+            "google",
+            "projects/p/locations/eu/publishers/google/models/gemini-2.5-pro",
+            "gemini-2.5-pro",
+        ),
+        ("google", "claude-opus-5@20260101", "claude-opus-5"),
+        ("openrouter", "openai/gpt-4o:nitro", "openai/gpt-4o"),
+        ("openrouter", "openai/gpt-4o:floor", "openai/gpt-4o"),
+        ("openrouter", "openai/gpt-4o:exacto", "openai/gpt-4o"),
+        ("openrouter", "openai/gpt-4o:extended", "openai/gpt-4o:extended"),
+        ("groq", "openai/gpt-oss-20b", "openai/gpt-oss-20b"),
+        ("azure", "gpt-4o-2024-11-20", "gpt-4o"),
+        ("aws", "us.anthropic.claude-opus-5", "regional.anthropic.claude-opus-5"),
+        ("aws", "eu.anthropic.claude-opus-5", "regional.anthropic.claude-opus-5"),
+        ("aws", "anthropic.claude-opus-5", "regional.anthropic.claude-opus-5"),
+        ("aws", "global.anthropic.claude-opus-5", "global.anthropic.claude-opus-5"),
+        ("aws", "apac.amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
+        ("aws", "openai.gpt-oss-120b", "openai.gpt-oss-120b-1:0"),
+        (
+            "aws",
+            "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-opus-5",
+            "regional.anthropic.claude-opus-5",
+        ),
+        (
+            "aws",
+            "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
+            "amazon.nova-lite-v1:0",
+        ),
     ],
 )
 def test_a_model_is_known_by_the_names_that_clients_send(
@@ -162,6 +215,11 @@ def test_a_model_is_known_by_the_names_that_clients_send(
         ("openrouter", "minimax/minimax-m2:free"),
         # In the catalogue, and without any price there: unknown is not free.
         ("azure", "mai-ds-r1:free"),
+        # Which model an application's own profile is for, its ARN does not say.
+        ("aws", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"),
+        ("aws", "nova-lite"),
+        ("openrouter", "openai/gpt-4o:online"),
+        ("openrouter", "openai/gpt-4o:thinking"),
         # Priced by the hour or the page: no bucket can say it.
         ("openai", "whisper-1"),
     ],
@@ -174,10 +232,13 @@ def test_what_has_no_price_has_no_card(catalogue: str, model: str) -> None:
     ("catalogue", "model"),
     [
         ("perplexity", "sonar"),
+        ("openai", "gpt-4o-search-preview"),
         ("google", "gemini-2.5-flash-image"),
         ("google", "gemini-omni-1.1-flash"),
         ("google", "gemini-3.8-live"),
         ("mistral", "voxtral-small-24b-2507"),
+        # Known, but not what it costs there.
+        ("aws", "us-gov.anthropic.claude-opus-5"),
     ],
 )
 def test_a_card_that_cannot_say_all_that_is_billed_is_incomplete(
@@ -292,7 +353,10 @@ def theirs(usage: Usage, model: ModelInfo, provider: Provider, at: datetime, tie
         cache_write_1h_tokens=usage.cache_write_1h,
         output_tokens=usage.output,
     )
-    context = {"service_tier": tier} if tier else None
+    ((kind, value),) = next(
+        (one.when for one in model.price_variants or () if tier in one.when.values()), {"": ""}
+    ).items()
+    context = {kind: value} if tier else None
     calculated = model.calc_price(
         reported, provider, genai_request_timestamp=at, price_context=context
     )
@@ -323,7 +387,7 @@ def test_every_model_costs_what_the_catalogue_itself_says(at: datetime) -> None:
         for tier in ("", *dict(card.tiers)):
             for _ in range(4):
                 usage = any_usage(random)
-                if "output_mtok" not in keys and not card.tiers:
+                if "output_mtok" not in keys:
                     usage = Usage(input=usage.input_total)
                 cost = ours(usage, card, tier)
                 wanted = theirs(usage, model, provider, at, tier)

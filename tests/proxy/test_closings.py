@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from ferrycli.proxy.closings import Course, closing
+from ferrycli.proxy.closings import Course, attempt_bill, closing
 from ferrycli.proxy.questions import Asked, question
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import Admission
 from ferrycli.rules.choices import Choice
+from ferrycli.rules.estimate import Manner
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.rules.routing import Target
 from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import IdMaker
-from ferrycli.wire.facts import Facts, Reading
+from ferrycli.store.rows import BilledLine, Closing
+from ferrycli.wire.facts import Facts, Line, Reading
 
 CARD = RateCard("up", "m", (Step(0, Rate(input=3_000_000_000, output=15_000_000_000)),))
 USAGE = Usage(input=100, output=20)
@@ -190,3 +192,146 @@ def test_what_a_route_allows_is_no_limit_of_the_callers(
     (candidate,) = question([replace(one, facts=facts, choice=choice)]).candidates
     ask = candidate.ask
     assert (ask.output_asked, ask.is_bounded_here, ask.is_left_open) == bounds
+
+
+# Replies that billed several models ------------------------------------------------------------
+
+DEARER = RateCard("up", "big", (Step(0, Rate(input=5_000_000_000, output=25_000_000_000)),))
+SURE = {"big": DEARER}
+FIRST = Line("m", "message", Usage(input=1_128, output=135))
+ADVICE = Line("big", "advisor_message", Usage(input=2_543, output=18))
+
+
+def of_lines(*lines: Line, cards: dict[str, RateCard] = SURE) -> Closing:
+    total = Usage(
+        input=sum(line.usage.input for line in lines),
+        output=sum(line.usage.output for line in lines),
+    )
+    reading = Reading(usage=total, lines=lines, is_complete=True)
+    course = Course(True, 200, outcome="ok", reading=reading)
+    return closing(asked(), HELD, course, 9, lambda target, _at: cards.get(target.model))
+
+
+def test_each_model_of_a_reply_is_billed_at_its_own_rates() -> None:
+    told = of_lines(FIRST, ADVICE)
+    own, advice = 1_128 * 3_000 + 135 * 15_000, 2_543 * 5_000 + 18 * 25_000
+    assert (told.cost_nanousd, told.cost_source, told.is_cost_known) == (
+        own + advice,
+        "reported",
+        True,
+    )
+    assert told.usage == Usage(input=1_128 + 2_543, output=135 + 18)
+    assert told.lines == (
+        BilledLine("up", "m", "input", 1_128, 3_000_000_000, 1_128 * 3_000, "message"),
+        BilledLine("up", "m", "output", 135, 15_000_000_000, 135 * 15_000, "message"),
+        BilledLine("up", "big", "input", 2_543, 5_000_000_000, 2_543 * 5_000, "advisor_message"),
+        BilledLine("up", "big", "output", 18, 25_000_000_000, 18 * 25_000, "advisor_message"),
+    )
+    assert told.cost is not None
+    assert told.cost.of("input") == 1_128 * 3_000 + 2_543 * 5_000
+    assert sum(line.cost_nanousd or 0 for line in told.lines) == told.cost_nanousd
+
+
+def test_a_line_that_names_no_model_is_of_the_one_that_was_asked() -> None:
+    told = of_lines(replace(FIRST, model=""), ADVICE)
+    assert [line.model for line in told.lines] == ["m", "m", "big", "big"]
+
+
+def test_a_model_without_a_price_leaves_the_whole_reply_unpriced() -> None:
+    told = of_lines(FIRST, ADVICE, cards={})
+    assert (told.cost_nanousd, told.cost_source, told.lines) == (None, "unpriced", ())
+
+
+def test_the_lines_of_a_reply_that_was_cut_are_a_part_of_the_bill_alone() -> None:
+    reading = Reading(usage=FIRST.usage, lines=(FIRST, ADVICE), characters=30)
+    course = Course(True, 200, outcome="left", reading=reading)
+    told = closing(asked(), HELD, course, 9, lambda target, _at: SURE.get(target.model))
+    assert (told.cost_source, told.lines) == ("estimated", ())
+
+
+# What is estimated by what was learned -----------------------------------------------------------
+
+SENT, LATER = 1_000_000, 11_000_000
+"""Ten seconds apart."""
+THINKER = Manner(4_000, 50_000, has_thoughts=True)
+"""50 tokens a second are 500 in that time."""
+CUT = [
+    # Manner, what came, is it a stream, its bound; input and output tokens.
+    (Manner(4_000), Reading(characters=400), True, None, (100, 100)),
+    (Manner(5_000), Reading(characters=401), True, None, (100, 81)),
+    (THINKER, Reading(), True, None, (100, 500)),
+    (THINKER, Reading(characters=400), True, None, (100, 500)),
+    (THINKER, Reading(characters=2_004), True, None, (100, 501)),
+    (THINKER, Reading(), True, 300, (100, 300)),
+    (THINKER, Reading(characters=1_600), True, 300, (100, 400)),
+    (Manner(4_000, 50_000), Reading(), True, None, (100, 0)),
+    (Manner(4_000, 50_000), Reading(), False, None, (100, 500)),
+    # Anthropic's input comes first, and no output.
+    (THINKER, Reading(usage=Usage(input=7)), True, None, (7, 500)),
+    (Manner(4_000), Reading(usage=Usage(input=7), characters=40), True, None, (7, 10)),
+    (Manner(4_000), Reading(usage=Usage(input=7, output=30), characters=40), True, None, (7, 30)),
+    # Gemini counts as it goes: nothing of that is estimated again, only what came after.
+    (
+        THINKER,
+        Reading(usage=Usage(input=7, output=30), characters=400, characters_counted=400),
+        True,
+        None,
+        (7, 30),
+    ),
+    (
+        THINKER,
+        Reading(usage=Usage(input=7, output=30), characters=444, characters_counted=400),
+        True,
+        None,
+        (7, 30 + 11),
+    ),
+]
+
+
+@pytest.mark.parametrize(("manner", "reading", "is_stream", "bound", "counts"), CUT)
+def test_what_is_not_reported_is_estimated_by_what_was_learned(
+    manner: Manner, reading: Reading, is_stream: bool, bound: int | None, counts: tuple[int, int]
+) -> None:
+    call = replace(asked(), manner=manner)
+    call = replace(call, facts=replace(call.facts, is_stream=is_stream, output_asked=bound))
+    course = Course(True, 200, outcome="left", reading=reading, dispatched_at=SENT)
+    told = closing(call, Admission(0), course, LATER)
+    assert (told.usage.input, told.usage.output) == counts
+    assert (told.cost_source, told.is_cost_known) == ("estimated", False)
+    bill = attempt_bill(call, Admission(0), reading, lambda _one, _at: None, LATER - SENT)
+    assert (bill.usage, bill.source) == (told.usage, "estimated")
+
+
+def test_ferrys_bound_and_the_models_own_bound_what_is_made_out_of_sight() -> None:
+    call = replace(asked(), manner=THINKER)
+    call = replace(call, facts=replace(call.facts, is_stream=True))
+    course = Course(True, 200, outcome="left", dispatched_at=SENT)
+    bounded = closing(call, Admission(0, output_bound=200), course, LATER)
+    assert bounded.usage.output == 200
+    small = replace(call, card=replace(CARD, output_tokens_max=100))
+    assert closing(small, Admission(0, output_bound=200), course, LATER).usage.output == 100
+    unpriced = closing(replace(call, card=None), Admission(0), course, LATER)
+    assert (unpriced.usage.output, unpriced.cost, unpriced.cost_source) == (500, None, "unpriced")
+
+
+def test_estimate_by_time_is_at_most_the_hold() -> None:
+    call = replace(asked(), manner=THINKER)
+    call = replace(call, facts=replace(call.facts, is_stream=True))
+    course = Course(True, 200, outcome="left", dispatched_at=SENT)
+    assert closing(call, HELD, course, LATER).cost_nanousd == HELD.hold_nanousd
+
+
+TAUGHT = [
+    (Reading(usage=USAGE, characters=80, is_plain=True), 80),
+    (Reading(usage=USAGE, characters=80), 0),
+    (Reading(characters=80, is_plain=True), 0),
+    (Reading(usage=replace(USAGE, audio_out=5), characters=80, is_plain=True), 0),
+]
+
+
+@pytest.mark.parametrize(("reading", "characters"), TAUGHT)
+def test_only_plain_text_teaches_characters_per_token(reading: Reading, characters: int) -> None:
+    course = Course(True, 200, outcome="ok", reading=reading)
+    assert closing(asked(), Admission(0), course, 9).characters == characters
+    predicted = replace(asked(), facts=Facts("m", predicted_bytes=10))
+    assert closing(predicted, Admission(0), course, 9).characters == 0

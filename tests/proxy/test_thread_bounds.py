@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -174,6 +174,22 @@ def test_what_stood_beside_the_messages_must_stand_there_again(more: Body) -> No
 def test_others_reports_bound_nothing(key: str, where: Attribution, target: Target) -> None:
     got = call(told(SYSTEM, HELLO), SYSTEM, HELLO, HELLO, key=key, where=where)
     assert got.bound(target) is None
+
+
+def test_what_stands_beside_the_body_must_stand_there_again() -> None:
+    bounds = ThreadBounds()
+    body = json.dumps({"model": "m", "messages": [SYSTEM, HELLO]}).encode()
+    facts = read_chat(body, SALT)
+
+    def of(beside: bytes, dialect: str = "chat") -> ThreadCall:
+        made = bounds.of("key_1", HERE, replace(facts, dialect=dialect), body, beside)
+        assert made is not None
+        return made
+
+    of(b"anthropic-beta:a").note(TARGET, 400)
+    assert of(b"anthropic-beta:a").bound(TARGET) is not None
+    assert of(b"anthropic-beta:b").bound(TARGET) is None
+    assert of(b"anthropic-beta:a", "messages").bound(TARGET) is None
 
 
 def test_call_without_a_thread_has_no_handle() -> None:

@@ -12,7 +12,7 @@ import pytest
 from ferrycli.report.call_card import CORRECTIONS_SHOWN, call_card
 from ferrycli.report.calls import cost_text
 from ferrycli.store.reads import BudgetRow, CallRow
-from ferrycli.store.reads_receipts import CorrectionRow, TryRow
+from ferrycli.store.reads_receipts import CorrectionRow, LineRow, TryRow
 from tests.store.kit import NOON
 
 USD = 1_000_000_000
@@ -29,8 +29,9 @@ def drawn(
     tried: Sequence[TryRow] = (),
     said: Sequence[CorrectionRow] = (),
     width: int = 100,
+    billed: Sequence[LineRow] = (),
 ) -> str:
-    return "\n".join(line.plain for line in call_card(row, tried, said, budget, UTC, width))
+    return "\n".join(line.plain for line in call_card(row, tried, said, budget, UTC, width, billed))
 
 
 BUDGETS = [
@@ -236,3 +237,38 @@ def test_attempts_of_a_corrected_call_come_to_what_budgets_count(
     assert any(line.startswith(f"total {sign}0.0") for line in lines)
     assert "$0.07 was estimated: what attempts that failed may have cost" in said
     assert "is estimated" not in said
+
+
+@pytest.mark.parametrize(
+    ("source", "rate", "cost", "said"),
+    [
+        ("reported", 400_000_000, 480_000, ["a unit", "0.0000004 USD", "units as the event told"]),
+        ("provider", None, 480_000, ["total", "0.00048", "the event's own figure"]),
+        ("unpriced", None, None, ["unpriced: its meter has no price"]),
+    ],
+)
+def test_an_event_says_how_many_units_and_what_they_came_to(
+    source: str, rate: int | None, cost: int | None, said: list[str]
+) -> None:
+    row = made(
+        CallRow, id="c_1", state="settled", outcome="ok", status=200, provider="meter",
+        model="vector_read", endpoint="/ferry/v1/events", started_at=NOON, admitted_at=NOON,
+        finished_at=NOON, cost_nanousd=cost, cost_other_nanousd=cost or 0, cost_source=source,
+        price_version="override rate_1" if rate else "", provider_cost_nanousd=None,
+        first_byte_at=None, output_sent=None, free_nanousd=None,
+    )  # fmt: skip
+    line = made(
+        LineRow, bucket="meter", model="vector_read", quantity=1_200, rate_nanousd=rate,
+        cost_nanousd=cost,
+    )  # fmt: skip
+    card = drawn(row, billed=[line])
+    for text in ("meter/vector_read", "occurred", "1,200", *said):
+        assert text in card
+    for text in ("in one piece", "came in", "TOKENS"):
+        assert text not in card
+    if cost is not None:
+        more = drawn(
+            replace(row, cost_nanousd=cost + USD, is_corrected=1), None, (), [corrected(USD)],
+            billed=[line],
+        )  # fmt: skip
+        assert "+$1.00  operator" in more

@@ -369,3 +369,27 @@ def test_a_call_cannot_change_what_its_key_pins(carried: Carried) -> None:
     found = attribute(carried, policies)
     assert all(getattr(found, dimension) == "background" for dimension in POLICED)
     assert {source for name, source in found.sources if name in POLICED} == {"key"}
+
+
+def test_what_an_event_says_of_itself_comes_before_what_is_said_of_all() -> None:
+    carried = Carried(
+        headers={"x-ferry-tenant": "header", "x-ferry-user": "header"},
+        path="thread=path",
+        metadata={"feature": "metadata"},
+        event={"tenant": "own", "user": "", "thread": "own", "feature": "own"},
+    )
+    found = attribute(carried, {"feature": Policy.of("pin", "pinned")})
+    assert (found.tenant, found.user, found.thread, found.feature) == (
+        "own",
+        "header",
+        "own",
+        "pinned",
+    )
+    assert dict(found.sources) == {
+        "tenant": "event",
+        "user": "header",
+        "thread": "event",
+        "feature": "key",
+    }
+    denied = attribute(carried, {"tenant": Policy.of("deny")})
+    assert denied.tenant == ""

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferrycli.rules.estimate import CHARS_PER_TOKEN_DECI_DEFAULT, chars_per_token_deci, tokens
+from ferrycli.rules.estimate import (
+    CHARS_PER_TOKEN_DECI_DEFAULT,
+    CHARS_PER_TOKEN_MAX,
+    UNLEARNED,
+    Manner,
+    answer_tokens,
+    chars_per_token_deci,
+    tokens,
+    unseen_tokens,
+)
 
 FAMILIES = [
     ("gpt-5.6", 39),
@@ -65,3 +74,57 @@ def test_a_token_begun_is_a_token(model: str, characters: int, expected: int) ->
 def test_tokens_are_the_ratio_rounded_up(characters: int, model: str) -> None:
     ratio = Fraction(chars_per_token_deci(model), 10)
     assert tokens(characters, model) == ceil(characters / ratio)
+
+
+LEARNED = [
+    # Characters, thousandths of characters per token, tokens.
+    (0, 4_200, 0),
+    (1, 4_200, 1),
+    (42, 4_200, 10),
+    (43, 4_200, 11),
+    (100, 1_000, 100),
+    (8, 8_000, 1),
+    (9, 8_000, 2),
+    (39, None, 10),
+    (40, None, 11),
+]
+
+
+@pytest.mark.parametrize(("characters", "ratio", "expected"), LEARNED)
+def test_a_models_own_ratio_counts_where_it_is_learned(
+    characters: int, ratio: int | None, expected: int
+) -> None:
+    assert answer_tokens(characters, "gpt-5.6", Manner(ratio)) == expected
+
+
+@given(st.integers(1, 10**9), st.integers(1_000, CHARS_PER_TOKEN_MAX * 1_000))
+def test_no_ratio_makes_what_was_delivered_free(characters: int, ratio: int) -> None:
+    assert answer_tokens(characters, "m", Manner(ratio)) >= max(1, characters // 8)
+
+
+SPEED = Manner(tokens_per_second_milli=80_000)
+THINKER = Manner(tokens_per_second_milli=80_000, has_thoughts=True)
+UNSEEN = [
+    # Manner, microseconds, choices, bound of each, stream; tokens.
+    (THINKER, 10_000_000, 1, None, True, 800),
+    (THINKER, 10_000_001, 1, None, True, 801),
+    (THINKER, 0, 1, None, True, 0),
+    (THINKER, -5, 1, None, True, 0),
+    (THINKER, 10_000_000, 3, None, True, 2_400),
+    (THINKER, 10_000_000, 1, 800, True, 800),
+    (THINKER, 10_000_000, 1, 799, True, 799),
+    (THINKER, 10_000_000, 3, 100, True, 300),
+    (THINKER, 10_000_000, 1, 0, True, 0),
+    # All that it makes is seen as it comes; of a whole reply nothing is until it is there.
+    (SPEED, 10_000_000, 1, None, True, 0),
+    (SPEED, 10_000_000, 1, None, False, 800),
+    (UNLEARNED, 10_000_000, 1, None, False, 0),
+    (Manner(has_thoughts=True), 10_000_000, 1, None, True, 0),
+]
+
+
+@pytest.mark.parametrize(("manner", "us", "choices", "bound", "is_stream", "expected"), UNSEEN)
+def test_what_is_made_out_of_sight_is_taken_by_time(
+    manner: Manner, us: int, choices: int, bound: int | None, is_stream: bool, expected: int
+) -> None:
+    assert unseen_tokens(us, manner, choices, bound, is_stream=is_stream) == expected

@@ -109,6 +109,13 @@ def test_a_reply_is_of_one_class(
 INSIDE = {
     "overloaded_error": 529,
     "overloaded": 529,
+    "throttlingException": 429,
+    "serviceUnavailableException": 503,
+    "modelStreamErrorException": 424,
+    "modelTimeoutException": 408,
+    "validationException": 400,
+    "reply_cut": 502,
+    "reply_unreadable": 502,
     "rate_limit_error": 429,
     "RESOURCE_EXHAUSTED": 429,
     "timeout_error": 504,

@@ -157,3 +157,23 @@ def test_machines_are_told_every_place(amount: int, expected: str) -> None:
 def test_what_machines_are_told_reads_back_to_the_nano_dollar(amount: int) -> None:
     assert parse_usd(usd_exact(amount)) == amount
     assert Fraction(usd_exact(-amount)) * NANO == -amount
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.0000004", 400_000_000),
+        ("$0.25", 250_000 * 10**9),
+        ("1e-16", 1),
+        ("0", 0),
+        ("1000", AMOUNT_USD_MAX * 10**9),
+    ],
+)
+def test_an_amount_for_one_is_read_for_a_million(text: str, expected: int) -> None:
+    assert parse_usd(text, 1_000_000) == expected
+
+
+@pytest.mark.parametrize("text", ["1000.01", "1e999999", "9e999999", "-0.1", "nan", "snan"])
+def test_what_comes_to_no_amount_of_a_million_is_refused(text: str) -> None:
+    with pytest.raises(BadAmount):
+        parse_usd(text, 1_000_000)

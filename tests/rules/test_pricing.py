@@ -12,6 +12,7 @@ from ferrycli.rules.pricing import (
     Bounds,
     Ceiling,
     Cost,
+    Factor,
     Override,
     Rate,
     RateCard,
@@ -20,6 +21,8 @@ from ferrycli.rules.pricing import (
     ceiling,
     price,
     price_call,
+    rate_of,
+    unbilled,
 )
 from ferrycli.rules.usage import BUCKETS, Usage
 from tests.rules.arithmetic import dollars, mtok
@@ -233,10 +236,140 @@ def test_an_incomplete_card_makes_every_cost_incomplete() -> None:
     assert price_call(Usage(input=1), card, "").is_incomplete
 
 
-def test_a_call_with_a_bucket_that_nothing_prices_is_unpriced() -> None:
+def test_a_fee_that_is_not_known_leaves_the_rest_priced_and_the_cost_incomplete() -> None:
+    cost = price_call(Usage(input=7, output=3, web_search=1), STEPPED, "")
+    assert cost.lines == (("input", mtok("2", 7)), ("output", mtok("10", 3)))
+    assert cost.is_incomplete
+    # A model that costs nothing does not make its searches free.
+    assert price(Usage(input=7, web_search=1), Rate(input=0, output=0)) == Cost(
+        (("input", 0),), True
+    )
+
+
+def test_a_fee_alone_that_is_not_known_is_unpriced() -> None:
     with pytest.raises(UnpricedUsage) as caught:
-        price_call(Usage(input=1, web_search=1), STEPPED, "")
+        price_call(Usage(web_search=1), STEPPED, "")
     assert caught.value.bucket == "web_search"
+
+
+# Factors --------------------------------------------------------------------------------------
+
+US = Factor("us", 11, 10)
+ULTRAFAST = Factor("ultrafast", 6, 1)
+FLEX = Factor("flex", 1, 2, unsure=("cache_read",))
+DEAR = Factor(
+    "priority", 2, 1, unsure=tuple(bucket for bucket in BUCKETS if bucket != "web_search")
+)
+PLAIN = Rate(
+    input=dollars("4"), cache_read=dollars("0.4"), output=dollars("20"), web_search=dollars("10000")
+)
+SCALING = RateCard(
+    provider="p",
+    model="m",
+    steps=(Step(0, PLAIN),),
+    tiers=(
+        ("fast", (Step(0, Rate(input=dollars("8"), output=dollars("40"))),)),
+        ("batch", (Step(0, Rate(input=dollars("2"), output=dollars("10"))),)),
+    ),
+    factors=(US, ULTRAFAST, FLEX, DEAR),
+    only_asked=("fast", "batch", "ultrafast", "flex", "priority"),
+)
+USED = Usage(input=100, cache_read=1_000, output=10, web_search=2)
+SEARCHES = 2 * dollars("0.01")
+
+SERVED = [
+    ("", mtok("4", 100) + mtok("0.4", 1_000) + mtok("20", 10) + SEARCHES, True),
+    ("standard+global", mtok("4", 100) + mtok("0.4", 1_000) + mtok("20", 10) + SEARCHES, True),
+    ("us", mtok("4.4", 100) + mtok("0.44", 1_000) + mtok("22", 10) + SEARCHES, True),
+    ("Standard+US", mtok("4.4", 100) + mtok("0.44", 1_000) + mtok("22", 10) + SEARCHES, True),
+    ("ultrafast", mtok("24", 100) + mtok("2.4", 1_000) + mtok("120", 10) + SEARCHES, True),
+    (
+        "us+ultrafast",
+        mtok("26.4", 100) + mtok("2.64", 1_000) + mtok("132", 10) + SEARCHES,
+        True,
+    ),
+    # What may not be halved is billed whole, and said to be unsure.
+    ("flex", mtok("2", 100) + mtok("0.4", 1_000) + mtok("10", 10) + SEARCHES, False),
+    ("on_demand_flex", mtok("2", 100) + mtok("0.4", 1_000) + mtok("10", 10) + SEARCHES, False),
+    ("priority", mtok("8", 100) + mtok("0.8", 1_000) + mtok("40", 10) + SEARCHES, False),
+    ("us+nowhere", mtok("4.4", 100) + mtok("0.44", 1_000) + mtok("22", 10) + SEARCHES, False),
+]
+
+
+@pytest.mark.parametrize(("tier", "expected", "is_sure"), SERVED)
+def test_words_of_the_tier_scale_tokens_and_no_fee(tier: str, expected: int, is_sure: bool) -> None:
+    cost = price_call(USED, SCALING, tier)
+    assert (cost.total, cost.is_incomplete) == (expected, not is_sure)
+
+
+SERVED_TOKENS = [
+    ("fast", mtok("8", 100) + mtok("40", 10), True),
+    ("fast+us", mtok("8.8", 100) + mtok("44", 10), True),
+    ("batch", mtok("2", 100) + mtok("10", 10), True),
+    ("flex", mtok("2", 100) + mtok("10", 10), True),
+    ("priority", mtok("8", 100) + mtok("40", 10), False),
+    # Of two tiers at once nobody says what they cost together.
+    ("fast+batch", mtok("8", 100) + mtok("40", 10), False),
+]
+
+
+@pytest.mark.parametrize(("tier", "expected", "is_sure"), SERVED_TOKENS)
+def test_steps_of_a_tier_come_before_factors(tier: str, expected: int, is_sure: bool) -> None:
+    cost = price_call(Usage(input=100, output=10), SCALING, tier)
+    assert (cost.total, cost.is_incomplete) == (expected, not is_sure)
+
+
+def test_a_tier_with_steps_of_its_own_is_not_scaled_as_well() -> None:
+    card = replace(SCALING, factors=(Factor("fast", 3, 1),))
+    assert card.rate(1, "fast")[0].input == dollars("8")
+
+
+def test_a_bucket_without_a_rate_of_its_own_is_not_halved_either() -> None:
+    rate = FLEX.applied(Rate(input=10, output=20))
+    assert rate == Rate(input=5, cache_read=10, output=10)
+
+
+def test_rates_that_are_only_bounds_make_what_uses_them_incomplete() -> None:
+    card = replace(SCALING, unsure=("output",))
+    assert price_call(Usage(output=1), card, "").is_incomplete
+    assert not price_call(Usage(input=1), card, "").is_incomplete
+
+
+def test_a_tier_of_the_operators_own_may_be_called_as_a_standard_one() -> None:
+    own = (Step(0, Rate(input=dollars("1"), output=dollars("1"))),)
+    card = replace(SCALING, tiers=(("default", own),))
+    assert card.rate(1, "default") == (own[0].rate, True)
+
+
+SCALED_CEILINGS = [
+    # Nobody asked for it, and the place may be the account's own.
+    (SCALING, Bounds(1_000), "4.4", "22"),
+    (SCALING, Bounds(1_000, tier="us"), "4.4", "22"),
+    (SCALING, Bounds(1_000, tier="auto+us"), "4.4", "22"),
+    (SCALING, Bounds(1_000, tier="fast"), "8.8", "44"),
+    (SCALING, Bounds(1_000, tier="fast+us"), "8.8", "44"),
+    (SCALING, Bounds(1_000, tier="ultrafast"), "26.4", "132"),
+    (SCALING, Bounds(1_000, tier="flex"), "4.4", "22"),
+    (SCALING, Bounds(1_000, tier="batch"), "4.4", "22"),
+    (SCALING, Bounds(1_000, tier="priority"), "8.8", "44"),
+    (replace(SCALING, only_asked=()), Bounds(1_000, tier="default"), "52.8", "264"),
+    (replace(SCALING, factors=()), Bounds(1_000), "4", "20"),
+    (replace(SCALING, factors=(), only_asked=()), Bounds(1_000), "8", "40"),
+    (replace(SCALING, factors=(), only_asked=()), Bounds(1_000, tier="default"), "4", "20"),
+]
+
+
+@pytest.mark.parametrize(("card", "bounds", "input_usd", "output_usd"), SCALED_CEILINGS)
+def test_a_ceiling_counts_what_was_asked_and_what_may_come_unasked(
+    card: RateCard, bounds: Bounds, input_usd: str, output_usd: str
+) -> None:
+    found = ceiling(card, bounds)
+    assert found == Ceiling(mtok(input_usd, 1_000) + HOLD_LINES + 1, dollars(output_usd))
+
+
+@pytest.mark.parametrize("tier", ["fast+nowhere", "nowhere", "us+nowhere"])
+def test_a_word_that_no_card_knows_has_no_ceiling(tier: str) -> None:
+    assert ceiling(SCALING, Bounds(1_000, tier=tier)) is None
 
 
 def card_of(rate: Rate, **terms: object) -> RateCard:
@@ -432,3 +565,19 @@ def test_a_predicted_answer_may_be_billed_beside_the_answer() -> None:
     assert found is not None
     assert plain is not None
     assert found.at(50) == plain.at(50) + mtok("10", 300 * 2)
+
+
+def test_what_nobody_bills_costs_nothing_whatever_was_used() -> None:
+    card = unbilled("p", "m")
+    assert card.is_free
+    assert price_call(Usage(input=1_000, output=10), card, "priority").total == 0
+
+
+@pytest.mark.parametrize(
+    ("bucket", "expected"),
+    [("input", 7), ("cache_read", 7), ("output", None), ("web_search", None)],
+)
+def test_a_bucket_s_rate_is_its_own_or_that_of_what_holds_it(
+    bucket: str, expected: int | None
+) -> None:
+    assert rate_of(Rate(input=7), bucket) == expected

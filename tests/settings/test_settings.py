@@ -449,9 +449,14 @@ def test_no_variable_makes_no_provider() -> None:
 )
 def test_bedrock_is_asked_in_its_region(environment: Mapping[str, str], region: str) -> None:
     got = load({**environment, "AWS_BEARER_TOKEN_BEDROCK": SECRET})
-    assert got.providers[0].base_url == (
-        f"https://bedrock-runtime.{region}.amazonaws.com/openai/v1"
-    )
+    assert got.providers[0].base_url == f"https://bedrock-runtime.{region}.amazonaws.com"
+
+
+def test_a_bedrock_of_the_file_is_asked_in_the_environments_region(tmp_path: Path) -> None:
+    path = tmp_path / "ferry.toml"
+    path.write_text('[providers.aws]\nkind = "bedrock"\n')
+    got = load({"FERRY_CONFIG": str(path), "AWS_REGION": "eu-central-1"})
+    assert got.providers[0].base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
 
 
 def test_the_file_beats_a_well_known_variable(write: Write) -> None:
@@ -491,13 +496,31 @@ def test_a_provider_in_the_file_has_what_was_written_and_the_rest_by_kind(write:
     assert provider(got, "sim") == Provider("sim", "sim")
 
 
+def test_names_of_a_provider_s_own_are_priced_as_models(write: Write) -> None:
+    path = write(
+        """
+        [providers.work]
+        base_url = "https://acme.openai.azure.com/openai/v1"
+        aliases = { "my-gpt" = "gpt-4o", "arn:aws:bedrock:x" = "us.anthropic.claude-opus-5" }
+        """
+    )
+    work = provider(load({}, config=path), "work")
+    assert work.priced_as("my-gpt") == "gpt-4o"
+    assert work.priced_as("arn:aws:bedrock:x") == "us.anthropic.claude-opus-5"
+    assert work.priced_as("gpt-4o") == ""
+
+
 BAD_PROVIDERS = [
     ('[providers.OpenAI]\nkind = "openai"\n', "providers"),
     ('[providers."a b"]\nkind = "openai"\n', "providers"),
     ('[providers."a/b"]\nkind = "openai"\n', "providers"),
     (f'[providers.{"a" * 41}]\nkind = "openai"\n', "providers"),
     ('[providers]\nopenai = "x"\n', "providers"),
-    ('[providers.x]\nkind = "anthropic"\n', "providers.x.kind"),
+    ('[providers.x]\nkind = "claude"\n', "providers.x.kind"),
+    ('[providers.x]\nkind = "azure"\n', "providers.x.base_url"),
+    ('[providers.x]\nkind = "openai"\nspeaks = "chat"\n', "providers.x.speaks"),
+    ('[providers.x]\nkind = "openai"\nspeaks = ["latin"]\n', "providers.x.speaks"),
+    ('[providers.meter]\nkind = "sim"\n', "providers.meter"),
     ("[providers.x]\nkind = 5\n", "providers.x.kind"),
     ("[providers.x]\n", "providers.x.base_url"),
     ('[providers.x]\nbase_url = ""\n', "providers.x.base_url"),
@@ -513,6 +536,11 @@ BAD_PROVIDERS = [
     ('[providers.x]\nmodels = "gpt-*"\n', "providers.x.models"),
     ("[providers.x]\nmodels = [1]\n", "providers.x.models"),
     ("[providers.x]\ncatalogue = []\n", "providers.x.catalogue"),
+    ('[providers.x]\naliases = "gpt-4o"\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = ["gpt-4o"]\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = { "a" = 1 }\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = { "a" = " " }\n', "providers.x.aliases"),
+    ('[providers.x]\naliases = { "" = "gpt-4o" }\n', "providers.x.aliases"),
 ]
 
 

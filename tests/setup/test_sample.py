@@ -75,6 +75,8 @@ def test_its_provider_loads_once_it_is_uncommented(tmp_path: Path) -> None:
             "pass show openai",
             ("gpt-*",),
             "openai",
+            speaks=("responses",),
+            aliases=(("my-gpt", "gpt-4o"),),
         ),
     )
 

@@ -9,16 +9,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.meters import ENDPOINT, METER, Receipt
 from ferrycli.rules.pricing import Ceiling, Cost
 from ferrycli.store import audit
 from ferrycli.store.batch import Desk
 from ferrycli.store.connect import open_reader
 from ferrycli.store.ids import IdMaker, NewId
-from ferrycli.store.messages import Admit, Again, Candidate, Ended, Message, Record, Verdict
+from ferrycli.store.messages import (
+    Admit,
+    Again,
+    Candidate,
+    Ended,
+    Event,
+    Events,
+    Message,
+    Recorded,
+    Verdict,
+)
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Aim, Closing, Opening
 from tests.store.kit import DAY_US, NOON, SECOND_US, Clock
@@ -43,6 +55,7 @@ class Teller:
         self.insert("keys", id="key_a", name="key_a", secret_sha256="a")
         self._ids = IdMaker(clock, lambda bits: 0)
         self._servers = 0
+        self._events = 0
         self.open()
 
     # The server ---------------------------------------------------------------------------------
@@ -206,13 +219,17 @@ class Teller:
         (verdict,) = self.do(Again(new.seq, ended, candidates, self.desk.books.epoch))
         return verdict
 
-    def record(self, cost: int, **facts: str) -> NewId:
-        """A cost that happened."""
-        new = self.new()
-        named: dict[str, Any] = {"tenant": "acme", **facts}
-        opening = Opening(new.seq, new.text("c"), new.at_us, "key_a", **named)
-        self.do(Record(opening, {"key": "key_a", **named}, settled(new, cost)))
-        return new
+    def tell(self, *events: Event) -> tuple[Receipt, ...]:
+        """Events of one request, which is not refused."""
+        (verdict,) = self.do(Events(events, self.desk.books.epoch))
+        assert isinstance(verdict, Recorded), verdict
+        return verdict.receipts
+
+    def record(self, cost: int, **facts: str) -> str:
+        """A cost that happened; its call's id."""
+        self._events += 1
+        event = happening(f"e{self._events}", 1, cost_nanousd=cost, **facts)
+        return self.tell(event)[0].call
 
     # What is in the file ------------------------------------------------------------------------
 
@@ -222,8 +239,17 @@ class Teller:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def call(self, new: NewId) -> dict[str, Any]:
-        (found,) = self.rows("SELECT * FROM calls WHERE seq = ?", new.seq)
+        return self.called(new.text("c"))
+
+    def called(self, id: str) -> dict[str, Any]:
+        (found,) = self.rows("SELECT * FROM calls WHERE id = ?", id)
         return found
+
+    def meter_price(self, glob: str, rate: int, from_us: int = 0) -> None:
+        """Nano-dollars per million units."""
+        (count,) = self.other.execute("SELECT count(*) FROM rates").fetchone()
+        id = f"rate_{count}"
+        self.insert("rates", id=id, provider=METER, model=glob, from_at=from_us, input=rate)
 
     def attempts(self, new: NewId) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM attempts WHERE call_seq = ? ORDER BY number", new.seq)
@@ -327,3 +353,17 @@ def failed(cost: int | None = None, **more: Any) -> Ended:
     money = Cost((("estimate", cost),)) if cost is not None else Cost()
     given: dict[str, Any] = {"status": 500, "cost": money, "is_billed": is_billed} | more
     return Ended(NOON, **given)
+
+
+def happening(id: str = "e", quantity: int = 0, meter: str = "reads", **more: Any) -> Event:
+    """An event of tenant acme; `more` is of it, or else of its opening."""
+    own = {name: more.pop(name) for name in ("cost_nanousd", "occurred_us") if name in more}
+    named: dict[str, Any] = {"tenant": "acme"} | more
+    opening = Opening(
+        0, "", 0, **{"key_id": "key_a", "provider": METER, "model": meter} | named,
+        requested_model=meter, endpoint=ENDPOINT,
+    )  # fmt: skip
+    facts = {"key": opening.key_id, "provider": METER, "model": meter, "route": ""}
+    facts |= {name: value for name, value in named.items() if name != "key_id"}
+    body_hash = crc32(repr((quantity, meter, own, named)).encode())
+    return Event(id, opening, facts, quantity, body_hash, **own)

@@ -26,6 +26,8 @@ from ferrycli.rules.errors import (
     RulesClash,
     RuleUnknownName,
 )
+from ferrycli.rules.meters import METER
+from ferrycli.rules.pricing import Rate
 from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import parse_selector
 from ferrycli.store import (
@@ -212,7 +214,7 @@ def test_no_table_that_grows_with_calls_is_read_whole(path: Path) -> None:
     whole = {one for one in plans if one.startswith("SCAN") and "VIRTUAL TABLE" not in one}
     # Those in flight have an index of their own.
     assert whole <= {"SCAN calls USING INDEX calls_open", "SCAN c USING INDEX calls_open"}
-    assert len(read) == 12
+    assert len(read) == 13
 
 
 @pytest.mark.parametrize(("period", "count"), [("month", 1), ("day", 0)])
@@ -767,3 +769,25 @@ def test_a_renamed_key_is_renamed_in_every_selector(path: Path) -> None:
         "key=acme-2": other.id,
     }
     assert [one[0] for one in limits(path)] == ["key=bolt-1,tenant=a"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "is_possible"),
+    [
+        ("provider=meter", True),
+        ("provider=meter,model=anything", True),
+        ("key=narrow,provider=meter", True),
+        ("model=reads", True),
+        ("provider=*,model=reads_long", True),
+        ("provider=up,model=reads", False),
+        ("model=writes", False),
+    ],
+)
+def test_a_budget_may_be_of_events(furnished: Path, selector: str, is_possible: bool) -> None:
+    changes.set_price(furnished, METER, "reads*", Rate(input=1))
+    given: dict[str, Any] = {"providers": PROVIDERS[:1]}
+    if is_possible:
+        assert set_budget(furnished, plan(selector, **given)).terms.selector == selector
+        return
+    with pytest.raises(BadSelector):
+        set_budget(furnished, plan(selector, **given))

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -35,16 +34,17 @@ from ferrycli.store import audit, corrections, migrations
 from ferrycli.store.batch import Desk
 from ferrycli.store.connect import open_reader, open_writer
 from ferrycli.store.ids import IdMaker
-from ferrycli.store.messages import Admit, Again, Candidate, Deny, Ended, Message, Record, Stale
+from ferrycli.store.messages import Admit, Again, Candidate, Deny, Ended, Events, Message, Stale
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Aim, Closing, Opening
 from tests.store import money_setting as given
 from tests.store.kit import NOON, Clock
+from tests.store.money_events import Happenings
 from tests.store.money_model import HOUR_US, NEVER, Attempt, Call, Grant, Limit, Model
 from tests.store.money_setting import Flaky
 
 
-class Money(RuleBasedStateMachine):
+class Money(Happenings):
     """A desk, a second hand on its file, and a memory of what ought to be there."""
 
     def __init__(self) -> None:
@@ -72,6 +72,7 @@ class Money(RuleBasedStateMachine):
             self.other.execute(
                 "INSERT INTO keys (id, name, secret_sha256) VALUES (?, ?, ?)", [key, key, key]
             )
+        self.meters_are_priced()
         self.budget_is_made(
             (("key", "key_a"),), "month", "UTC", 150, "strict", given.RULES[2], True
         )
@@ -427,16 +428,6 @@ class Money(RuleBasedStateMachine):
     def call_is_denied(self, caller: dict[str, str]) -> None:
         self.queue.append(Deny(self.opening(caller), NoSuchPath("GET", "/x")))
 
-    @rule(caller=given.CALLERS, provider=st.sampled_from(given.PROVIDERS), cost=st.integers(0, 30))
-    def cost_happened(self, caller: dict[str, str], provider: str, cost: int) -> None:
-        """Recorded, whatever any budget says."""
-        self.look()
-        candidate = self.candidate(caller, provider, "paid", 0, "normal")
-        assert candidate.aim is not None
-        opening = candidate.aim.on(self.opening(caller))
-        self.queue.append(Record(opening, candidate.facts, self.settled(opening.seq, cost, True)))
-        self.carry_out()
-
     def trying(self) -> list[int]:
         """Calls that may go on: nothing else happens between two attempts for long."""
         now = self.clock()
@@ -553,8 +544,8 @@ class Money(RuleBasedStateMachine):
                     self.went_on(message, verdict)
                 case Deny():
                     self.model.denials += 1
-                case Record():
-                    self.recorded(message)
+                case Events():
+                    self.told(message, verdict)
                 case Closing():
                     call = self.model.calls.get(message.seq)
                     if call is not None and not call.is_over:
@@ -569,6 +560,7 @@ class Money(RuleBasedStateMachine):
             self.corrected_late(closing)
 
     def finish(self, call: Call, state: str, cost: int | None, is_known: bool) -> None:
+        """What a call came to is known."""
         was_over = call.last.is_over
         self.model.end(call, cost or 0, self.clock(), is_known=is_known and cost is not None)
         past = call.attempts[:-1] if not was_over else call.attempts
@@ -622,14 +614,6 @@ class Money(RuleBasedStateMachine):
             self.refused(question.candidates, verdict)
         else:
             assert isinstance(verdict, LedgerUnavailable)
-
-    def recorded(self, message: Record) -> None:
-        facts = dict(message.facts)
-        places = self.model.hold(facts, 0, self.clock())
-        attempt = Attempt(facts, 0, places, False, None)
-        call = Call(self.clock(), [attempt])
-        self.model.calls[message.opening.seq] = call
-        self.finish(call, "settled", message.closing.cost_nanousd, True)
 
     def attempt(self, candidate: Candidate, verdict: Admission) -> Attempt:
         """I3, and what it rests on: the hold is the ceiling of the bound that goes out."""

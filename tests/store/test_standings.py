@@ -725,10 +725,10 @@ def test_what_happened_counts_in_every_window_and_is_never_refused(teller: Telle
     teller.budget("b", 100, "100% block")
     teller.balance("p", 50)
     teller.desk.refresh()
-    new = teller.record(130)
+    id = teller.record(130)
     assert (teller.window("b"), teller.window("p")) == ((130, 0, 0), (130, 0, 0))
     assert teller.drawn("p1") == (0, 0, 50)
-    row = teller.call(new)
+    row = teller.called(id)
     assert (row["state"], row["cost_nanousd"], row["hold_nanousd"]) == ("settled", 130, 0)
     assert teller.told() == [100]
     assert isinstance(teller.ask(to(1))[1], BudgetSpent)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -26,6 +28,10 @@ class Played:
     content_type: str = "application/json"
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    is_held: bool = False
+    """After its pieces nothing comes, not even the end, until the client leaves."""
+    delay_s: float = 0.0
+    """Before each piece."""
 
 
 class Tape:
@@ -34,6 +40,8 @@ class Tape:
     def __init__(self, play: Callable[[Asked], Played]) -> None:
         self.play = play
         self.asked: list[Asked] = []
+        self.left_at: list[float] = []
+        """When clients left replies that were held, on the clock of `time.monotonic`."""
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -77,11 +85,20 @@ class Tape:
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 asked = Asked(head[0].split(" ")[1], headers, body)
                 self.asked.append(asked)
-                await self._answer(self.play(asked), writer)
+                played = self.play(asked)
+                await self._answer(played, writer)
+                if played.is_held:
+                    await self._wait_until_left(reader)
+                    break
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
+
+    async def _wait_until_left(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        self.left_at.append(time.monotonic())
 
     async def _answer(self, played: Played, writer: asyncio.StreamWriter) -> None:
         lines = [f"HTTP/1.1 {played.status} X", f"content-type: {played.content_type}"]
@@ -89,9 +106,11 @@ class Tape:
         lines += ["transfer-encoding: chunked", "", ""]
         writer.write("\r\n".join(lines).encode("latin-1"))
         for piece in played.pieces:
+            await asyncio.sleep(played.delay_s)
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             await writer.drain()
             # One piece after the other: else the kernel joins them.
             await asyncio.sleep(0)
-        writer.write(b"0\r\n\r\n")
+        if not played.is_held:
+            writer.write(b"0\r\n\r\n")
         await writer.drain()

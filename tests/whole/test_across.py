@@ -4,77 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
+from google.genai import types
+from google.genai.errors import ClientError
 
-from ferrycli.rules.pricing import Rate, ceil_cost
-from ferrycli.store import changes
-from tests.whole.server import (
-    CACHED_RATE,
-    INPUT_RATE,
-    OUTPUT_RATE,
-    Server,
-    rows,
-    serving,
-    settled_rows,
-)
-from tests.whole.tape import Tape
+from tests.whole.rig import COST, KINDS, SCHEMA, Rig, rigged
+from tests.whole.server import rows, settled_rows
 from tests.whole.voices import CACHED, CALLS, INPUT, OUTPUT, TEXT, any_voice
 
-KINDS = ("openai", "anthropic", "gemini", "bedrock", "compatible")
-SCHEMA: Any = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WANTED_CALLS = [(name, given) for _, name, given in CALLS]
-COST = (
-    ceil_cost(INPUT - CACHED, INPUT_RATE)
-    + ceil_cost(CACHED, CACHED_RATE)
-    + ceil_cost(OUTPUT, OUTPUT_RATE)
-)
-
-
-class Rig(NamedTuple):
-    server: Server
-    tape: Tape
-    secret: str
-    capped: str
-
-    def openai(self, secret: str = "") -> openai.OpenAI:
-        return self.server.client(secret or self.secret)
-
-    def anthropic(self, secret: str = "") -> anthropic.Anthropic:
-        address = self.server.base_url.removesuffix("/v1")
-        return anthropic.Anthropic(base_url=address, api_key=secret or self.secret)
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    directory = tmp_path_factory.mktemp("across")
-    database = directory / "ferry.db"
-    with ExitStack() as stack:
-        tape = stack.enter_context(Tape(any_voice))
-        lines = ["[server]", 'database = "ferry.db"', 'listen = "127.0.0.1:0"']
-        rate = Rate(input=INPUT_RATE, cache_read=CACHED_RATE, output=OUTPUT_RATE)
-        for kind in KINDS:
-            ending = "/v1" if kind in ("openai", "compatible") else ""
-            lines += [f"[providers.{kind}]", f'kind = "{kind}"', 'api_key_env = "UP_KEY"']
-            lines += [f'base_url = "{tape.address}{ending}"']
-            changes.set_price(database, kind, "*", rate)
-        path = directory / "ferry.toml"
-        path.write_text("\n".join(lines) + "\n")
-        secret = changes.create_key(database, changes.KeyPlan(name="app")).secret
-        spent = changes.KeyPlan(name="spent", allowance=_nothing())
-        capped = changes.create_key(database, spent).secret
-        server = stack.enter_context(serving(path))
-        yield Rig(server, tape, secret, capped)
-
-
-def _nothing() -> Any:
-    from ferrycli.rules.windows import Allowance
-
-    return Allowance.parse("0.000001/month")
+    with rigged(tmp_path_factory.mktemp("across")) as running:
+        yield running
 
 
 Answer = tuple[str, list[tuple[str, Any]], str, tuple[int, int, int]]
@@ -173,6 +122,35 @@ def messages_stream(rig: Rig, model: str, *, tools: bool) -> Answer:
         return _of_messages(stream.get_final_message())
 
 
+def _gemini_ask(model: str, *, tools: bool) -> dict[str, Any]:
+    declared = types.FunctionDeclaration(name="weather", parameters_json_schema=SCHEMA)
+    config = types.GenerateContentConfig(tools=[types.Tool(function_declarations=[declared])])
+    return {"model": model, "contents": "Weather?", "config": config if tools else None}
+
+
+def _of_gemini(replies: list[types.GenerateContentResponse]) -> Answer:
+    text = "".join(reply.text or "" for reply in replies)
+    calls = [(call.name or "", call.args) for one in replies for call in one.function_calls or ()]
+    last = replies[-1]
+    assert last.candidates
+    assert last.candidates[0].finish_reason
+    usage = last.usage_metadata
+    assert usage
+    tokens = (usage.prompt_token_count, usage.cached_content_token_count)
+    return text, calls, last.candidates[0].finish_reason, (*tokens, usage.candidates_token_count)  # type: ignore[return-value]
+
+
+def gemini_whole(rig: Rig, model: str, *, tools: bool) -> Answer:
+    with rig.google() as client:
+        return _of_gemini([client.models.generate_content(**_gemini_ask(model, tools=tools))])
+
+
+def gemini_stream(rig: Rig, model: str, *, tools: bool) -> Answer:
+    with rig.google() as client:
+        asked = _gemini_ask(model, tools=tools)
+        return _of_gemini(list(client.models.generate_content_stream(**asked)))
+
+
 Client = Callable[..., Answer]
 CLIENTS: dict[str, tuple[Client, str, str]] = {
     # Client, and why it is told that an answer ended: of text, of tools.
@@ -182,6 +160,8 @@ CLIENTS: dict[str, tuple[Client, str, str]] = {
     "responses-stream": (responses_stream, "completed", "completed"),
     "messages": (messages_whole, "end_turn", "tool_use"),
     "messages-stream": (messages_stream, "end_turn", "tool_use"),
+    "gemini": (gemini_whole, "STOP", "STOP"),
+    "gemini-stream": (gemini_stream, "STOP", "STOP"),
 }
 
 
@@ -204,12 +184,79 @@ def test_every_sdk_is_answered_by_every_kind_of_provider(
     assert (row.input_tokens, row.n_cache_read, row.output_tokens) == (INPUT, CACHED, OUTPUT)
 
 
+CLAUDE = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
+@pytest.mark.parametrize("name", ["messages", "messages-stream"])
+def test_anthropics_sdk_is_answered_by_claude_at_bedrock_out_of_its_frames(
+    rig: Rig, name: str, tools: bool
+) -> None:
+    client, ended_text, ended_tools = CLIENTS[name]
+    before = len(rows(rig.server.database))
+    text, calls, ended, tokens = client(rig, CLAUDE, tools=tools)
+    row = settled_rows(rig.server.database, before + 1)[-1]
+    assert (text, calls) == (("", WANTED_CALLS) if tools else ("".join(TEXT), []))
+    assert (ended, tokens) == (ended_tools if tools else ended_text, (INPUT, CACHED, OUTPUT))
+    assert (row.provider, row.outcome, row.cost_nanousd) == ("bedrock", "ok", COST)
+    sent = rig.tape.asked[-1]
+    verb = "invoke-with-response-stream" if name.endswith("stream") else "invoke"
+    assert sent.path.endswith(f"-v1%3A0/{verb}")
+    assert json.loads(sent.body)["anthropic_version"] == "bedrock-2023-05-31"
+
+
+@pytest.mark.parametrize("verb", ["invoke", "invoke-with-response-stream"])
+def test_a_client_of_bedrock_gets_the_frames_as_they_are(rig: Rig, verb: str) -> None:
+    body = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    before = len(rows(rig.server.database))
+    got = httpx.post(
+        f"{rig.server.base_url.removesuffix('/v1')}/model/{CLAUDE}/{verb}",
+        json=body,
+        headers={"authorization": f"Bearer {rig.secret}"},
+    )
+    row = settled_rows(rig.server.database, before + 1)[-1]
+    played = any_voice(rig.tape.asked[-1])
+    assert got.content == b"".join(played.pieces)
+    assert got.headers["content-type"] == played.content_type
+    assert (row.endpoint, row.cost_nanousd) == (f"/model/{{model}}/{verb}", COST)
+    assert json.loads(rig.tape.asked[-1].body) == body
+
+
+def post(rig: Rig, path: str, body: dict[str, Any], secret: str = "") -> httpx.Response:
+    headers = {"x-goog-api-key": secret or rig.secret}
+    return httpx.post(f"{rig.address}{path}", json=body, headers=headers)
+
+
+@pytest.mark.parametrize("form", ["invoke", "invoke-with-response-stream", "converse"])
+def test_amazons_clients_read_what_is_refused(rig: Rig, form: str) -> None:
+    body = {"max_tokens": 9, "messages": [{"role": "user", "content": [{"text": "Weather?"}]}]}
+    refused = post(rig, f"/model/anthropic%2Fclaude-x/{form}", body, rig.capped)
+    assert refused.status_code == (429 if form == "converse" else 404)
+    kind = "ServiceQuotaExceeded" if form == "converse" else "ResourceNotFound"
+    assert refused.headers["x-amzn-errortype"] == f"{kind}Exception"
+    assert refused.json()["message"]
+
+
+@pytest.mark.parametrize("above", ["/v1beta/models/", "/v1beta/"])
+def test_a_gemini_model_is_named_as_vercels_sdk_names_it(rig: Rig, above: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "Weather?"}]}]}
+    reply = post(rig, f"{above}anthropic/m-1:generateContent", body)
+    (candidate,) = reply.json()["candidates"]
+    assert candidate["content"]["parts"] == [{"text": "".join(TEXT)}]
+    unknown = post(rig, f"{above}anthropic/m-1:embedContent", body)
+    assert (unknown.status_code, unknown.json()["error"]["status"]) == (404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_spent_budget_makes_each_sdk_send_one_request(rig: Rig, name: str) -> None:
     client = CLIENTS[name][0]
     before, asked = len(rows(rig.server.database)), len(rig.tape.asked)
     spent = rig._replace(secret=rig.capped)
-    with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)) as caught:
+    with pytest.raises((openai.RateLimitError, anthropic.RateLimitError, ClientError)) as caught:
         client(spent, "anthropic/m-1", tools=False)
     assert "budget" in str(caught.value) or "spent" in str(caught.value)
     assert len(rows(rig.server.database)) == before + 1

@@ -91,13 +91,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with ExitStack() as stack:
         tape = stack.enter_context(Tape(lambda _asked: Played([b"{}"])))
         path = directory / "ferry.toml"
-        path.write_text(_config(tape))
+        path.write_text(config_of(tape))
         secret = changes.create_key(directory / "ferry.db", changes.KeyPlan(name="app")).secret
         server = stack.enter_context(serving(path, AWS_BEARER_TOKEN_BEDROCK=""))
         yield Rig(server, tape, secret)
 
 
-def _config(tape: Tape) -> str:
+def config_of(tape: Tape) -> str:
     lines = ["[server]", 'database = "ferry.db"', 'listen = "127.0.0.1:0"']
     for name, fixture in {provider_name(one): one for one in MANIFEST}.items():
         lines += [f"[providers.{name}]", f'kind = "{kind_of(fixture)}"', 'api_key_env = "UP_KEY"']

@@ -11,14 +11,18 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, TwoKeys
 from ferrycli.rules.other_names import PREFIXES
 from ferrycli.wire.headers import (
+    ANTHROPIC_VERSION,
     CREDENTIAL_HEADERS,
     Headers,
+    anthropic_betas,
     attribution_headers,
     credential,
     idempotency_key,
     passes_ferry,
+    provider_credential,
     reply_headers,
     request_headers,
+    said_in_dialect,
 )
 
 ADDED = [(b"accept-encoding", b"identity"), (b"via", b"1.1 ferry")]
@@ -78,6 +82,71 @@ def test_what_a_provider_needs_goes_on_as_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", KEPT_HERE)
 def test_what_is_not_the_providers_business_stays_here(name: bytes) -> None:
     assert request_headers([(name, b"secret")]) == ADDED
+
+
+VERSION, BETA = (b"anthropic-version", b"2026-10-21"), (b"anthropic-beta", b"a,b")
+PLAIN = [(b"user-agent", b"x"), (b"accept", b"*/*"), (b"idempotency-key", b"i")]
+
+
+def test_what_a_dialect_says_in_headers_goes_to_who_speaks_it() -> None:
+    said = [VERSION, BETA, *PLAIN, (b"x-api-key", b"secret")]
+    assert request_headers(said, "messages") == [VERSION, BETA, *PLAIN, *ADDED]
+    assert request_headers(said, "count_tokens") == [VERSION, BETA, *PLAIN, *ADDED]
+    assert request_headers(said, "chat") == [*PLAIN, *ADDED]
+
+
+def test_a_translated_request_says_what_it_is_and_nothing_of_the_other_dialect() -> None:
+    said = [VERSION, BETA, *PLAIN, (b"content-type", b"application/json; charset=x")]
+    own = [(b"user-agent", b"x"), (b"content-type", b"application/json")]
+    assert request_headers(said, "chat", is_same=False) == [*own, *ADDED]
+    asked = (b"anthropic-version", ANTHROPIC_VERSION)
+    assert request_headers(said, "messages", is_same=False) == [*own, asked, *ADDED]
+
+
+def test_betas_are_read_out_of_every_header_of_theirs() -> None:
+    assert anthropic_betas([BETA, (b"anthropic-beta", b" c ,"), (b"x", b"d")]) == ["a", "b", "c"]
+    assert anthropic_betas([]) == []
+
+
+KEYS = [
+    ("openai", "/chat/completions", (b"authorization", b"Bearer k")),
+    ("compatible", "/chat/completions", (b"authorization", b"Bearer k")),
+    ("bedrock", "/model/m/converse", (b"authorization", b"Bearer k")),
+    ("vertex", "/models/m:generateContent", (b"authorization", b"Bearer k")),
+    ("anthropic", "/v1/messages", (b"x-api-key", b"k")),
+    ("azure", "/chat/completions", (b"api-key", b"k")),
+    ("gemini", "/v1beta/models/m:generateContent", (b"x-goog-api-key", b"k")),
+    ("gemini", "/v1beta/openai/embeddings", (b"authorization", b"Bearer k")),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "header"), KEYS)
+def test_each_kind_takes_its_key_in_a_header_of_its_own(
+    kind: str, path: str, header: tuple[bytes, bytes]
+) -> None:
+    assert provider_credential(kind, path, "k") == header
+
+
+OWN = {
+    "chat": {b"openai-beta", b"openai-organization"},
+    "plain": {b"openai-beta", b"openai-organization"},
+    "messages": {b"anthropic-beta", b"anthropic-version"},
+    "gemini": set[bytes](),
+    "converse": set[bytes](),
+}
+
+
+@pytest.mark.parametrize("dialect", OWN)
+def test_what_is_said_in_one_dialect_goes_on_in_that_alone(dialect: str) -> None:
+    names = sorted({name for every in OWN.values() for name in every})
+    said = [(name, b"v") for name in names]
+    sent = {name for name, _ in request_headers(said, dialect)}
+    assert sent & set(names) == OWN[dialect]
+    other = dict(request_headers(said, dialect, is_same=False))
+    assert set(other) & set(names) <= {b"anthropic-version"}
+    assert said_in_dialect(said[::-1], dialect) == b"\n".join(
+        name + b":v" for name in sorted(OWN[dialect])
+    )
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20))))

@@ -28,6 +28,8 @@ NOVA = "us.amazon.nova-micro-v1:0"
 ARN = "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-x"
 
 WAYS = [
+    (BEDROCK, "converse", "..", False, None),
+    (BEDROCK, "converse", ".", True, None),
     # Provider, what is asked for, model, stream: what is spoken, and where.
     (OPENAI, "chat", "gpt-5.6", False, Way("chat", "/chat/completions")),
     (OPENAI, "responses", "gpt-5.6", True, Way("responses", "/responses")),
@@ -58,6 +60,13 @@ WAYS = [
     (GEMINI, "chat", "a/../b", False, Way("gemini", "/v1beta/models/a%2F..%2Fb:generateContent")),
     (GEMINI, "embeddings", "g", False, Way("embeddings", "/v1beta/openai/embeddings")),
     (GEMINI, "cached_contents", "g", False, Way("cached_contents", "/v1beta/cachedContents")),
+    (
+        Speaker("gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
+        "messages",
+        "g",
+        False,
+        Way("chat", "/chat/completions"),
+    ),
     (VERTEX, "gemini", "g", False, Way("gemini", "/models/g:generateContent")),
     (VERTEX, "embeddings", "g", False, None),
     (

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
+from ferrycli.store.audit import events
 from ferrycli.store.audit.faults import FAULTS_MAX, Check, Fault, check
 
 LOST_AFTER_US = 15_000_000
@@ -116,7 +117,7 @@ _MISSING = (
 
 
 def added_up(connection: sqlite3.Connection) -> Check:
-    """I6: a cost is the sum of its parts, and a hold what its bounds come to."""
+    """I6: a cost is the sum of its parts, or what a meter comes to; a hold what its bounds do."""
 
     def faults() -> Iterator[Fault]:
         for id, _, cost, parts, hold, bound in connection.execute(_ROWS):
@@ -130,6 +131,7 @@ def added_up(connection: sqlite3.Connection) -> Check:
             if cost != lines:
                 yield Fault(f"call {id}", "cost, by its lines", cost, lines)
         yield from _attempt_faults(connection)
+        yield from events.faults(connection)
 
     (count,) = connection.execute("SELECT count(*) FROM calls").fetchone()
     claim = "costs are the sums of their parts, and holds what their bounds come to"

@@ -44,6 +44,7 @@ _REFERENCES = (
     ("corrections", "call_seq", "calls", "seq", "1"),
     ("attempts", "call_seq", "calls", "seq", "1"),
     ("lines", "call_seq", "calls", "seq", "1"),
+    ("events", "call_seq", "calls", "seq", "1"),
 )
 """Table, its column, the table and column that it names, and the rows that must name one."""
 

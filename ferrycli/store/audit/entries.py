@@ -66,11 +66,12 @@ class Extent:
 
     has_corrections: bool
     has_attempts: bool
+    has_events: bool
 
 
 def extent(connection: sqlite3.Connection) -> Extent:
     """What the database holds."""
-    tables = ("corrections", "attempts")
+    tables = ("corrections", "attempts", "events")
     queries = (f"SELECT EXISTS (SELECT 1 FROM {table})" for table in tables)
     return Extent(*(bool(connection.execute(query).fetchone()[0]) for query in queries))
 
@@ -86,6 +87,8 @@ def with_parts(of: Extent) -> list[str]:
 def joins(of: Extent) -> str:
     """What each call is joined to."""
     joined = " LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else ""
+    if of.has_events:
+        joined += " LEFT JOIN events v ON v.call_seq = c.seq"
     if of.has_attempts:
         joined += (
             " LEFT JOIN past p ON p.call_seq = c.seq"
@@ -135,10 +138,16 @@ def raised(of: Extent) -> str:
 
 
 def last_held_at(of: Extent) -> str:
-    """When the last attempt was held: a further one after those before it had ended."""
-    if not of.has_attempts:
-        return "c.admitted_at"
-    return "max(c.admitted_at, coalesce(n.started_at, 0), coalesce(p.finished_at, 0))"
+    """When the last attempt was held: a further one after those before it had ended.
+
+    An event, which counts for when it occurred, was first counted as it came.
+    """
+    moments = ["c.admitted_at"]
+    if of.has_events:
+        moments.append("coalesce(v.recorded_at, 0)")
+    if of.has_attempts:
+        moments += ["coalesce(n.started_at, 0)", "coalesce(p.finished_at, 0)"]
+    return f"max({', '.join(moments)})" if len(moments) > 1 else moments[0]
 
 
 def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
@@ -153,10 +162,11 @@ def column(dimension: str, *, is_attempt: bool) -> tuple[str, list[str]]:
 def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
     """All entries, as seq, admitted_at, held_at, windows, hold, cost, most, raised, is_ended.
 
-    Then is_several and each dimension, named `v0`, `v1` and so on. Calls in flight count with the
-    attempts of theirs that are over.
+    Then is_several, is_event and each dimension, named `v0`, `v1` and so on. Calls in flight count
+    with the attempts of theirs that are over.
     """
     queries, bound = [], []
+    is_event = "v.call_seq IS NOT NULL" if of.has_events else "0"
     for is_attempt in (False, True) if of.has_attempts else (False,):
         columns = [column(name, is_attempt=is_attempt) for name in dimensions]
         bound += [value for _, values in columns for value in values]
@@ -164,7 +174,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
         if is_attempt:
             queries.append(
                 "SELECT c.seq, c.admitted_at, a.started_at, a.windows, a.hold,"
-                f" {earlier_amount('cost', of)}, a.cost, {raised(of)}, 1, 1{listed}"
+                f" {earlier_amount('cost', of)}, a.cost, {raised(of)}, 1, 1, 0{listed}"
                 " FROM earlier a JOIN calls c ON c.seq = a.call_seq"
                 + (" LEFT JOIN deltas d ON d.call_seq = c.seq" if of.has_corrections else "")
             )
@@ -174,7 +184,7 @@ def entries_sql(dimensions: Sequence[str], of: Extent) -> tuple[str, list[str]]:
                 f" {last_held_at(of)} AS held_at, {last_windows(of)} AS windows,"
                 f" c.hold_nanousd AS hold, {last_amount('cost', of)} AS cost,"
                 f" {last_most(of)} AS most, {raised(of)} AS raised, c.state <> 'held' AS is_ended,"
-                f" c.attempts > 1 AS is_several{listed}"
+                f" c.attempts > 1 AS is_several, {is_event} AS is_event{listed}"
                 f" FROM calls c{joins(of)} WHERE {ADMITTED}"
             )
     return " UNION ALL ".join(queries), bound

@@ -174,6 +174,8 @@ def _shape_sql(at: int, budget: _Watched, dimensions: Sequence[str], edges: tupl
     missing = (
         f"e.held_at - {CLOCK_BACK_US} > b.created_at AND (b.removed_at IS NULL"
         f" OR b.removed_at > e.held_at + {CLOCK_BACK_US}) AND NOT {named}"
+        # An event may have occurred before a budget that was there as it came counts.
+        " AND (NOT e.is_event OR e.admitted_at >= b.counts_from)"
     )
     counts = f"(e.is_ended AND e.admitted_at >= b.counts_from) OR {named}"
     return (

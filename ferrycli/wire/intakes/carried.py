@@ -76,15 +76,15 @@ def instructions(turns: Sequence[msgspec.Raw]) -> bytes:
 def fingerprints(body: bytes, prefix: bytes, last: bytes, salt: bytes) -> Fingerprints:
     """Of the tools and instructions in `prefix`, of all, and of the last turn."""
     return Fingerprints(
-        _hashed(prefix, salt) if prefix else 0,
-        _hashed(body, salt),
-        _hashed(last, salt) if last else 0,
+        hashed(prefix, salt) if prefix else 0,
+        hashed(body, salt),
+        hashed(last, salt) if last else 0,
         len(prefix),
         len(body),
         len(last),
     )
 
 
-def _hashed(data: bytes, salt: bytes) -> int:
+def hashed(data: bytes, salt: bytes) -> int:
     """A salted 64-bit hash as SQLite can keep it: signed."""
     return int.from_bytes(blake2b(data, digest_size=8, key=salt).digest(), "big", signed=True)

@@ -40,7 +40,9 @@ from ferrycli.wire.intakes.usage_asked import StreamOptions, wants_usage, with_u
 from ferrycli.wire.splice import Member, members, spliced
 
 UNBOUNDED_FIELDS = frozenset(
-    {"web_search_options", "models", "plugins", "search_parameters", "extra_body"}
+    """
+    web_search_options models plugins search_parameters extra_body preset enable_search
+    """.split()
 )
 """Members that let a provider bill searches, other models or content kept elsewhere."""
 LOCAL_TOOLS = frozenset({"", "function", "custom"})
@@ -59,6 +61,8 @@ class _Body(Carrying, kw_only=True):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = None
+    best_of: int | None = None
+    """Answers that are made, of which `n` are kept: some servers take it here too."""
     service_tier: str | None = None
     modalities: Any = None
 
@@ -91,7 +95,10 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         wants_usage=wants_usage(parsed.stream_options),
         output_asked=asked,
         output_fields=fields,
-        choices=bounded("n", parsed.n, CHOICES_MAX) or 1,
+        choices=max(
+            bounded("n", parsed.n, CHOICES_MAX) or 1,
+            bounded("best_of", parsed.best_of, CHOICES_MAX) or 1,
+        ),
         tier=safe(parsed.service_tier or "", 40),
         input_bound=bound,
         images=parts.images,

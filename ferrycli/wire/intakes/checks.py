@@ -107,6 +107,9 @@ def bad_parameter(text: str, inside: str = "") -> BadParameter:
     if missing := re.search(r"required field `(\w+)`", wanted):
         name = ".".join(one for one in (inside, path, missing[1]) if one)
         return BadParameter(name, "missing", "a value")
+    if unknown := re.search(r"unknown field `([^`]*)`", wanted):
+        name = safe(".".join(one for one in (inside, path, unknown[1]) if one))
+        return BadParameter(name, "set", "no value, as there is no such field")
     if expected := re.match(r"Expected `([^`]+)`, got `([^`]+)`", wanted):
         named = (_TYPES.get(one.removesuffix(" | null"), one) for one in expected.groups())
         wanted, got = named

@@ -223,6 +223,7 @@ def read_cached(body: bytes, place: Place, salt: bytes) -> Facts:
         input_characters=len(turns) + len(tools) + len(system),
         has_audio=parts.has_audio,
         unbounded_field="ttl",
+        is_estimable=False,
         fingerprints=fingerprints(body, tools + system, last, salt),
         members=found,
         dialect="gemini",

@@ -125,7 +125,15 @@ def _kinds(tools: bytes) -> list[str] | None:
 
 
 def _tier(parsed: _Body) -> str:
-    """The tier asked for; `fast` answers have a price of their own, whatever the tier."""
+    """The tier asked for, `fast+us` for a fast answer from the United States.
+
+    `fast` answers have a price of their own, whatever the tier; so has the place.
+    """
+    place = "+us" if parsed.inference_geo == "us" else ""
+    return (_speed(parsed) + place).removeprefix("+")
+
+
+def _speed(parsed: _Body) -> str:
     if parsed.speed == "fast":
         return "fast"
     tier = safe(parsed.service_tier or "", 40)
@@ -153,7 +161,7 @@ def _unbounded_field(
 ) -> str:
     if name := named_member(body, found, UNBOUNDED, nothing=(b"null", b"[]")):
         return name
-    if parsed.inference_geo not in (None, "global"):
+    if parsed.inference_geo not in (None, "global", "us"):
         return "inference_geo"
     if not _only_clears(parsed.context_management):
         return "context_management"

@@ -60,6 +60,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         input_bound=input_bound(len(body), TEXT_ALONE, 0, 1, model),
         input_characters=len(text) if isinstance(text, str) else 0,
         unbounded_field=UNBOUNDED_FIELD,
+        is_estimable=False,
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, b"", b"", salt),
@@ -90,6 +91,7 @@ def _read_form(body: bytes, place: Place, salt: bytes, boundary: bytes) -> Facts
             one.member.end - one.member.start for one in fields if one.member.name == "prompt"
         ),
         unbounded_field=UNBOUNDED_FIELD,
+        is_estimable=False,
         fields=texts,
         fingerprints=fingerprints(body, b"", b"", salt),
         members=() if named is None else (named.member,),

@@ -27,8 +27,7 @@ class WholeReader:
             return b""
         passed = chunk if self.has_begun else bytes(self._kept)
         self.has_begun = True
-        if self._gathered.counts_bytes:
-            self._gathered.characters += len(passed)
+        self._gathered.note_bytes(len(passed))
         del self._kept[:-TAIL_KEPT]
         return passed
 

@@ -80,6 +80,7 @@ class _Chat(Gathered):
     delivered = strings_of(
         "content", "arguments", "reasoning", "reasoning_content", "refusal", "text"
     )
+    not_plain = re.compile(rb'"(?:arguments|reasoning|reasoning_content)"\s*:\s*"[^"]')
     telling = re.compile(rb'"finish_reason"\s*:\s*"|"error"')
 
     def take_event(self, data: bytes) -> bool:

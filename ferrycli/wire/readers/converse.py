@@ -48,6 +48,7 @@ _decode_usage = msgspec.json.Decoder(_Usage).decode
 class _Converse(Gathered):
     delivered = strings_of("text", "input")
     delivered_objects = objects_of("input")
+    not_plain = re.compile(rb'"(?:toolUse|reasoningContent)"\s*:')
     telling = re.compile(rb'"stopReason"')
 
     def take_event(self, data: bytes) -> bool:

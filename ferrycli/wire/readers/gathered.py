@@ -50,6 +50,9 @@ class Gathered(ABC):
     """The same in a whole reply, where it is not the same."""
     delivered_objects: ClassVar[re.Pattern[bytes] | None] = None
     """Objects that the model wrote, such as the arguments of a tool."""
+    not_plain: ClassVar[re.Pattern[bytes]] = _NOTHING
+    """Bytes which show that what was delivered is not the answer's text alone: thoughts, calls of
+    tools. Nothing is learned of such a reply."""
     telling: ClassVar[re.Pattern[bytes]] = _NOTHING
     """Bytes of an event, besides usage, for which it is decoded."""
     usage_object: ClassVar[re.Pattern[bytes]] = objects_of("usage")
@@ -64,6 +67,8 @@ class Gathered(ABC):
         self.tier = ""
         self.finish_reason = ""
         self.characters = 0
+        self.characters_counted = 0
+        self.is_plain = True
         self.error_code = ""
         self.is_complete = False
         self.lines: tuple[Line, ...] = ()
@@ -90,7 +95,8 @@ class Gathered(ABC):
 
     def note_whole(self, body: bytes) -> None:
         """Read a reply that is one JSON value, as much of it as can be read."""
-        self.characters = self._delivered_in(body, self.delivered_whole or self.delivered)
+        self.characters = 0
+        self._note_delivered(body, self.delivered_whole or self.delivered)
         try:
             self.take_reply(body)
             self.is_complete = True
@@ -99,7 +105,7 @@ class Gathered(ABC):
 
     def note_event(self, data: bytes) -> bool:
         """Read the data of an event; whether all that it says is usage."""
-        self.characters += self._delivered_in(data, self.delivered)
+        self._note_delivered(data, self.delivered)
         has_usage = self.usage_object.search(data) is not None
         if self._has_decoded and not has_usage and not self.telling.search(data):
             return False
@@ -111,6 +117,8 @@ class Gathered(ABC):
                 self.lose_usage()
             return False
         self._has_decoded = True
+        if has_usage and self.usage is not None and self.usage.output:
+            self.characters_counted = self.characters
         return has_only_usage
 
     def note_error(self, data: bytes) -> None:
@@ -138,9 +146,16 @@ class Gathered(ABC):
             seen = position
         self._note_names(tail[seen:])
 
+    def note_bytes(self, size: int) -> None:
+        """Of what is too long to be looked at, every byte may be text."""
+        self.is_plain = False
+        if self.counts_bytes:
+            self.characters += size
+
     def lose_usage(self) -> None:
         """What was reported cannot be, so it is no report."""
         self.usage = self.provider_cost = None
+        self.characters_counted = 0
         self.lines = ()
 
     def name(self, *, model: object = None, tier: object = None, finish: object = None) -> None:
@@ -166,6 +181,8 @@ class Gathered(ABC):
             tier=self.tier,
             finish_reason=self.finish_reason,
             characters=self.characters,
+            characters_counted=self.characters_counted,
+            is_plain=self.is_plain and self.characters > 0,
             error_code=self.error_code,
             is_complete=self.is_complete,
             lines=self.lines,
@@ -180,6 +197,11 @@ class Gathered(ABC):
                 self.name(tier=text)
             else:
                 self.name(finish=text)
+
+    def _note_delivered(self, data: bytes, strings: re.Pattern[bytes]) -> None:
+        self.characters += self._delivered_in(data, strings)
+        if self.is_plain:
+            self.is_plain = self.not_plain.search(data) is None
 
     def _delivered_in(self, data: bytes, strings: re.Pattern[bytes]) -> int:
         length = 0

@@ -71,6 +71,7 @@ _decode_usage = msgspec.json.Decoder(_Usage).decode
 class _Gemini(Gathered):
     delivered = strings_of("text", "code")
     delivered_objects = objects_of("args")
+    not_plain = re.compile(rb'"(?:thought|functionCall|executableCode|inlineData)"\s*:')
     telling = re.compile(rb'"(?:candidates|promptFeedback|error)"')
     usage_object = objects_of("usageMetadata")
 

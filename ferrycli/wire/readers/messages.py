@@ -65,6 +65,7 @@ class _OutputDetails(msgspec.Struct):
 class _Usage(_Counts):
     service_tier: Any = None
     speed: Any = None
+    inference_geo: Any = None
     server_tool_use: _ServerTools | None = None
     output_tokens_details: _OutputDetails | None = None
     iterations: list[_Iteration] | None = None
@@ -98,11 +99,22 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
+def _tier(said: _Usage) -> object:
+    """How fast, and where: `fast+us`, each word with a price of its own."""
+    tier = "fast" if said.speed == "fast" else said.service_tier
+    if said.inference_geo != "us":
+        return tier
+    return f"{tier}+us" if isinstance(tier, str) and tier else "us"
+
+
 class MessagesGathered(Gathered):
     """The reading of one reply under way."""
 
     delivered = strings_of("text", "thinking", "partial_json")
     delivered_objects = objects_of("input")
+    not_plain = re.compile(
+        rb'"type"\s*:\s*"(?:(?:redacted_)?thinking|thinking_delta|input_json_delta|[a-z_]*tool_use)"'
+    )
     telling = re.compile(rb'"type"\s*:\s*"(?:message_(?:start|delta|stop)|fallback|error)"')
 
     def __init__(self) -> None:
@@ -168,7 +180,7 @@ class MessagesGathered(Gathered):
         for name in _Usage.__struct_fields__:
             if (value := getattr(reported, name)) not in (None, b""):
                 setattr(said, name, value)
-        self.name(tier="fast" if said.speed == "fast" else said.service_tier)
+        self.name(tier=_tier(said))
         self.provider_cost = provider_cost(said)
         self.lines = ()
         if said.iterations:
@@ -197,7 +209,8 @@ class MessagesGathered(Gathered):
         self.name(model=lines[answering].model)
         total = summed(line.usage for line in lines)
         self.usage = replace(total, reasoning=amount(reasoning))
-        self.lines = tuple(lines) if len(lines) > 1 else ()
+        is_one = len(lines) == 1 and lines[0].model == self._first_model
+        self.lines = () if is_one else tuple(lines)
 
     @property
     def _extras(self) -> dict[str, object]:

@@ -71,6 +71,10 @@ _decode_usage = msgspec.json.Decoder(_Usage).decode
 class _Responses(Gathered):
     delivered = strings_of("delta")
     delivered_whole = strings_of("text", "arguments", "refusal", "input", "code")
+    not_plain = re.compile(
+        rb'"type"\s*:\s*"(?:\w+_call|summary_text|reasoning_text'
+        rb'|response\.(?:reasoning|function_call|custom_tool_call|code_interpreter|mcp)[\w.]*)"'
+    )
     telling = re.compile(
         rb'"type"\s*:\s*"(?:error|web_search_call|response\.(?:completed|incomplete|failed|cancelled))"'
     )

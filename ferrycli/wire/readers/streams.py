@@ -84,8 +84,7 @@ class EventReader:
 
     def _note_cut(self, piece: bytes, *, is_ended: bool) -> bool:
         """Note a piece of an event that is too long to be looked at whole; its end may tell."""
-        if self._gathered.counts_bytes:
-            self._gathered.characters += len(piece)
+        self._gathered.note_bytes(len(piece))
         tail = (self._cut + piece)[-TAIL_KEPT:]
         if is_ended:
             self._gathered.note_tail(tail)

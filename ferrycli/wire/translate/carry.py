@@ -14,12 +14,24 @@ from ferrycli.wire.translate.talk import Broken, Counted, Event, Started
 from ferrycli.wire.translate.turns import with_tool_names
 
 
-def request(body: bytes, place: Place, source: Codec, target: Codec, model: str) -> bytes:
+def request(
+    body: bytes,
+    place: Place,
+    source: Codec,
+    target: Codec,
+    model: str,
+    output_bound: int | None = None,
+) -> bytes:
     """The caller's request as the provider's dialect says it, for its `model`.
+
+    `output_bound`: ferry's own limit on the answer, in the place of the caller's; how much is
+    thought is fitted into it. None: the caller's stands.
 
     Raises `BadParameter`, or `Untranslatable` naming the field as the caller knows it.
     """
     talk = with_tool_names(replace(source.read_request(body, place), model=model))
+    if output_bound is not None:
+        talk = replace(talk, output_max=output_bound)
     try:
         if talk.choices > 1:
             raise Untranslatable("choices", "a translated reply holds one answer")
@@ -74,9 +86,10 @@ class TranslatingReader:
         """
         reading = self._reader.reading()
         broken = self._broken
-        if broken is None or reading.error_code or (broken is CUT and not reading.is_complete):
+        if broken is None or (broken is CUT and not reading.is_complete):
             return reading
-        return replace(reading, error_code=broken.code or "error")
+        code = reading.error_code or broken.code or "error"
+        return replace(reading, error_code=code, error_message=broken.message)
 
     def _ended(self) -> bytes:
         if self._is_over:

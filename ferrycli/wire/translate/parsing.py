@@ -21,6 +21,8 @@ STREAMED_EVENT_MAX = 8 << 20
 TOO_LARGE = Broken("reply_too_large", "the provider's reply is too large to be translated")
 UNREADABLE = Broken("reply_unreadable", "the provider's reply cannot be read")
 CUT = Broken("reply_cut", "the provider's reply broke off")
+OWN_VERDICTS = frozenset(one.code for one in (TOO_LARGE, UNREADABLE, CUT))
+"""Codes of what a provider has not said itself."""
 
 _DONE = b"[DONE]"
 _CODE_LENGTH_MAX = 64

@@ -100,7 +100,15 @@ class ToolResult:
     cache: CacheTtl = ""
 
 
-Part = Text | Image | Document | Audio | Thinking | ToolCall | ToolResult
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What the application tells the model in a user's turn, with the weight of a system prompt."""
+
+    text: str
+    cache: CacheTtl = ""
+
+
+Part = Text | Image | Document | Audio | Thinking | ToolCall | ToolResult | Instruction
 
 
 @dataclass(frozen=True, slots=True)

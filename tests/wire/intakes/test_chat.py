@@ -201,6 +201,8 @@ READ: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"max_tokens": None}, {"output_asked": None, "output_fields": ()}),
     ({"n": CHOICES_MAX}, {"choices": CHOICES_MAX}),
     ({"n": None}, {"choices": 1}),
+    ({"best_of": 5, "n": 2}, {"choices": 5}),
+    ({"best_of": None, "n": 3}, {"choices": 3}),
     ({"service_tier": "flex"}, {"tier": "flex"}),
     ({"service_tier": None}, {"tier": ""}),
     ({"service_tier": "a\x1bb"}, {"tier": "ab"}),
@@ -259,6 +261,8 @@ def test_metadata_has_a_most() -> None:
     [
         ("models", ["openai/gpt-5-pro"]),
         ("plugins", [{"id": "web"}]),
+        ("preset", "house-rules"),
+        ("enable_search", True),
         ("search_parameters", {"mode": "on"}),
         ("tools", [{"type": "openrouter:web_search"}]),
         ("extra_body", {"google": {"cached_content": "cachedContents/1"}}),

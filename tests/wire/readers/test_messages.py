@@ -229,7 +229,7 @@ SERVED: list[tuple[list[dict[str, Any]], str, int]] = [
     (FALLBACK, "second", 2),
     (COMPACTED, "main", 2),
     ([COMPACTED[1], COMPACTED[0]], "main", 2),
-    ([FALLBACK[1]], "second", 0),
+    ([FALLBACK[1]], "second", 1),
     ([COMPACTED[1]], "main", 0),
     ([{"type": 5, "model": [], "input_tokens": 1, "output_tokens": 2}], "main", 0),
     ([{"input_tokens": 1, "output_tokens": 2, "model": "x"}, CALLS[1]], "adv", 2),
@@ -278,7 +278,11 @@ TIERS = [
     ({"service_tier": "priority"}, "priority"),
     ({"service_tier": "standard", "speed": "fast"}, "fast"),
     ({"service_tier": "standard", "speed": "standard"}, "standard"),
-    ({"service_tier": None, "inference_geo": "us"}, ""),
+    ({"service_tier": None, "inference_geo": "us"}, "us"),
+    ({"service_tier": "standard", "inference_geo": "us"}, "standard+us"),
+    ({"service_tier": "standard", "speed": "fast", "inference_geo": "us"}, "fast+us"),
+    ({"service_tier": "standard", "inference_geo": "global"}, "standard"),
+    ({"service_tier": "standard", "inference_geo": 5}, "standard"),
     ({"service_tier": 5}, ""),
 ]
 

@@ -25,6 +25,7 @@ class ChatCodec:
             "document": "file.file_data",
             "image": "image_url.url",
             "output_max": "max_completion_tokens",
+            "parallel_tools": "parallel_tool_calls",
             "reasoning": "reasoning_effort",
             "shape": "response_format",
             "shape.description": "response_format.json_schema.description",

@@ -20,6 +20,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
+from ferrycli.wire.translate.turns import instructed
 
 FAILED_TOOL = "The tool failed:"
 """Chat has no flag for it: the first part of a failed tool's result, written and read."""
@@ -36,9 +37,11 @@ def read_messages(messages: Sequence[Asked]) -> tuple[tuple[Text, ...], tuple[Tu
     for message in messages:
         role = message.needed_text("role")
         if role in ("system", "developer"):
+            texts = _texts(message)
             if turns:
-                raise message.refuse("role", "a system prompt can only stand before all turns")
-            system += _texts(message)
+                turns += instructed(texts)
+            else:
+                system += texts
         elif role == "user":
             turns.append(Turn("user", _content(message)))
         elif role == "assistant":

@@ -30,7 +30,8 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import joined, voices
+from ferrycli.wire.translate.users import short_user
 
 OPENAIS_LIMIT = "max_completion_tokens"
 NO_SUCH_THING = "OpenAI's chat has no such thing"
@@ -79,7 +80,7 @@ class ChatWriting:
             "n": talk.choices if talk.choices > 1 else None,
             "response_format": _response_format(talk.shape),
             **self._reasoning(talk.reasoning),
-            "user": talk.user or None,
+            "user": short_user(talk.user) or None,
             "service_tier": talk.tier or None,
             "verbosity": talk.verbosity or None,
         }
@@ -97,8 +98,9 @@ class ChatWriting:
         messages = [self._result(result) for result in results]
         rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
         rest = tuple(part for result in results for part in _shown_by(result)) + rest
-        if rest or not results:
-            messages.append({"role": "user", "content": self._content(rest)})
+        for is_told, said in voices(rest) if rest or results else ((False, ()),):
+            role = "system" if is_told else "user"
+            messages.append({"role": role, "content": self._content(said)})
         return messages
 
     def _content(self, parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:

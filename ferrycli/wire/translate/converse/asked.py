@@ -34,7 +34,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import with_tool_names
+from ferrycli.wire.translate.turns import instructed, with_tool_names
 
 CONVERSES_OWN = "only Bedrock's Converse has such a thing"
 
@@ -103,8 +103,9 @@ def _messages(asked: CloudAsked) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
         content = message.inners("content")
         if role == "system":
             if turns:
-                raise message.refuse("role", "a system prompt can only stand before all turns")
-            system += _system(content)
+                turns += instructed(_system(content))
+            else:
+                system += _system(content)
         elif role in ("user", "assistant"):
             parts = _parts(content)
             turns.append(Turn("user" if role == "user" else "assistant", tuple(parts)))

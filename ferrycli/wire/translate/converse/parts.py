@@ -15,12 +15,14 @@ from ferrycli.wire.translate.talk import (
     CacheTtl,
     Document,
     Image,
+    Instruction,
     Part,
     Text,
     Thinking,
     ToolCall,
     ToolResult,
 )
+from ferrycli.wire.translate.turns import reminder
 
 Json = dict[str, Any]
 
@@ -59,7 +61,7 @@ class Blocks:
             return {"reasoningContent": _thought(part)}
         if isinstance(part, Audio):
             return {"audio": {"format": part.format, "source": {"bytes": part.base64}}}
-        return self._shown(part)
+        return self._shown(reminder(part) if isinstance(part, Instruction) else part)
 
     def _result(self, result: ToolResult) -> Json:
         content = [self._shown(part) for part in result.parts if part != Text("")]
@@ -114,7 +116,7 @@ def call_id(given: str) -> str:
     return given if _CALL_ID.fullmatch(given) else made_id(given)
 
 
-def _cache(part: Text | Image | Document | ToolCall | ToolResult) -> CacheTtl:
+def _cache(part: Text | Image | Document | ToolCall | ToolResult | Instruction) -> CacheTtl:
     """A part's mark; inside a result Converse takes none, so it stands after the result."""
     inside = [one.cache for one in part.parts] if isinstance(part, ToolResult) else []
     return part.cache or next((mark for mark in reversed(inside) if mark), "")

@@ -44,6 +44,8 @@ Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 NO_SIGNATURES = frozenset({"", NO_SIGNATURE, "context_engineering_is_the_way_to_go"})
 """The second is taken by Google's API alone."""
 GEMINIS_OWN = "only Gemini has such a thing"
+GIVES = "{}\n\nIt gives JSON of this schema: {}"
+"""What a tool gives, for dialects that have no member for it."""
 _TIERS = MappingProxyType({"unspecified": "", "standard": "default"})
 _CHOICES = MappingProxyType(
     {"": "", "MODE_UNSPECIFIED": "", "AUTO": "auto", "VALIDATED": "auto", "NONE": "none"}
@@ -325,6 +327,11 @@ def _tool(declared: GoogleAsked) -> Tool:
     description = declared.text("description")
     schema = declared.raw("parametersJsonSchema")
     googles = declared.raw("parameters")
+    gives = declared.raw("responseJsonSchema")
+    gives = gives or _converted(declared, "response", declared.raw("response"))
+    if gives not in (b"", b"{}"):
+        # google-genai says it of every Python function that it is given as a tool.
+        description = GIVES.format(description, gives.decode()).lstrip()
     return Tool(name, description, schema or _converted(declared, "parameters", googles))
 
 

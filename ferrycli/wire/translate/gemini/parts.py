@@ -16,12 +16,14 @@ from ferrycli.wire.translate.talk import (
     Audio,
     Document,
     Image,
+    Instruction,
     Part,
     Text,
     Thinking,
     ToolCall,
     ToolResult,
 )
+from ferrycli.wire.translate.turns import reminder
 
 Json = dict[str, Any]
 
@@ -90,6 +92,8 @@ def _sealed(thought: Thinking) -> Thinking:
 def _part(part: Part, is_olds: bool) -> Json:
     if isinstance(part, Text):
         return {"text": part.text}
+    if isinstance(part, Instruction):
+        return {"text": reminder(part).text}
     if isinstance(part, Thinking):
         return _thought(part)
     if isinstance(part, ToolCall):

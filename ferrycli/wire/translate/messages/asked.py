@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ferrycli.rules.denials import BadParameter
+from ferrycli.rules.other_names import claude_code
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate.asked import Asked
 from ferrycli.wire.translate.cache_marks import read_cache, with_last_marked
@@ -162,8 +163,10 @@ def _reasoning(asked: Asked, effort: str) -> Reasoning | None:
 
 
 def _user(asked: Asked) -> str:
+    """Of what Claude Code writes there, who it is: not the session, nor the form."""
     metadata = asked.object("metadata")
-    return metadata.text("user_id") if metadata else ""
+    named = metadata.text("user_id") if metadata else ""
+    return dict(claude_code(named)).get("user") or named
 
 
 def _tier(asked: Asked) -> str:

@@ -23,6 +23,7 @@ class MessagesCodec:
             "document.url": "source.url",
             "image": "source",
             "output_max": "max_tokens",
+            "parallel_tools": "tool_choice.disable_parallel_tool_use",
             "reasoning": "thinking",
             "shape": "output_config.format",
             "stop": "stop_sequences",

@@ -19,6 +19,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
+from ferrycli.wire.translate.turns import instructed
 
 NOT_ELSEWHERE = "no other dialect has such a thing"
 AT_ANTHROPIC = "what it names is kept at Anthropic"
@@ -38,8 +39,9 @@ def read_messages(messages: Sequence[Asked]) -> tuple[tuple[Text, ...], tuple[Tu
         content = message.text_or_objects("content")
         if role == "system":
             if turns:
-                raise message.refuse("role", "a system prompt can only stand before all turns")
-            system += _texts(content)
+                turns += instructed(_texts(content))
+            else:
+                system += _texts(content)
         elif role in ("user", "assistant"):
             turns.append(Turn("user" if role == "user" else "assistant", _parts(content)))
         else:

@@ -19,6 +19,7 @@ from ferrycli.wire.translate.talk import (
     Audio,
     Document,
     Image,
+    Instruction,
     Part,
     Reasoning,
     Shape,
@@ -29,7 +30,7 @@ from ferrycli.wire.translate.talk import (
     ToolCall,
     ToolResult,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import joined, reminder
 
 NO_SUCH_THING = "Anthropic's messages have no such thing"
 
@@ -139,7 +140,7 @@ def _block(part: Part) -> dict[str, Any]:
         return _result(part)
     if isinstance(part, Audio):
         raise Untranslatable("audio", NO_SUCH_THING)
-    return _shown(part)
+    return _shown(reminder(part) if isinstance(part, Instruction) else part)
 
 
 def _shown(part: Text | Image | Document) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class ResponsesCodec:
             "document.url": "input_file.file_url",
             "image": "input_image.image_url",
             "output_max": "max_output_tokens",
+            "parallel_tools": "parallel_tool_calls",
             "shape": "text.format",
             "shape.description": "text.format.description",
             "tier": "service_tier",

@@ -22,6 +22,7 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
+from ferrycli.wire.translate.turns import instructed
 
 Shown = Text | Image | Document | Audio
 """What the content of an item is made of."""
@@ -83,7 +84,10 @@ class _Reading:
             texts = [part for part in parts if isinstance(part, Text)]
             if len(texts) != len(parts):
                 raise item.refuse("content", "a system prompt is text alone")
-            self.system += texts
+            if self.turns:
+                self.turns += instructed(texts)
+            else:
+                self.system += texts
         elif role == "user":
             self.turns.append(Turn("user", parts))
         elif role == "assistant":

@@ -33,7 +33,8 @@ from ferrycli.wire.translate.talk import (
     ToolResult,
     Turn,
 )
-from ferrycli.wire.translate.turns import joined
+from ferrycli.wire.translate.turns import joined, voices
+from ferrycli.wire.translate.users import short_user
 
 NO_SUCH_THING = "OpenAI's responses have no such thing"
 
@@ -59,7 +60,7 @@ def body(talk: Talk) -> bytes:
         "top_p": talk.top_p,
         "text": _text(talk.shape, talk.verbosity),
         **_reasoning(talk.reasoning),
-        "user": talk.user or None,
+        "user": short_user(talk.user) or None,
         "service_tier": talk.tier or None,
     }
     asked |= {name: value for name, value in values.items() if value is not None}
@@ -91,15 +92,11 @@ def _system(system: tuple[Text, ...]) -> list[Json]:
 
 def _user(turn: Turn) -> list[Json]:
     """The items of a user's turn: what a tool gave is one by itself."""
-    items: list[Json] = []
-    content: list[Json] = []
-    for part in turn.parts:
-        if isinstance(part, ToolResult):
-            items.append(_result(part))
-        else:
-            content.append(_shown(part))
-    if content or not items:
-        items.append(_message("user", content))
+    items = [_result(part) for part in turn.parts if isinstance(part, ToolResult)]
+    rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+    for is_told, said in voices(rest) if rest or items else ((False, ()),):
+        role = "developer" if is_told else "user"
+        items.append(_message(role, [_shown(part) for part in said]))
     return items
 
 

@@ -15,6 +15,7 @@ from ferrycli.wire.translate.talk import (
     Audio,
     Document,
     Image,
+    Instruction,
     Part,
     Reasoning,
     Shape,
@@ -255,7 +256,7 @@ def test_a_system_turn_before_all_others_is_the_system_prompt() -> None:
     first = {"role": "system", "content": [{"text": "be brief"}]}
     hello = {"role": "user", "content": [{"text": "hello"}]}
     assert read({"messages": [first, hello]}) == talk(system=(Text("be brief"),))
-    assert read({"messages": [hello, first]}).turns[1] == Turn("system", (Text("be brief"),))
+    assert read({"messages": [hello, first]}).turns[1] == Turn("user", (Instruction("be brief"),))
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -49,6 +49,16 @@ def write(talk: Talk) -> dict[str, Any]:
     return body
 
 
+def test_what_a_tool_gives_is_said_in_its_description() -> None:
+    declared = {"name": "f", "description": "Finds.", "response": {"type": "STRING"}}
+    snake = {"name": "g", "response_json_schema": {"type": "string"}}
+    silent = {"name": "h", "responseJsonSchema": {}}
+    tools = read({"tools": [{"functionDeclarations": [declared, snake, silent]}]}).tools
+    gives = 'It gives JSON of this schema: {"type":"string"}'
+    found = [tool.description.replace(': "', ':"') for tool in tools]
+    assert found == [f"Finds.\n\n{gives}", gives, ""]
+
+
 def talk(*turns: Turn, **fields: Any) -> Talk:
     return replace(Talk(NEW, turns or (HELLO,)), **fields)
 
@@ -387,10 +397,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"labels": {"a": "b"}}, "labels"),
     ({"what": 1}, "what"),
     ({"tools": [{"googleSearch": {}}]}, "tools[0].googleSearch"),
-    (
-        {"tools": [{"functionDeclarations": [{"name": "f", "response": {"type": "STRING"}}]}]},
-        "tools[0].functionDeclarations[0].response",
-    ),
     ({"generationConfig": {"speechConfig": {"a": 1}}}, "generationConfig.speechConfig"),
     ({"generation_config": {"speech_config": {"a": 1}}}, "generation_config.speech_config"),
     ({"generationConfig": {"responseLogprobs": True}}, "generationConfig.responseLogprobs"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from ferrycli.rules.denials import BadParameter, Untranslatable
+from ferrycli.rules.words import words
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.translate import carry
 from ferrycli.wire.translate.chat.codec import CHAT, OPENROUTER_CHAT, chat_codec
 from ferrycli.wire.translate.chat.parts import FAILED_TOOL
 from ferrycli.wire.translate.chat.written import SHOWN_BY, SHOWN_NEXT
+from ferrycli.wire.translate.gemini.codec import GEMINI
 from ferrycli.wire.translate.messages.codec import MESSAGES
 
 USER = {"role": "user", "content": "hi"}
@@ -42,12 +45,27 @@ def in_chat(body: bytes, *, has_extras: bool = False) -> dict[str, Any]:
     return found
 
 
+def test_a_member_that_gemini_has_not_is_named_as_anthropic_calls_it() -> None:
+    choice = {"type": "auto", "disable_parallel_tool_use": True}
+    body = asked(tools=[TOOL], tool_choice=choice)
+    with pytest.raises(Untranslatable) as refusal:
+        carry.request(body, Place(), MESSAGES, GEMINI, "gemini-3-pro")
+    assert refusal.value.field == "tool_choice.disable_parallel_tool_use"
+    assert str(words(refusal.value).sentence).endswith(
+        "to this provider: Gemini cannot be kept to one call at once"
+    )
+
+
 MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"stop_sequences": ["END"]}, {"stop": ["END"]}),
     ({"temperature": 0.5, "top_p": 1}, {"temperature": 0.5, "top_p": 1}),
     ({"stream": True}, {"stream": True}),
     ({"metadata": {"user_id": "u"}}, {"user": "u"}),
+    ({"metadata": {"user_id": '{"session_id": "s"}'}}, {"user": '{"session_id": "s"}'}),
+    ({"metadata": {"user_id": '{"device_id": "d", "session_id": "s"}'}}, {"user": "d"}),
+    ({"metadata": {"user_id": "x" * 64}}, {"user": "x" * 64}),
+    ({"metadata": {"user_id": "x" * 65}}, {"user": sha256(b"x" * 65).hexdigest()}),
     ({"service_tier": "standard_only"}, {"service_tier": "default"}),
     ({"service_tier": "auto"}, {"service_tier": "auto"}),
     ({"speed": "standard", "diagnostics": {"previous_message_id": "m"}}, {}),

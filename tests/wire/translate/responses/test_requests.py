@@ -23,6 +23,7 @@ from ferrycli.wire.translate.talk import (
     Audio,
     Document,
     Image,
+    Instruction,
     Part,
     Reasoning,
     Shape,
@@ -247,13 +248,13 @@ def test_items_are_read_as_turns(items: list[Any], turns: tuple[Turn, ...]) -> N
     assert read(input=items).turns == turns
 
 
-def test_instructions_of_a_developer_stand_where_they_came() -> None:
+def test_instructions_of_a_developer_stand_where_they_were_given() -> None:
     talk = read(
         instructions="a",
         input=[message("developer", "b"), message("user", "hi"), message("system", "c")],
     )
     assert talk.system == (Text("a"), Text("b"))
-    assert talk.turns == (Turn("user", (Text("hi"),)), Turn("system", (Text("c"),)))
+    assert talk.turns == (Turn("user", (Text("hi"),)), Turn("user", (Instruction("c"),)))
 
 
 def test_the_path_names_the_model_where_it_does() -> None:
