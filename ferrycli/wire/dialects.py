@@ -26,11 +26,11 @@ from ferrycli.wire.readers import gemini as gemini_reader
 from ferrycli.wire.readers import messages as messages_reader
 from ferrycli.wire.readers import plain as plain_reader
 from ferrycli.wire.readers import responses as responses_reader
-from ferrycli.wire.translate.chat import ChatCodec, chat_codec
-from ferrycli.wire.translate.converse import ConverseCodec
-from ferrycli.wire.translate.gemini import GeminiCodec
-from ferrycli.wire.translate.messages import MessagesCodec
-from ferrycli.wire.translate.responses import ResponsesCodec
+from ferrycli.wire.translate.chat.codec import CHAT, chat_codec
+from ferrycli.wire.translate.converse.codec import CONVERSE
+from ferrycli.wire.translate.gemini.codec import GEMINI
+from ferrycli.wire.translate.messages.codec import MESSAGES
+from ferrycli.wire.translate.responses.codec import RESPONSES
 
 _OPENAI = (errors.openai_error, errors.openai_passed)
 _ANTHROPIC = (errors.anthropic_error, errors.anthropic_passed)
@@ -39,11 +39,11 @@ _AMAZON = (errors.bedrock_error, errors.bedrock_passed)
 
 CODECS: Mapping[str, Codec] = MappingProxyType(
     {
-        "chat": ChatCodec(),
-        "responses": ResponsesCodec(),
-        "messages": MessagesCodec(),
-        "gemini": GeminiCodec(),
-        "converse": ConverseCodec(),
+        "chat": CHAT,
+        "responses": RESPONSES,
+        "messages": MESSAGES,
+        "gemini": GEMINI,
+        "converse": CONVERSE,
     }
 )
 """By the name of the dialect; one that is not here is not translated."""

@@ -7,7 +7,7 @@ found. A member that stands twice is refused: two readers may take different one
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -97,6 +97,30 @@ def without(body: bytes, names: Collection[str]) -> bytes:
         first = kept[0]
         kept[0] = first[first.index(b'"') :] if first.lstrip().startswith(b",") else first
     return b"".join([*parts, *kept, body[position:]])
+
+
+def items_changed(body: bytes, change: Callable[[bytes], bytes | None]) -> bytes:
+    """The list that `body` is, with `change` of each value in it; None takes one out.
+
+    What stands between values that stay keeps its bytes.
+    """
+    parts = [body[:1]]
+    position = 1
+    start = _skip(body, position)
+    is_first = True
+    while body[start : start + 1] != b"]":
+        end = _value_end(body, start, ())
+        changed = change(body[start:end])
+        if changed is not None:
+            # A comma is in front of every value but the first that stays.
+            space = body[position:start]
+            parts += [space.replace(b",", b"") if is_first else space, changed]
+            is_first = False
+        position = end
+        after = _skip(body, end)
+        start = _skip(body, after + 1) if body[after : after + 1] == b"," else after
+    parts.append(body[position:])
+    return b"".join(parts)
 
 
 def _skip(body: bytes, position: int) -> int:

@@ -2,12 +2,4 @@
 
 from __future__ import annotations
 
-import os
-
-from hypothesis import settings
-
-IS_SOAK = os.environ.get("FERRY_SOAK") == "1"
-
-settings.register_profile("suite", deadline=None, database=None, derandomize=True)
-settings.register_profile("soak", deadline=None, database=None, max_examples=20_000)
-settings.load_profile("soak" if IS_SOAK else "suite")
+from tests.wire import sizes  # noqa: F401  # It loads the profile, before any test is made.

@@ -34,6 +34,7 @@ from ferrycli.wire.intakes.checks import (
     named_member,
     present,
 )
+from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import values_set
 from ferrycli.wire.intakes.usage_asked import StreamOptions, wants_usage, with_usage
 from ferrycli.wire.splice import Member, members, spliced
@@ -140,7 +141,7 @@ def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
     on the answer (in the caller's fields if it used any, else in `sent.bound_field`), and
     `sent.members`, JSON by name, such as OpenRouter's `provider`.
     """
-    values = values_set(facts, sent)
+    values = values_set(facts, own_seals_only(body, facts, sent))
     if facts.is_stream and not facts.wants_usage:
         values["stream_options"] = with_usage(body, facts)
     if sent.output_bound is not None:

@@ -25,6 +25,7 @@ from ferrycli.wire.intakes.checks import (
     positions,
     present,
 )
+from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.splice import members, nested, spliced
 from ferrycli.wire.turns import TURNS
 
@@ -165,7 +166,7 @@ def _unbounded_field(parsed: _Body, tools: bytes) -> str:
 
 def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
     """The caller's body with ferry's bound and `sent.members` set."""
-    values = dict(sent.members)
+    values = dict(own_seals_only(body, facts, sent).members)
     if sent.output_bound is not None:
         value = str(sent.output_bound).encode()
         values[CONFIG] = nested(body, facts.members, CONFIG, LIMIT, value)

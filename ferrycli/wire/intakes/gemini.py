@@ -30,6 +30,7 @@ from ferrycli.wire.intakes.checks import (
     positions,
     present,
 )
+from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.splice import Member, members, nested, spliced
 from ferrycli.wire.turns import TURNS
 
@@ -163,7 +164,7 @@ def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
 
     A `model` in it, which the path overrules, is made to say the same.
     """
-    values = dict(sent.members)
+    values = dict(own_seals_only(body, facts, sent).members)
     values |= _model(body, facts, sent)
     if sent.output_bound is not None:
         outer, inner = _limit(body, facts.members)

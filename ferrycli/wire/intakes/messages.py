@@ -24,6 +24,7 @@ from ferrycli.wire.intakes.checks import (
     positions,
     present,
 )
+from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import with_set
 from ferrycli.wire.splice import Member, without
 from ferrycli.wire.turns import TURNS
@@ -187,6 +188,7 @@ def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
 
     In the form `invoke`, Bedrock's: without `model` and `stream`, and with a version.
     """
+    sent = own_seals_only(body, facts, sent)
     if sent.form != INVOKE:
         return with_set(body, facts, sent, LIMIT)
     added = dict(sent.members)

@@ -30,6 +30,7 @@ from ferrycli.wire.intakes.checks import (
     positions,
     present,
 )
+from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import with_set
 from ferrycli.wire.splice import Member
 from ferrycli.wire.turns import TURNS
@@ -146,4 +147,4 @@ def _is_local(tool: _Tool) -> bool:
 
 def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:
     """The caller's body, with the model's name, ferry's bound and `sent.members` set."""
-    return with_set(body, facts, sent, LIMIT)
+    return with_set(body, facts, own_seals_only(body, facts, sent), LIMIT)

@@ -75,16 +75,15 @@ class Answer:
 
     def _think(self, event: Thought) -> None:
         if event.redacted:
-            self._begin(Thinking(redacted=event.redacted))
+            self._begin(Thinking(redacted=event.redacted, maker=event.maker))
             return
         last = self.parts[-1] if self.parts else None
-        if not isinstance(last, Thinking) or last.redacted or (last.signature and event.text):
-            self._begin(Thinking())
+        if not isinstance(last, Thinking) or last.redacted or last.signature:
+            last = Thinking()
+            self._begin(last)
         self._pieces.append(event.text)
         if event.signature:
-            sealed = self.parts[-1]
-            assert isinstance(sealed, Thinking)
-            self.parts[-1] = replace(sealed, signature=sealed.signature + event.signature)
+            self.parts[-1] = replace(last, signature=event.signature, maker=event.maker)
 
     def _say(self, event: Said) -> None:
         if not self.parts or not isinstance(self.parts[-1], Text):

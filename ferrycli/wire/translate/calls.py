@@ -8,6 +8,9 @@ import msgspec
 
 from ferrycli.rules.denials import Untranslatable
 
+NO_ARGUMENTS: dict[str, object] = {"type": "object", "properties": {}}
+"""The schema of a tool that takes none, where a dialect takes no tool without one."""
+
 _ID_BYTES = 12
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -26,6 +29,14 @@ def is_object(arguments: str) -> bool:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return True
+
+
+def takes_none(schema: bytes) -> bool:
+    """Whether a tool of this schema takes no arguments."""
+    try:
+        return not schema or msgspec.json.decode(schema) == NO_ARGUMENTS
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def arguments_object(arguments: str) -> msgspec.Raw:

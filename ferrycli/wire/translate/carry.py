@@ -10,7 +10,7 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.translate.parsing import CUT
-from ferrycli.wire.translate.talk import Broken, Counted, Event
+from ferrycli.wire.translate.talk import Broken, Counted, Event, Started
 from ferrycli.wire.translate.turns import with_tool_names
 
 
@@ -53,8 +53,6 @@ class TranslatingReader:
         self._reader = reader
         self._parser = parser
         self._writer = writer
-        self._counted: Usage | None = None
-        """As the reply's events have it, for want of the reader's count."""
         self._broken: Broken | None = None
         self._has_told = False
         self._is_over = False
@@ -98,20 +96,30 @@ class TranslatingReader:
             return b""
         self._is_over = True
         said = self._told(self._parser.finish())
-        usage = self._reader.reading().usage or self._counted
+        usage = self._reader.reading().usage
         if usage is not None:
             said += self._writer.write([Counted(usage)])
         return said + self._writer.finish()
 
     def _told(self, events: Sequence[Event]) -> bytes:
-        told = []
+        told: list[Event] = []
         for event in events:
-            if isinstance(event, Counted):
-                self._counted = event.usage
-                continue
             if isinstance(event, Broken):
                 self._broken = event
-            told.append(event)
+            if isinstance(event, Started) and event.has_counted_input:
+                told.append(replace(event, input_usage=self._input()))
+            else:
+                told.append(event)
         said = self._writer.write(told) if told else b""
         self._has_told = self._has_told or bool(said)
         return said
+
+    def _input(self) -> Usage | None:
+        """What is known of the input when a reply begins.
+
+        OpenAI and Converse say nothing before the end. No estimate stands in for it, for it would
+        be taken for a count: Anthropic's clients are told 0 at the beginning, and take what
+        `message_delta` says at the end instead, as Anthropic's SDKs do.
+        """
+        usage = self._reader.reading().usage
+        return None if usage is None else replace(usage, output=0, audio_out=0, reasoning=0)

@@ -7,6 +7,9 @@ reaches.
 
 from __future__ import annotations
 
+from ferrycli.rules.denials import BadParameter
+from ferrycli.wire.translate.asked import Asked
+
 BUDGET_TOKENS_MIN = 1_024
 """Anthropic takes no smaller budget."""
 
@@ -24,6 +27,14 @@ EFFORTS = ("none", *EFFORT_BUDGETS)
 
 _EFFORTS_OF_BUDGETS = ("low", "medium", "high")
 """Every model that takes an effort takes these."""
+
+
+def read_effort(asked: Asked, name: str = "effort") -> str:
+    """An effort in words; empty where none is said."""
+    effort = asked.text(name)
+    if effort and effort not in EFFORTS:
+        raise BadParameter(asked.at(name), effort[:40], f"one of {', '.join(EFFORTS)}")
+    return effort
 
 
 def effort_of(budget_tokens: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from ferrycli.rules.clean import safe
 from ferrycli.wire.sse import EventSplitter, event_data, is_event
 from ferrycli.wire.translate.loose import Object, Unreadable, decoded
 from ferrycli.wire.translate.talk import Broken, Event
@@ -24,6 +25,13 @@ OWN_VERDICTS = frozenset(one.code for one in (TOO_LARGE, UNREADABLE, CUT))
 """Codes of what a provider has not said itself."""
 
 _DONE = b"[DONE]"
+_CODE_LENGTH_MAX = 64
+_MESSAGE_LENGTH_MAX = 2_000
+
+
+def broken_with(code: str, message: str) -> Broken:
+    """A provider's own words for what went wrong."""
+    return Broken(safe(code, _CODE_LENGTH_MAX), safe(message, _MESSAGE_LENGTH_MAX))
 
 
 class EventReading(Protocol):

@@ -34,7 +34,11 @@ class Image:
     base64: str = ""
     url: str = ""
     detail: str = ""
-    """OpenAI's `low high auto`; empty where nothing was said."""
+    """OpenAI's `low high auto`; empty where nothing was said.
+
+    A leave, not a wish: with `low` a model may look less closely, for less. Where every picture is
+    seen alike it is left out, for nothing in the answer is lost by it.
+    """
     cache: CacheTtl = ""
 
 
@@ -67,6 +71,8 @@ class Thinking:
     """The provider's seal; a thought without it is not taken back by its provider."""
     redacted: str = ""
     """The sealed thought, where its text is not shown."""
+    maker: str = ""
+    """Whose the seal is, as `seals.py` has it; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,8 @@ class Talk:
     """The end user as the provider is told of him."""
     tier: str = ""
     """The service tier asked for."""
+    verbosity: str = ""
+    """`low` or `high`: how long an answer the user wants; empty where nothing was said."""
 
 
 # Events of a reply --------------------------------------------------------------------------
@@ -188,8 +196,10 @@ class Started:
 
     id: str
     model: str
+    has_counted_input: bool = False
+    """Whether the provider has said by now what the input comes to, as Anthropic and Gemini do."""
     input_usage: Usage | None = None
-    """What is known of the input already; Anthropic says it here."""
+    """What it comes to, from the provider's own reader; None: nothing is known before the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +218,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """More of what the model says to itself, its seal, or a sealed thought."""
+    """More of what the model says to itself, its seal, or a sealed thought.
+
+    A seal comes whole, and ends its thought: whatever follows is another.
+    """
 
     text: str = ""
     signature: str = ""
     redacted: str = ""
+    maker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +245,15 @@ class Argued:
     json: str
 
 
+Reason = Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
+"""Why a model has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The model has ended."""
 
-    reason: Literal["stop", "length", "tool_calls", "content_filter", "stop_sequence"]
+    reason: Reason
     stop_sequence: str = ""
 
 

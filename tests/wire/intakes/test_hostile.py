@@ -25,6 +25,7 @@ from tests.wire.intakes.asked import (
     nest,
     read,
 )
+from tests.wire.sizes import FEW
 from tests.wire.written import OBJECTS, RANDOMS, VALUES, written
 
 
@@ -260,6 +261,7 @@ ODD = VALUES | st.lists(OBJECTS, max_size=3) | st.sampled_from([0, -1, 1, 10**30
 
 
 @pytest.mark.parametrize("name", NAMES)
+@FEW
 @given(st.data())
 def test_any_members_are_read_or_refused(name: str, data: st.DataObject) -> None:
     known = st.sampled_from(READ[name].split())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,11 +15,11 @@ import pytest
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.facts import Facts
+from tests.wire.recorded import FIXTURES, needs_recordings
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
 HAS_FIXTURES = (FIXTURES / "manifest.json").exists()
 
-pytestmark = pytest.mark.skipif(not HAS_FIXTURES, reason="the recorded replies are not here")
+pytestmark = needs_recordings
 
 ENDS = (
     ("/chat/completions", "chat"),

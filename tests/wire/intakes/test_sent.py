@@ -25,6 +25,7 @@ from tests.wire.intakes.asked import (
     nest,
     read,
 )
+from tests.wire.sizes import FEW
 from tests.wire.written import OBJECTS, RANDOMS, written
 
 SPACED = b' \n{ "x" : [1.0, "\\/", 1e5] , "x\\u0079":\t{"model":"m"} , %s }\r\n'
@@ -97,6 +98,7 @@ def test_further_members_are_set(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@FEW
 @given(st.data(), RANDOMS, st.booleans())
 def test_nothing_changes_but_what_is_set(
     name: str, data: st.DataObject, random: Random, is_bounded: bool

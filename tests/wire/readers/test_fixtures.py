@@ -6,10 +6,8 @@ The recordings lie beside the project, not in it: where they are missing, these 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +20,10 @@ from ferrycli.wire.frames import FrameSplitter
 from ferrycli.wire.readers import chat, converse, gemini, messages, plain, responses
 from ferrycli.wire.sse import EventSplitter
 from tests.wire.readers.fed import bytewise, halves, read, relayed
+from tests.wire.recorded import FIXTURES, MANIFEST, needs_recordings
+from tests.wire.sizes import stride
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
-MANIFEST = FIXTURES / "manifest.json"
-IS_SOAK = os.environ.get("FERRY_SOAK") == "1"
-
-pytestmark = pytest.mark.skipif(not MANIFEST.exists(), reason="the recorded replies are not here")
+pytestmark = needs_recordings
 
 CASES: dict[str, dict[str, Any]] = (
     {case["id"]: case for case in json.loads(MANIFEST.read_text("utf-8"))["fixtures"]}
@@ -137,11 +133,10 @@ def test_a_recorded_reply_gives_its_usage_however_it_comes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_recorded_stream_says_the_same_cut_at_every_byte(name: str) -> None:
+def test_a_recorded_stream_says_the_same_wherever_it_is_cut(name: str) -> None:
     body = response(name)
     told = read(reader_of(name), body)
-    # Every place where there are few or there is time, else every thirteenth.
-    for two in halves(body, 1 if len(body) < 6_000 or IS_SOAK else 13):
+    for two in halves(body, stride(body)):
         reader = reader_of(name)
         assert [reader.feed(two[0]), reader.feed(two[1]), reader.finish()] == [*two, b""]
         assert reader.reading() == told, len(two[0])
@@ -199,7 +194,7 @@ def test_a_stripped_stream_is_the_same_wherever_it_is_cut(name: str) -> None:
     is_openai = CASES[name]["provider"] == "openai"
     assert len(missing) == is_openai
     assert all(b'"choices":[]' in one for one in missing)
-    for two in halves(body, 1 if len(body) < 4_000 or IS_SOAK else 29):
+    for two in halves(body, stride(body)):
         assert relayed(chat.stream(True), two) == wanted
     assert relayed(chat.stream(True), bytewise(body)) == wanted
 

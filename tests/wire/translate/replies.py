@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Parser, Writer
 from ferrycli.wire.translate.answer import Answer
-from ferrycli.wire.translate.chat_replies import Reason
+from ferrycli.wire.translate.seals import ANTHROPIC
 from ferrycli.wire.translate.talk import (
     Argued,
     Called,
     Counted,
     Event,
     Finished,
+    Reason,
     Said,
     Started,
     Thought,
@@ -33,9 +34,9 @@ def _pieces(draw: st.DrawFn, text: str) -> list[str]:
 @st.composite
 def _thought(draw: st.DrawFn) -> list[Event]:
     if draw(st.booleans()):
-        return [Thought(redacted=draw(SAID))]
+        return [Thought(redacted=draw(SAID), maker=ANTHROPIC)]
     pieces = [Thought(piece) for piece in _pieces(draw, draw(st.just("") | SAID))]
-    return [*pieces, Thought(signature=draw(SAID))]
+    return [*pieces, Thought(signature=draw(SAID), maker=ANTHROPIC)]
 
 
 @st.composite

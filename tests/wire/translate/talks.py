@@ -12,7 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ferrycli.wire.translate.chat_parts import FAILED_TOOL
+from ferrycli.wire.translate.chat.parts import FAILED_TOOL
+from ferrycli.wire.translate.seals import ANTHROPIC
 from ferrycli.wire.translate.talk import (
     CacheTtl,
     Document,
@@ -90,8 +91,10 @@ def documents(draw: st.DrawFn, ground: Ground = ALL) -> Document:
 
 
 def thoughts() -> st.SearchStrategy[Thinking]:
-    """Sealed ones: no other is taken back by its provider."""
-    return st.builds(Thinking, st.just("") | SAID, SAID) | st.builds(Thinking, redacted=SAID)
+    """Claude's, sealed: no other is taken back by its provider."""
+    made_by = st.just(ANTHROPIC)
+    shown = st.builds(Thinking, st.just("") | SAID, SAID, maker=made_by)
+    return shown | st.builds(Thinking, redacted=SAID, maker=made_by)
 
 
 def _shown(ground: Ground) -> st.SearchStrategy[Part]:

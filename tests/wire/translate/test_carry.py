@@ -12,8 +12,8 @@ from ferrycli.wire.dialect import Asking, Place
 from ferrycli.wire.facts import Reading
 from ferrycli.wire.readers.chat import stream
 from ferrycli.wire.translate import carry
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Event, Finished, Said, Started
 from ferrycli.wire.translate.turns import with_tool_names
 from tests.wire.translate.replies import told

@@ -6,7 +6,6 @@ The recordings lie beside the project, not in it: where they are missing, these 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +13,13 @@ import pytest
 from ferrycli.wire.dialect import Asking, Codec, Reader
 from ferrycli.wire.readers import chat, messages
 from ferrycli.wire.translate.carry import TranslatingReader
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Broken, Event, Finished, Started
+from tests.wire.recorded import FIXTURES, needs_recordings
 from tests.wire.translate.replies import known, parsed, told
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
-
-pytestmark = pytest.mark.skipif(
-    not (FIXTURES / "manifest.json").exists(), reason="the recorded replies are not here"
-)
+pytestmark = needs_recordings
 
 REPLIES: list[tuple[str, Codec, str]] = [
     ("01-openai-chat-cache-write", CHAT, "stop"),

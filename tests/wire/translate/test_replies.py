@@ -13,8 +13,8 @@ from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Asking, Codec
 from ferrycli.wire.sse import EVENT_BYTES_MAX
 from ferrycli.wire.translate import parsing
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.parsing import CUT, TOO_LARGE, UNREADABLE
 from ferrycli.wire.translate.talk import (
     Argued,
@@ -28,11 +28,16 @@ from ferrycli.wire.translate.talk import (
     Started,
     Thought,
 )
+from tests.wire.sizes import FEW
 from tests.wire.translate.replies import answers, known, parsed, told
 
 CODECS: dict[str, Codec] = {"chat": CHAT, "messages": MESSAGES}
 WAYS = [(name, is_stream) for name in sorted(CODECS) for is_stream in (False, True)]
-THOUGHT: list[Event] = [Thought("why"), Thought(" not"), Thought(signature="seal")]
+THOUGHT: list[Event] = [
+    Thought("why"),
+    Thought(" not"),
+    Thought(signature="seal", maker="anthropic"),
+]
 CALLS: list[Event] = [
     Called("a", "f"),
     Argued('{"x"'),
@@ -43,7 +48,7 @@ CALLS: list[Event] = [
 ANSWER: list[Event] = [
     Started("id-1", "model-1"),
     *THOUGHT,
-    Thought(redacted="sealed"),
+    Thought(redacted="sealed", maker="anthropic"),
     Said("é"),
     Said("😀"),
     *CALLS,
@@ -60,6 +65,7 @@ def sse(*data: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "is_stream"), WAYS)
+@FEW
 @given(events=answers())
 def test_what_is_told_is_read_again(name: str, is_stream: bool, events: list[Event]) -> None:
     codec = CODECS[name]
@@ -129,6 +135,7 @@ def test_no_bytes_are_raised_upon(name: str, is_stream: bool, chunks: list[bytes
 
 
 @pytest.mark.parametrize(("name", "is_stream"), WAYS)
+@FEW
 @given(data=st.data())
 def test_odd_values_in_a_reply_are_as_good_as_none(
     name: str, is_stream: bool, data: st.DataObject
@@ -182,7 +189,13 @@ CHAT_STREAMS: list[tuple[bytes, list[Event]]] = [
             ),
             STOP,
         ),
-        [START, Thought("t"), Thought(redacted="d"), Thought("s"), Finished("stop")],
+        [
+            START,
+            Thought("t"),
+            Thought(redacted="d", maker="unknown"),
+            Thought("s"),
+            Finished("stop"),
+        ],
     ),
     (
         sse(
@@ -248,11 +261,39 @@ CHAT_STREAMS: list[tuple[bytes, list[Event]]] = [
             Finished("tool_calls"),
         ],
     ),
-    # Pieces of one call after another has begun cannot be told in order.
+    # Pieces of calls come mixed, and text among them.
     (
         sse(
             call(0, id="a", function={"name": "f"}),
             call(1, id="b", function={"name": "g"}),
+            call(1, function={"arguments": '{"y":'}),
+            call(0, function={"arguments": '{"x":'}),
+            chunk({"content": "so"}),
+            call(2, id="c", function={"name": "h"}),
+            call(1, function={"arguments": "1}"}),
+            call(0, function={"arguments": "2}"}),
+            STOP,
+        ),
+        [
+            START,
+            Called("a", "f"),
+            Argued('{"x":'),
+            Argued("2}"),
+            Called("b", "g"),
+            Argued('{"y":'),
+            Argued("1}"),
+            Said("so"),
+            Called("c", "h"),
+            Argued("{}"),
+            Finished("tool_calls"),
+        ],
+    ),
+    # More of a call that was whole; white space is nothing more.
+    (
+        sse(
+            call(0, id="a", function={"name": "f", "arguments": "{}"}),
+            call(1, id="b", function={"name": "g"}),
+            call(0, function={"arguments": "\n"}),
             call(0, function={"arguments": "{}"}),
             STOP,
         ),
@@ -469,28 +510,29 @@ TWO_THOUGHTS: list[Event] = [
     Started("i", "m"),
     Thought("a"),
     Thought("b"),
-    Thought(signature="s1"),
-    Thought("c", "s2"),
-    Thought(signature="s3"),
+    Thought(signature="s1", maker="anthropic"),
+    Thought("c", "s2", maker="anthropic"),
+    Thought(signature="s3", maker="anthropic"),
     Said("x"),
     Said("y"),
-    Thought(redacted="r"),
-    Thought(redacted="q"),
+    Thought(redacted="r", maker="anthropic"),
+    Thought(redacted="q", maker="anthropic"),
     Called("a", "f"),
     Argued("{}"),
-    Thought("d", "s4"),
+    Thought("d", "s4", maker="anthropic"),
     Finished("stop"),
 ]
 
 
-def test_a_thought_ends_with_its_seal_and_a_signature_in_pieces_is_one() -> None:
+def test_a_thought_ends_with_its_seal() -> None:
     message = json.loads(told(MESSAGES.writer(asking(False)), TWO_THOUGHTS))
     thoughts = [
         {"type": "thinking", "thinking": "ab", "signature": "s1"},
-        {"type": "thinking", "thinking": "c", "signature": "s2s3"},
+        {"type": "thinking", "thinking": "c", "signature": "s2"},
+        {"type": "thinking", "thinking": "", "signature": "s3"},
     ]
-    assert message["content"][:2] == thoughts
-    assert [block["type"] for block in message["content"][2:]] == [
+    assert message["content"][:3] == thoughts
+    assert [block["type"] for block in message["content"][3:]] == [
         *("text", "redacted_thinking", "redacted_thinking", "tool_use", "thinking")
     ]
     streamed = told(MESSAGES.writer(asking(True)), TWO_THOUGHTS).decode()
@@ -502,18 +544,18 @@ def test_a_thought_ends_with_its_seal_and_a_signature_in_pieces_is_one() -> None
         for one in data
         if one.get("delta", {}).get("type") == "signature_delta"
     ]
-    assert seals == ["s1", "s2s3", "s4"]
+    assert seals == ["s1", "s2", "s3", "s4"]
 
 
 def test_a_thought_in_chat_has_the_number_of_its_place_in_the_turn() -> None:
     whole = json.loads(told(CHAT.writer(asking(False)), TWO_THOUGHTS))
     details = whole["choices"][0]["message"]["reasoning_details"]
-    assert [detail["index"] for detail in details] == [0, 1, 3, 4, 6]
+    assert [detail["index"] for detail in details] == [0, 1, 2, 4, 5, 7]
     streamed = told(CHAT.writer(asking(True)), TWO_THOUGHTS).decode()
     data = [json.loads(line[6:]) for line in streamed.split("\n") if line.startswith("data: {")]
     deltas = [one["choices"][0]["delta"] for one in data if one["choices"]]
     indexes = [detail["index"] for delta in deltas for detail in delta.get("reasoning_details", ())]
-    assert indexes == [0, 0, 0, 1, 1, 3, 4, 6]
+    assert indexes == [0, 0, 0, 1, 2, 4, 5, 7]
 
 
 def test_an_event_larger_than_others_are_passed_on_by_is_read() -> None:

@@ -13,10 +13,11 @@ from ferrycli.rules.denials import Refusal
 from ferrycli.wire.dialect import Codec, Place
 from ferrycli.wire.errors import openai_error
 from ferrycli.wire.translate import carry
-from ferrycli.wire.translate.chat import CHAT, OPENROUTER_CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT, OPENROUTER_CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import Talk
 from ferrycli.wire.translate.turns import joined, with_tool_names
+from tests.wire.sizes import FEW
 from tests.wire.translate.talks import Ground, talks
 from tests.wire.written import OBJECTS, RANDOMS, written
 
@@ -30,6 +31,7 @@ def known(talk: Talk) -> dict[str, Any]:
     return fields | {"turns": joined(named.turns), "reasoning": None}
 
 
+@FEW
 @given(talks())
 def test_a_chat_request_comes_back_whole_from_anthropic(talk: Talk) -> None:
     chat = OPENROUTER_CHAT.write_request(talk)
@@ -38,6 +40,7 @@ def test_a_chat_request_comes_back_whole_from_anthropic(talk: Talk) -> None:
     assert json.loads(back) == json.loads(chat)
 
 
+@FEW
 @given(talks())
 def test_a_messages_request_comes_back_whole_from_chat(talk: Talk) -> None:
     messages = MESSAGES.write_request(talk)
@@ -52,6 +55,7 @@ def without(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("codec", [OPENROUTER_CHAT, MESSAGES], ids=["chat", "messages"])
+@FEW
 @given(talk=talks())
 def test_what_is_written_is_read_again(codec: Codec, talk: Talk) -> None:
     again = codec.read_request(codec.write_request(talk), NOWHERE)
@@ -59,6 +63,7 @@ def test_what_is_written_is_read_again(codec: Codec, talk: Talk) -> None:
     assert (again.shape is None) == (talk.shape is None)
 
 
+@FEW
 @given(talks(Ground(has_urls=False)))
 def test_openai_itself_is_told_nothing_that_it_does_not_take(talk: Talk) -> None:
     body = CHAT.write_request(talk)
@@ -81,6 +86,7 @@ def damaged(value: Any, random: Random) -> Any:
 
 
 @pytest.mark.parametrize(("source", "target"), [("chat", "messages"), ("messages", "chat")])
+@FEW
 @given(talk=talks(), random=RANDOMS)
 def test_a_damaged_request_is_refused_or_carried(
     source: str, target: str, talk: Talk, random: Random

@@ -20,8 +20,8 @@ from openai.types.chat import ChatCompletionMessageFunctionToolCall
 from openai.types.chat import ChatCompletionUserMessageParam as UserMessage
 
 from ferrycli.wire.dialect import Asking, Writer
-from ferrycli.wire.translate.chat import CHAT
-from ferrycli.wire.translate.messages import MESSAGES
+from ferrycli.wire.translate.chat.codec import CHAT
+from ferrycli.wire.translate.messages.codec import MESSAGES
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -39,8 +39,8 @@ ANSWER: list[Event] = [
     Started("id-1", "model-1"),
     Thought("why"),
     Thought(" not"),
-    Thought(signature="seal"),
-    Thought(redacted="sealed"),
+    Thought(signature="seal", maker="anthropic"),
+    Thought(redacted="sealed", maker="anthropic"),
     Said("Hel"),
     Said("lo é😀\u2028"),
     Called("a", "f"),

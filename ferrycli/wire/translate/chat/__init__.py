@@ -1,0 +1,1 @@
+"""OpenAI's chat completions: requests and replies, read and written."""

@@ -1,0 +1,1 @@
+"""Anthropic's messages: requests and replies, read and written."""

@@ -1,0 +1,1 @@
+"""OpenAI's responses: requests and replies, read and written."""
