@@ -38,7 +38,6 @@ def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
             Route(f"/{version}/models/{{id:path}}", Model(gateway), methods=["GET", "HEAD"])
             for version in ("v1", "v1beta")
         ),
-        *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
         Route("/", Root(gateway)),
         Route("/v1/models", Models(gateway)),
         Route("/v1beta/models", Models(gateway)),
@@ -47,6 +46,8 @@ def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
         Route("/ferry/v1/calls/{id}", CallReceipt(gateway)),
         Route("/healthz", Health(gateway)),
         Route("/readyz", Ready(gateway)),
+        # After what is named whole: a model's name may be any path.
+        *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
     ]
     router = Router(routes, redirect_slashes=False, default=NotFound(gateway))
     return _Outermost(router, report)

@@ -106,11 +106,7 @@ class Saying:
             return self.way.path
         pairs = parse_qsl(self.request.query.decode("latin-1"), keep_blank_values=True)
         kept = urlencode([pair for pair in pairs if pair[0] in passed])
-        return (
-            f"{self.way.path}{'&' if '?' in self.way.path else '?'}{kept}"
-            if kept
-            else self.way.path
-        )
+        return f"{self.way.path}?{kept}" if kept else self.way.path
 
     def _body(self, admission: Admission) -> bytes:
         ours, model = self.request, self.asked.target.model
