@@ -30,15 +30,17 @@ test: $(VENV)/.test ## Lint, types, the whole test suite, and the branches of th
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/coverage run -m pytest $(TRACED)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(SPREAD) $(TRACED)
 	$(BIN)/pytest $(SPREAD) $(addprefix --ignore=,$(TRACED))
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='ferrycli/store/*' --fail-under=0
 	$(BIN)/coverage report
 
 # Tracing takes up to three times as long: only what covers the money modules is traced.
 TRACED := $(filter-out tests/store/test_sums.py,$(wildcard tests/rules/test_*.py tests/store/test_*.py))
 
-# The rest goes to a worker per core; the tests of one file share what they set up.
+# A worker per core; the tests of one file share what they set up.
 SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 soak: $(VENV)/.test ## Run the tests marked soak, for many rounds
@@ -56,7 +58,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
 clean: ## Remove the venv and every cache, but not the state in .ferry
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find ferrycli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made: $(LOCKS)
