@@ -1,11 +1,14 @@
-"""Events put together again: what a model has answered, for replies that are told at once."""
+"""Events put together again: what a model has answered, and the writer of whole replies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from ferrycli.rules.usage import Usage
+from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -93,3 +96,39 @@ class Answer:
     def _begin(self, part: Text | Thinking | ToolCall) -> None:
         self.close()
         self.parts.append(part)
+
+
+def spoken(events: Iterable[Event]) -> list[Event]:
+    """The events with refusals as text, for dialects that have no words of their own for one."""
+    return [Said(one.text) if isinstance(one, Refused) else one for one in events]
+
+
+class WholeWriter:
+    """A `Writer` of a reply that is one object."""
+
+    def __init__(
+        self,
+        reply: Callable[[Answer, Finished], object],
+        error: Callable[[Broken], bytes],
+        *,
+        has_refusals: bool = True,
+    ) -> None:
+        """`reply`: an answer that has ended, as the dialect says it. `error`: what broke it.
+
+        `has_refusals`: the dialect knows a refusal from text.
+        """
+        self._reply = reply
+        self._error = error
+        self._has_refusals = has_refusals
+        self._answer = Answer()
+
+    def write(self, events: Sequence[Event]) -> bytes:
+        self._answer.take(events if self._has_refusals else spoken(events))
+        return b""
+
+    def finish(self) -> bytes:
+        answer = self._answer
+        answer.close()
+        if answer.broken or not answer.finished:
+            return self._error(answer.broken or CUT)
+        return msgspec.json.encode(self._reply(answer, answer.finished))

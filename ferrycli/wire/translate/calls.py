@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
 
 from ferrycli.rules.denials import Untranslatable
+from ferrycli.wire.translate.talk import Text, Thinking, ToolCall
 
 NO_ARGUMENTS: dict[str, object] = {"type": "object", "properties": {}}
 """The schema of a tool that takes none, where a dialect takes no tool without one."""
@@ -29,6 +31,13 @@ def is_object(arguments: str) -> bool:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return True
+
+
+def with_whole_calls(
+    parts: Iterable[Text | Thinking | ToolCall],
+) -> list[Text | Thinking | ToolCall]:
+    """The parts of an answer but for calls whose arguments are no object."""
+    return [one for one in parts if not isinstance(one, ToolCall) or is_object(one.arguments)]
 
 
 def takes_none(schema: bytes) -> bool:

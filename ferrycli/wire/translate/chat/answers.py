@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.dialect import Asking
+from ferrycli.wire.dialect import Asking, Writer
+from ferrycli.wire.errors import openai_passed
 from ferrycli.wire.sse import written_event
-from ferrycli.wire.translate.answer import Answer
+from ferrycli.wire.translate.answer import Answer, WholeWriter
 from ferrycli.wire.translate.chat import details
 from ferrycli.wire.translate.chat.written import call_seal
-from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.talk import (
     Argued,
     Broken,
@@ -30,7 +30,8 @@ from ferrycli.wire.translate.talk import (
     ToolCall,
 )
 
-ERROR_TYPE = "api_error"
+BROKEN_STATUS = 502
+"""What an error inside a reply would have had as its status: its provider is to blame."""
 DONE = b"data: [DONE]\n\n"
 
 
@@ -54,67 +55,52 @@ def usage_told(usage: Usage) -> dict[str, Any]:
 
 def error_told(broken: Broken) -> bytes:
     """An error inside a reply, in OpenAI's shape."""
-    error = {
-        "message": broken.message,
-        "type": ERROR_TYPE,
-        "param": None,
-        "code": broken.code or None,
-    }
-    return msgspec.json.encode({"error": error})
+    return openai_passed(BROKEN_STATUS, broken.code, broken.message)
 
 
 def _finish_reason(finished: Finished) -> str:
     return "stop" if finished.reason == "stop_sequence" else finished.reason
 
 
-class WholeAnswer:
-    """A `Writer` of a reply that is one object."""
+def whole(asking: Asking) -> Writer:
+    """The writer of a reply that is one object."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._answer = Answer()
-
-    def write(self, events: Sequence[Event]) -> bytes:
-        self._answer.take(events)
-        return b""
-
-    def finish(self) -> bytes:
-        answer = self._answer
-        answer.close()
-        if answer.broken or not answer.finished:
-            return error_told(answer.broken or CUT)
+    def reply(answer: Answer, finished: Finished) -> dict[str, Any]:
         choice = {
             "index": 0,
-            "message": self._message(),
+            "message": _message(answer),
             "logprobs": None,
-            "finish_reason": _finish_reason(answer.finished),
+            "finish_reason": _finish_reason(finished),
         }
-        reply: dict[str, Any] = {
-            "id": answer.id or self._asking.id,
+        told: dict[str, Any] = {
+            "id": answer.id or asking.id,
             "object": "chat.completion",
-            "created": self._asking.now_s,
-            "model": answer.model or self._asking.model,
+            "created": asking.now_s,
+            "model": answer.model or asking.model,
             "choices": [choice],
         }
         if answer.usage is not None:
-            reply["usage"] = usage_told(answer.usage)
-        return msgspec.json.encode(reply)
+            told["usage"] = usage_told(answer.usage)
+        return told
 
-    def _message(self) -> dict[str, Any]:
-        parts = self._answer.parts
-        content = "".join(part.text for part in parts if isinstance(part, Text))
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": content or None,
-            "refusal": self._answer.refusal or None,
-        }
-        if calls := [_call(part) for part in parts if isinstance(part, ToolCall)]:
-            message["tool_calls"] = calls
-        thoughts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Thinking)]
-        if thoughts:
-            message["reasoning_content"] = "".join(thought.text for _, thought in thoughts)
-            message["reasoning_details"] = [details.written(one, at) for at, one in thoughts]
-        return message
+    return WholeWriter(reply, error_told)
+
+
+def _message(answer: Answer) -> dict[str, Any]:
+    parts = answer.parts
+    content = "".join(part.text for part in parts if isinstance(part, Text))
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": content or None,
+        "refusal": answer.refusal or None,
+    }
+    if calls := [_call(part) for part in parts if isinstance(part, ToolCall)]:
+        message["tool_calls"] = calls
+    thoughts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Thinking)]
+    if thoughts:
+        message["reasoning_content"] = "".join(thought.text for _, thought in thoughts)
+        message["reasoning_details"] = [details.written(one, at) for at, one in thoughts]
+    return message
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

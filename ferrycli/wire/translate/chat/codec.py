@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ferrycli.wire.dialect import Asking, Parser, Place, Writer
 from ferrycli.wire.translate.chat import asked
-from ferrycli.wire.translate.chat.answers import StreamedAnswer, WholeAnswer
+from ferrycli.wire.translate.chat.answers import StreamedAnswer, whole
 from ferrycli.wire.translate.chat.replies import ChatReading, read_whole
 from ferrycli.wire.translate.chat.written import ChatWriting
 from ferrycli.wire.translate.parsing import StreamParser, WholeParser
@@ -54,7 +54,7 @@ class ChatCodec:
 
     def writer(self, asking: Asking) -> Writer:
         """For one reply to a client."""
-        return StreamedAnswer(asking) if asking.is_stream else WholeAnswer(asking)
+        return StreamedAnswer(asking) if asking.is_stream else whole(asking)
 
 
 CHAT = ChatCodec()

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from ferrycli.rules.usage import Usage
+from ferrycli.wire.dialect import Writer
 from ferrycli.wire.frames import frame
-from ferrycli.wire.translate.answer import Answer
-from ferrycli.wire.translate.calls import is_object
+from ferrycli.wire.translate.answer import Answer, WholeWriter
+from ferrycli.wire.translate.calls import with_whole_calls
 from ferrycli.wire.translate.converse.parts import Blocks, as_told, call_id
 from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.seals import UNSEALED, told
@@ -30,7 +31,6 @@ from ferrycli.wire.translate.talk import (
     Said,
     Thinking,
     Thought,
-    ToolCall,
 )
 
 Json = dict[str, Any]
@@ -77,38 +77,23 @@ def usage_told(usage: Usage) -> Json:
     return {**told, "cacheDetails": details} if details else told
 
 
-class WholeAnswer:
-    """A `Writer` of a reply that is one object."""
+def whole() -> Writer:
+    """The writer of a reply that is one object."""
+    return WholeWriter(_reply, error_told, has_refusals=False)
 
-    def __init__(self) -> None:
-        self._answer = Answer()
 
-    def write(self, events: Sequence[Event]) -> bytes:
-        spoken = (Said(one.text) if isinstance(one, Refused) else one for one in events)
-        self._answer.take(spoken)
-        return b""
-
-    def finish(self) -> bytes:
-        answer = self._answer
-        answer.close()
-        if answer.broken or not answer.finished:
-            return error_told(answer.broken or CUT)
-        shown = [
-            part
-            for part in answer.parts
-            if not isinstance(part, ToolCall) or is_object(part.arguments)
-        ]
-        reason = REASONS[answer.finished.reason]
-        if len(shown) < len(answer.parts) and reason != "max_tokens":
-            reason = MALFORMED
-        content = Blocks().of([as_told(part) for part in shown]) or [{"text": ""}]
-        reply = {
-            "output": {"message": {"role": "assistant", "content": content}},
-            "stopReason": reason,
-            "usage": usage_told(answer.usage or Usage()),
-            "metrics": METRICS,
-        }
-        return msgspec.json.encode(reply)
+def _reply(answer: Answer, finished: Finished) -> Json:
+    shown = with_whole_calls(answer.parts)
+    reason = REASONS[finished.reason]
+    if len(shown) < len(answer.parts) and reason != "max_tokens":
+        reason = MALFORMED
+    content = Blocks().of([as_told(part) for part in shown]) or [{"text": ""}]
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": reason,
+        "usage": usage_told(answer.usage or Usage()),
+        "metrics": METRICS,
+    }
 
 
 class StreamAnswer:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ferrycli.wire.dialect import Asking, Parser, Place, Writer
 from ferrycli.wire.translate.converse import asked, written
-from ferrycli.wire.translate.converse.answers import StreamAnswer, WholeAnswer
+from ferrycli.wire.translate.converse.answers import StreamAnswer, whole
 from ferrycli.wire.translate.converse.replies import FrameParser, read_whole
 from ferrycli.wire.translate.parsing import WholeParser
 from ferrycli.wire.translate.talk import Talk
@@ -48,7 +48,7 @@ class ConverseCodec:
 
     def writer(self, asking: Asking) -> Writer:
         """For one reply to a client."""
-        return StreamAnswer() if asking.is_stream else WholeAnswer()
+        return StreamAnswer() if asking.is_stream else whole()
 
 
 CONVERSE = ConverseCodec()

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.dialect import Asking
-from ferrycli.wire.translate.answer import Answer
-from ferrycli.wire.translate.calls import is_object
+from ferrycli.wire.dialect import Asking, Writer
+from ferrycli.wire.translate.answer import Answer, WholeWriter, spoken
+from ferrycli.wire.translate.calls import with_whole_calls
 from ferrycli.wire.translate.gemini.parts import reply_parts
 from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.talk import (
@@ -26,8 +26,6 @@ from ferrycli.wire.translate.talk import (
     Counted,
     Event,
     Finished,
-    Refused,
-    Said,
     Started,
     Text,
     Thinking,
@@ -73,26 +71,16 @@ def usage_told(usage: Usage) -> Json:
     }
 
 
-class WholeAnswer:
-    """A `Writer` of a reply that is one object."""
+def whole(asking: Asking) -> Writer:
+    """The writer of a reply that is one object."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._answer = Answer()
+    def reply(answer: Answer, finished: Finished) -> Json:
+        head = _head(answer.id or asking.id, answer.model or asking.model)
+        shown = with_whole_calls(answer.parts)
+        reason = _reason(finished, is_malformed=len(shown) < len(answer.parts))
+        return _reply(head, shown, answer.usage, reason)
 
-    def write(self, events: Sequence[Event]) -> bytes:
-        self._answer.take(_spoken(events))
-        return b""
-
-    def finish(self) -> bytes:
-        answer = self._answer
-        answer.close()
-        if answer.broken or not answer.finished:
-            return error_told(answer.broken or CUT)
-        head = _head(answer.id or self._asking.id, answer.model or self._asking.model)
-        shown = _shown(answer.parts)
-        reason = _reason(answer.finished, is_malformed=len(shown) < len(answer.parts))
-        return msgspec.json.encode(_reply(head, shown, answer.usage, reason))
+    return WholeWriter(reply, error_told, has_refusals=False)
 
 
 class StreamAnswer:
@@ -110,7 +98,7 @@ class StreamAnswer:
     def write(self, events: Sequence[Event]) -> bytes:
         ready: list[Event] = []
         broken: Broken | None = None
-        for event in _spoken(events):
+        for event in spoken(events):
             if isinstance(event, Started):
                 self._head |= {
                     name: one for name, one in _head(event.id, event.model).items() if one
@@ -152,7 +140,7 @@ class StreamAnswer:
         answer = Answer()
         answer.take(events)
         answer.close()
-        shown = _shown(answer.parts)
+        shown = with_whole_calls(answer.parts)
         self._is_malformed |= len(shown) < len(answer.parts)
         told = b""
         if shown:
@@ -166,15 +154,6 @@ class StreamAnswer:
 def _event(data: bytes) -> bytes:
     # Arguments are told as the model wrote them, and an event's line ends where a line does.
     return b"data: " + msgspec.json.format(data, indent=-1) + b"\r\n\r\n"
-
-
-def _spoken(events: Sequence[Event]) -> list[Event]:
-    return [Said(one.text) if isinstance(one, Refused) else one for one in events]
-
-
-def _shown(parts: Sequence[Text | Thinking | ToolCall]) -> list[Text | Thinking | ToolCall]:
-    """The parts but for calls whose arguments are no object."""
-    return [one for one in parts if not isinstance(one, ToolCall) or is_object(one.arguments)]
 
 
 def _reason(finished: Finished, *, is_malformed: bool) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ferrycli.wire.dialect import Asking, Parser, Place, Writer
 from ferrycli.wire.translate.gemini import asked, written
-from ferrycli.wire.translate.gemini.answers import StreamAnswer, WholeAnswer
+from ferrycli.wire.translate.gemini.answers import StreamAnswer, whole
 from ferrycli.wire.translate.gemini.replies import GeminiReading, read_whole
 from ferrycli.wire.translate.parsing import StreamParser, WholeParser
 from ferrycli.wire.translate.talk import Talk
@@ -54,7 +54,7 @@ class GeminiCodec:
 
     def writer(self, asking: Asking) -> Writer:
         """For one reply to a client."""
-        return StreamAnswer(asking) if asking.is_stream else WholeAnswer(asking)
+        return StreamAnswer(asking) if asking.is_stream else whole(asking)
 
 
 GEMINI = GeminiCodec()

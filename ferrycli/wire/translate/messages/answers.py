@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from ferrycli.rules.usage import Usage
-from ferrycli.wire.dialect import Asking
+from ferrycli.wire.dialect import Asking, Writer
 from ferrycli.wire.sse import written_event
-from ferrycli.wire.translate.answer import Answer
+from ferrycli.wire.translate.answer import Answer, WholeWriter
 from ferrycli.wire.translate.loose import Unreadable, decoded
-from ferrycli.wire.translate.parsing import CUT
 from ferrycli.wire.translate.seals import ANTHROPIC, GOOGLE, UNSEALED, Kind, told
 from ferrycli.wire.translate.talk import (
     Argued,
@@ -83,36 +82,24 @@ def _stopped(finished: Finished, has_refused: bool) -> dict[str, Any]:
     }
 
 
-class WholeMessage:
-    """A `Writer` of a reply that is one object."""
+def whole(asking: Asking) -> Writer:
+    """The writer of a reply that is one object."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._answer = Answer()
-
-    def write(self, events: Sequence[Event]) -> bytes:
-        self._answer.take(events)
-        return b""
-
-    def finish(self) -> bytes:
-        answer = self._answer
-        answer.close()
-        if answer.broken or not answer.finished:
-            return error_told(answer.broken or CUT)
+    def reply(answer: Answer, finished: Finished) -> dict[str, Any]:
         content = [block for part in answer.parts for block in _blocks(part)]
         if answer.refusal:
             content.append({"type": "text", "text": answer.refusal})
-        return msgspec.json.encode(
-            {
-                "id": answer.id or self._asking.id,
-                "type": "message",
-                "role": "assistant",
-                "model": answer.model or self._asking.model,
-                "content": content,
-                **_stopped(answer.finished, bool(answer.refusal)),
-                "usage": usage_told(answer.usage),
-            }
-        )
+        return {
+            "id": answer.id or asking.id,
+            "type": "message",
+            "role": "assistant",
+            "model": answer.model or asking.model,
+            "content": content,
+            **_stopped(finished, bool(answer.refusal)),
+            "usage": usage_told(answer.usage),
+        }
+
+    return WholeWriter(reply, error_told)
 
 
 def _blocks(part: Text | Thinking | ToolCall) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ferrycli.wire.dialect import Asking, Parser, Place, Writer
 from ferrycli.wire.translate.messages import asked, written
-from ferrycli.wire.translate.messages.answers import StreamedMessage, WholeMessage
+from ferrycli.wire.translate.messages.answers import StreamedMessage, whole
 from ferrycli.wire.translate.messages.replies import MessagesReading, read_whole
 from ferrycli.wire.translate.parsing import StreamParser, WholeParser
 from ferrycli.wire.translate.talk import Talk
@@ -48,7 +48,7 @@ class MessagesCodec:
 
     def writer(self, asking: Asking) -> Writer:
         """For one reply to a client."""
-        return StreamedMessage(asking) if asking.is_stream else WholeMessage(asking)
+        return StreamedMessage(asking) if asking.is_stream else whole(asking)
 
 
 MESSAGES = MessagesCodec()
