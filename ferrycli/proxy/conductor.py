@@ -200,8 +200,9 @@ class Calls:
     def _watch(self, known: _Known, key: KeyTerms, facts: Facts, now_us: int) -> None:
         """What earlier calls of the thread say of this one. Raises `LoopDetected`."""
         gateway = self._gateway
-        beside = said_in_dialect(known.scope["headers"], self._entry.dialect)
-        known.thread = gateway.threads.of(key.id, known.attribution, facts, known.body, beside)
+        if known.attribution.thread:
+            beside = said_in_dialect(known.scope["headers"], self._entry.dialect)
+            known.thread = gateway.threads.of(key.id, known.attribution, facts, known.body, beside)
         watched = gateway.loops.look(
             gateway.ledger.books, key, known.attribution, facts.fingerprints, now_us
         )

@@ -5,18 +5,19 @@ Each is attributed as a call is, and a row once the answer is given. None is ref
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from ferrycli.proxy.gate import ClientLeft, Scope
 from ferrycli.proxy.gateway import Gateway
+from ferrycli.proxy.questions import pairs_text
 from ferrycli.proxy.replies import own, send_error, send_json
-from ferrycli.rules.attribution import DIMENSIONS, Attribution, Carried, attribute
+from ferrycli.rules.attribution import Attribution, Carried, attribute
 from ferrycli.rules.denials import BadKey, MethodNotAllowed, Refusal, Stopping
 from ferrycli.rules.errors import FerryError, LedgerUnavailable
 from ferrycli.rules.keys import DEMO_SECRET, KeyTerms
 from ferrycli.rules.meters import ENDPOINT, METER
+from ferrycli.rules.selectors import facts_of
 from ferrycli.store.ids import NewId
 from ferrycli.store.messages import Deny, Event, Events, Recorded, Stale
 from ferrycli.store.rows import Opening
@@ -130,20 +131,18 @@ def _opening(
         requested_model=meter,
         priority=attribution.priority,
         endpoint=ENDPOINT,
-        tags=json.dumps(dict(attribution.tags)) if attribution.tags else "",
-        sources=json.dumps(dict(attribution.sources)) if attribution.sources else "",
+        tags=pairs_text(attribution.tags),
+        sources=pairs_text(attribution.sources),
     )
 
 
 def _event(told: Told, attribution: Attribution, key: KeyTerms) -> Event:
     """One event as the ledger records it: row key, id and times are the ledger's to give."""
-    facts = {f"tag:{name}": value for name, value in attribution.tags}
-    facts |= {name: getattr(attribution, name) for name in DIMENSIONS}
-    facts |= {"key": key.id, "provider": METER, "model": told.meter, "route": ""}
+    target = {"key": key.id, "provider": METER, "model": told.meter, "route": ""}
     return Event(
         id=told.id,
         opening=_opening(0, "", 0, attribution, key, told.meter),
-        facts=facts,
+        facts={**facts_of(attribution), **target},
         quantity=told.quantity,
         body_hash=told.body_hash,
         cost_nanousd=told.cost_nanousd,

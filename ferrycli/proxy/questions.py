@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ferrycli.rules.attribution import DIMENSIONS, Attribution
+from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
 from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
@@ -14,6 +14,7 @@ from ferrycli.rules.estimate import UNLEARNED, Manner, likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price
 from ferrycli.rules.routing import Target
+from ferrycli.rules.selectors import facts_of
 from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import NewId
 from ferrycli.store.messages import Admit, Candidate
@@ -167,12 +168,8 @@ def _likely_cost(asked: Asked, bound: int) -> tuple[int | None, int]:
 
 def selector_facts(asked: Asked) -> dict[str, str]:
     """Dimension to value, as budgets select by them."""
-    attribution = asked.attribution
-    own = {name: getattr(attribution, name) for name in DIMENSIONS}
-    tags = {f"tag:{name}": value for name, value in attribution.tags}
     return {
-        **tags,
-        **own,
+        **facts_of(asked.attribution),
         "key": asked.key.id,
         "provider": asked.target.provider,
         "model": asked.target.model,
@@ -192,6 +189,11 @@ def _aim(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Aim:
         input_ceiling_nanousd=ask.ceiling.input_nanousd if ask.ceiling else None,
         output_rate_nanousd=ask.ceiling.output_rate if ask.ceiling else None,
     )
+
+
+def pairs_text(pairs: tuple[tuple[str, str], ...]) -> str:
+    """Tags or sources as a row keeps them: a JSON object, empty for none."""
+    return json.dumps(dict(pairs)) if pairs else ""
 
 
 def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening:
@@ -219,8 +221,8 @@ def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening
         requested_model=facts.model,
         sent_model=asked.target.model,
         client_retry=asked.client_retry,
-        tags=json.dumps(dict(attribution.tags)) if attribution.tags else "",
-        sources=json.dumps(dict(attribution.sources)) if attribution.sources else "",
+        tags=pairs_text(attribution.tags),
+        sources=pairs_text(attribution.sources),
         prefix_hash=prints.prefix_hash,
         request_hash=prints.request_hash,
         last_message_hash=prints.last_message_hash,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ferrycli.rules.attribution import DIMENSIONS, Attribution
+from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import (
     ModelNotAllowed,
@@ -24,6 +24,7 @@ from ferrycli.rules.filters import TAG, Value
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.routes import USED, Assignments, Route, RouteTarget, spread_of
 from ferrycli.rules.routing import ProviderTerms, Target, accepts, find_target, nearest_names
+from ferrycli.rules.selectors import facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,8 @@ class Wanted:
 
     def facts(self) -> dict[str, str]:
         """Dimension to value, as assignments select by them."""
-        own = {name: getattr(self.attribution, name) for name in (*DIMENSIONS, "route")}
-        tags = {f"{TAG}{name}": value for name, value in self.attribution.tags}
-        return {**tags, **own, "key": self.key.id, "model": self.model}
+        said = self.attribution
+        return {**facts_of(said), "route": said.route, "key": self.key.id, "model": self.model}
 
     def field(self, name: str) -> Value | None:
         """What a condition reads; None for what is not known here."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ferrycli.rules.attribution import ALIASES, DIMENSIONS, TAG_NAME_LENGTH_MAX, Policy
+from ferrycli.rules.attribution import ALIASES, DIMENSIONS, TAG_NAME_LENGTH_MAX, Attribution, Policy
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BadSelector
 
@@ -37,6 +37,12 @@ PAIRS_MAX = 12
 
 Facts = Mapping[str, str]
 """Dimension to value; a missing dimension is the empty string, or not there."""
+
+
+def facts_of(attribution: Attribution) -> dict[str, str]:
+    """Dimension or tag to value: the facts that do not depend on key and target."""
+    tags = {f"{TAG}{name}": value for name, value in attribution.tags}
+    return {**tags, **{name: getattr(attribution, name) for name in DIMENSIONS}}
 
 
 @dataclass(frozen=True, slots=True)
