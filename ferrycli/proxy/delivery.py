@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from ferrycli.proxy.closings import Course, reported_cost
@@ -74,7 +74,7 @@ class Delivery:
     async def deliver(self, reply: UpstreamReply, disclosed: Headers) -> bytes | None:
         """Pass `reply` on to its end; the whole body of one that is no answer, kept back.
 
-        None: it went to the client. Raises what `UpstreamReply.chunks` raises.
+        None: it went to the client. Raises what `UpstreamReply.read` raises.
         """
         self._status = reply.status
         if 300 <= reply.status < 400:
@@ -89,7 +89,7 @@ class Delivery:
         """The body of an error, as much of it as is passed on. Raises as `deliver` does."""
         reader = self._reader = self._saying.error_reader()
         size = 0
-        async for chunk in reply.chunks():
+        while chunk := await reply.read():
             size += len(chunk)
             if size > ERROR_BYTES_MAX:
                 break
@@ -108,7 +108,7 @@ class Delivery:
 
     async def _deliver_whole(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
         reader = self._reader = self._saying.reader(is_stream=False)
-        async for chunk in reply.chunks():
+        while chunk := await reply.read():
             self._note_first_byte()
             if passed := reader.feed(chunk):
                 await self._start(headers)
@@ -130,14 +130,13 @@ class Delivery:
         reader = self._reader = self._saying.reader(is_stream=True)
         headers = [*headers, (b"cache-control", b"no-cache")]
         first = b""
-        chunks = reply.chunks()
-        async for chunk in chunks:
+        while chunk := await reply.read():
             self._note_first_byte()
             passed = reader.feed(chunk)
             if not self.is_started:
                 first += passed
                 if reader.begins_with_error:
-                    first += await _rest_of_error(reader, chunks)
+                    first += await _rest_of_error(reader, reply)
                     break
                 if not reader.has_begun:
                     continue
@@ -192,12 +191,12 @@ class Delivery:
         await self._send({"type": "http.response.body", "body": body})
 
 
-async def _rest_of_error(reader: Reader, chunks: AsyncIterator[bytes]) -> bytes:
+async def _rest_of_error(reader: Reader, reply: UpstreamReply) -> bytes:
     """What follows the error that a stream begins with, as far as it comes soon."""
     rest = b""
     with contextlib.suppress(TimeoutError, UpstreamFailed, UpstreamTimeout):
         async with asyncio.timeout(ERROR_REST_S):
-            async for chunk in chunks:
+            while chunk := await reply.read():
                 rest += reader.feed(chunk)
                 if len(rest) > ERROR_BYTES_MAX:
                     break

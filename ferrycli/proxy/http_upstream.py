@@ -95,6 +95,7 @@ class HttpReply:
         self._response = response
         self._provider = provider
         self._idle_s = idle_s
+        self._source: AsyncIterator[bytes] | None = None
 
     @property
     def status(self) -> int:
@@ -106,17 +107,14 @@ class HttpReply:
         """As `UpstreamReply.headers`."""
         return list(self._response.headers.raw)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """As `UpstreamReply.chunks`. What was compressed against our wish is unpacked here."""
-        packed = self._response.headers.get("content-encoding", "identity") != "identity"
-        source = self._response.aiter_bytes() if packed else self._response.aiter_raw()
+    async def read(self) -> bytes:
+        """As `UpstreamReply.read`. What was compressed against our wish is unpacked here."""
+        if self._source is None:
+            packed = self._response.headers.get("content-encoding", "identity") != "identity"
+            self._source = self._response.aiter_bytes() if packed else self._response.aiter_raw()
         try:
-            while True:
-                async with asyncio.timeout(self._idle_s):
-                    chunk = await anext(source, None)
-                if chunk is None:
-                    return
-                yield chunk
+            async with asyncio.timeout(self._idle_s):
+                return await anext(self._source, b"")
         except TimeoutError:
             raise UpstreamTimeout(self._provider, "idle", self._idle_s) from None
         except httpx.HTTPError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from ferrycli.proxy.upstream import Attempt
 from ferrycli.rules.denials import UpstreamFailed
@@ -34,6 +34,7 @@ class SimReply:
     def __init__(self, reply: Reply, provider: str) -> None:
         self._reply = reply
         self._provider = provider
+        self._chunks = iter(reply.chunks)
 
     @property
     def status(self) -> int:
@@ -45,14 +46,16 @@ class SimReply:
         """As `UpstreamReply.headers`."""
         return [(name.encode(), value.encode()) for name, value in self._reply.headers]
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """As `UpstreamReply.chunks`."""
-        for chunk in self._reply.chunks:
+    async def read(self) -> bytes:
+        """As `UpstreamReply.read`."""
+        for chunk in self._chunks:
             if chunk.delay_ms:
                 await asyncio.sleep(chunk.delay_ms / 1000)
-            yield chunk.data
+            if chunk.data:
+                return chunk.data
         if self._reply.is_cut:
             raise UpstreamFailed(self._provider, "it ended before the reply did")
+        return b""
 
     async def close(self) -> None:
         """As `UpstreamReply.close`."""

@@ -1,4 +1,4 @@
-"""The seam to providers: one attempt out; a status, headers and a byte iterator back.
+"""The seam to providers: one attempt out; a status, headers and the body's bytes back.
 
 Whatever carries the bytes (httpx now, the simulated provider in process, a faster transport
 later) stands behind `Upstream`, so that the conductor never changes with it.
@@ -6,7 +6,6 @@ later) stands behind `Upstream`, so that the conductor never changes with it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,8 +46,8 @@ class UpstreamReply(Protocol):
     def headers(self) -> Headers:
         """As they came; the caller picks by allow-list."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they come, not compressed.
+    async def read(self) -> bytes:
+        """The bytes that have come since the last call, not compressed; empty at the end.
 
         Raises `UpstreamTimeout` when nothing comes for too long, `UpstreamFailed` when the
         provider ends before the body does.

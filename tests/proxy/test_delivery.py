@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,14 +48,15 @@ class Stream:
     come: int = 0
     """Pieces that have come."""
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for piece in self.pieces:
+    async def read(self) -> bytes:
+        if self.come < len(self.pieces):
             self.come += 1
-            yield piece
+            return self.pieces[self.come - 1]
         if self.breaks is not None:
             raise self.breaks
         if self.endless:
             await asyncio.Event().wait()
+        return b""
 
     async def close(self) -> None:
         """There is nothing to let go of."""
