@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferrycli.rules.budget import Ask
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.ceilings import Ceiling
+from ferrycli.rules.pricing import Cost
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
 from ferrycli.store.connect import open_writer

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
+from ferrycli.rules.ceilings import Bounds, ceiling
 from ferrycli.rules.choices import Choice
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.estimate import UNLEARNED, Manner, likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
-from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price
+from ferrycli.rules.pricing import RateCard, price
 from ferrycli.rules.routing import Target
 from ferrycli.rules.selectors import facts_of
 from ferrycli.rules.usage import Usage

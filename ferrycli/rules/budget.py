@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -18,7 +19,7 @@ from ferrycli.rules.denials import (
     Refusal,
 )
 from ferrycli.rules.estimate import likely_answer
-from ferrycli.rules.pricing import Ceiling, ceil_cost
+from ferrycli.rules.pricing import ceil_cost
 from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import Rule
 from ferrycli.rules.windows import is_rolling

@@ -9,6 +9,7 @@ import pytest
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
 from ferrycli.rules.budget import Admission, Ask, Standing, Terms
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -18,7 +19,6 @@ from ferrycli.rules.denials import (
     NoTarget,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling
 from ferrycli.rules.thresholds import parse_rule
 
 LIMIT = 1_000

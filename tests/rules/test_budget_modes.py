@@ -16,6 +16,7 @@ from ferrycli.rules.budget import (
     judge,
     refusal_of,
 )
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -24,7 +25,6 @@ from ferrycli.rules.denials import (
     ModelUnpriced,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling
 
 LIMIT = 1_000
 CEILING = 50

@@ -6,11 +6,9 @@ from dataclasses import fields, replace
 
 import pytest
 
+from ferrycli.rules.ceilings import HOLD_LINES, Bounds, Ceiling, ceiling
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.pricing import (
-    HOLD_LINES,
-    Bounds,
-    Ceiling,
     Cost,
     Factor,
     Override,
@@ -18,7 +16,6 @@ from ferrycli.rules.pricing import (
     RateCard,
     Step,
     ceil_cost,
-    ceiling,
     price,
     price_call,
     rate_of,

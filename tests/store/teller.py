@@ -14,8 +14,9 @@ from zlib import crc32
 import pytest
 
 from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.meters import ENDPOINT, METER, Receipt
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.pricing import Cost
 from ferrycli.store import audit
 from ferrycli.store.batch import Desk
 from ferrycli.store.connect import open_reader

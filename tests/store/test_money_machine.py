@@ -27,9 +27,10 @@ from hypothesis.stateful import (
 )
 
 from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent, ModelUnpriced, NoSuchPath, NoTarget
 from ferrycli.rules.errors import LedgerUnavailable
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.pricing import Cost
 from ferrycli.store import audit, corrections, migrations
 from ferrycli.store.batch import Desk
 from ferrycli.store.connect import open_reader, open_writer
