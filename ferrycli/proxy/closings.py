@@ -5,8 +5,11 @@ Source: docs/money.md, sections 3, 4 and 8.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct, structs
 
 from ferrycli.proxy.questions import Asked, input_bound
 from ferrycli.rules.budget import Admission
@@ -104,8 +107,7 @@ def _plain_characters(asked: Asked, reading: Reading) -> int:
     return reading.characters
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """Usage and cost, and where they are from: `provider reported estimated unpriced`."""
 
     usage: Usage
@@ -164,7 +166,7 @@ def _bill_of_lines(asked: Asked, reading: Reading, usage: Usage, card_of: CardOf
     billed: list[BilledLine] = []
     is_incomplete = False
     for line in reading.lines:
-        target = replace(asked.target, model=line.model) if line.model else asked.target
+        target = structs.replace(asked.target, model=line.model) if line.model else asked.target
         card = asked.card if target == asked.target else card_of(target, asked.id.at_us)
         try:
             cost, lines = _billed(line, target, card, reading.tier)
@@ -211,10 +213,10 @@ def _estimated(asked: Asked, admission: Admission, reading: Reading, elapsed_us:
     uncounted = reading.characters - reading.characters_counted
     output = answer_tokens(uncounted, model, asked.manner)
     if reported is not None and reading.characters_counted:
-        return replace(reported, output=reported.output + output)
+        return dataclasses.replace(reported, output=reported.output + output)
     output = max(output, _unseen(asked, admission, elapsed_us))
     if reported is not None:
-        return replace(reported, output=max(reported.output, output))
+        return dataclasses.replace(reported, output=max(reported.output, output))
     put_in = min(tokens(facts.input_characters, model), input_bound(asked))
     return Usage(input=put_in, output=output)
 

@@ -6,8 +6,9 @@ must set; where it does not, both are translated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
+
+from msgspec import Struct
 
 from ferrycli.proxy.closings import CardOf
 from ferrycli.proxy.gateway import Gateway
@@ -33,8 +34,7 @@ _PASSED_QUERY = {"messages": frozenset({"beta"}), "count_tokens": frozenset({"be
 """Parameters, by dialect, that go on to a provider that speaks it as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A client's request, as it came and as it is understood."""
 
     gateway: Gateway
@@ -54,8 +54,7 @@ class Request:
         return Saying(self, asked, way)
 
 
-@dataclass(frozen=True, slots=True)
-class Saying:
+class Saying(Struct, frozen=True):
     """One request at one target, by one way."""
 
     request: Request

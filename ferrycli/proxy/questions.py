@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
@@ -27,8 +28,7 @@ INPUT_UNKNOWN_TOKENS = 2_000_000
 """The input bound where neither the request nor the catalogue bounds it: no window is larger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request, understood, at one target that may carry it."""
 
     id: NewId

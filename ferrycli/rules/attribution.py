@@ -7,9 +7,11 @@ systems' names in the order of their table, the key's default. Source: docs/attr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from urllib.parse import unquote
+
+from msgspec import Struct, field
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import MissingAttribution
@@ -64,8 +66,7 @@ class Policy:
         return cls(mode, cleaned)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """One value that a call carries for a dimension, and where it stood."""
 
     dimension: str
@@ -73,8 +74,7 @@ class Said:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(Struct, frozen=True):
     """Whom a call belongs to. A missing dimension is the empty string."""
 
     tenant: str = ""
@@ -91,8 +91,7 @@ class Attribution:
     """What the call says of its priority, where that is none and would have counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """What a request says of itself, collected by place, before any policy."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
