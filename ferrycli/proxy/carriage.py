@@ -118,7 +118,7 @@ class Carriage:
 
     def told(self) -> Headers:
         """What even the refusal of a call that went nowhere says of it."""
-        headers = [own("call-id", self.asked.id.text("c"))]
+        headers = [own("call-id", self.asked.name)]
         if self.warning:
             headers.append(own("warning", self.warning))
         return headers

@@ -46,6 +46,8 @@ class Course:
     reading: Reading = Reading()
     dispatched_at: int | None = None
     """When it was sent; None: it was not."""
+    bill: Bill | None = None
+    """What its whole reply said that it cost, once that was there."""
 
     def elapsed_us(self, now_us: int) -> int:
         """For how long the provider may have worked on it."""
@@ -76,8 +78,10 @@ def closing(
             course.error_code,
         )
     is_final = course.outcome == "ok" or reading.is_complete
-    elapsed_us = course.elapsed_us(now_us)
-    bill = _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
+    bill = course.bill if is_final else None
+    if bill is None:
+        elapsed_us = course.elapsed_us(now_us)
+        bill = _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
     return Closing(
         seq=asked.id.seq,
         state="settled",
@@ -249,11 +253,9 @@ def attempt_bill(
     return _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
 
 
-def reported_cost(
+def reported_bill(
     asked: Asked, admission: Admission, reading: Reading, card_of: CardOf
-) -> int | None:
-    """The cost for a reply's header: nano-dollars, None where it is not known for sure."""
+) -> Bill | None:
+    """The bill of a whole reply, for its header; None where its cost is not known for sure."""
     bill = _bill(asked, admission, reading, card_of, is_final=True)
-    if bill.source not in ("provider", "reported") or bill.cost is None:
-        return None
-    return bill.cost.total
+    return bill if bill.source in ("provider", "reported") and bill.cost is not None else None

@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from ferrycli.proxy.closings import Course, reported_cost
+from ferrycli.proxy.closings import Course, reported_bill
 from ferrycli.proxy.dispatch import Saying
 from ferrycli.proxy.replies import own
 from ferrycli.proxy.upstream import UpstreamReply
@@ -119,9 +119,12 @@ class Delivery:
         if not self.is_started:
             if self._course.outcome != "ok":
                 return self._no_answer(body, reading)
-            cost = reported_cost(self._saying.asked, self._admission, reading, self._saying.card_of)
-            if cost is not None and self._past_nanousd is not None:
-                headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
+            saying = self._saying
+            bill = reported_bill(saying.asked, self._admission, reading, saying.card_of)
+            self._course.bill = bill
+            if bill is not None and bill.cost is not None and self._past_nanousd is not None:
+                cost = usd_exact(bill.cost.total + self._past_nanousd)
+                headers.append(own("cost-usd", cost))
             await self._start([*headers, _length(body)])
         await self._finish(body)
         return None

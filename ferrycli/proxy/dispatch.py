@@ -166,7 +166,7 @@ class Saying(Struct, frozen=True):
             facts.is_stream,
             facts.wants_usage,
             self.asked.id.at_us // 1_000_000,
-            self.asked.id.text("c"),
+            self.asked.name,
             self.request.body,
         )
         return TranslatingReader(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ from ferrycli.store.messages import Admit, Candidate
 from ferrycli.store.rows import Aim, Opening
 from ferrycli.wire.facts import Facts
 
-CLIENT_RETRIES_MAX = 1_000
+PAIRS_KEPT_MAX = 4_096
 INPUT_UNKNOWN_TOKENS = 2_000_000
 """The input bound where neither the request nor the catalogue bounds it: no window is larger."""
 
@@ -32,6 +33,8 @@ class Asked(Struct, frozen=True):
     """A request, understood, at one target that may carry it."""
 
     id: NewId
+    name: str
+    """`id` as it is shown: `c_…`."""
     endpoint: str
     key: KeyTerms
     attribution: Attribution
@@ -192,6 +195,7 @@ def _aim(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Aim:
     )
 
 
+@lru_cache(PAIRS_KEPT_MAX)
 def pairs_text(pairs: tuple[tuple[str, str], ...]) -> str:
     """Tags or sources as a row keeps them: a JSON object, empty for none."""
     return json.dumps(dict(pairs)) if pairs else ""
@@ -203,7 +207,7 @@ def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening
     prints = facts.fingerprints
     return Opening(
         seq=asked.id.seq,
-        id=asked.id.text("c"),
+        id=asked.name,
         started_at=asked.id.at_us,
         key_id=asked.key.id,
         tenant=attribution.tenant,

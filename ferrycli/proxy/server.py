@@ -11,7 +11,6 @@ import contextlib
 import ipaddress
 import logging
 import os
-import secrets
 import signal
 import socket
 import time
@@ -26,6 +25,7 @@ import ferrycli
 from ferrycli.prices import catalogue
 from ferrycli.proxy.app import make_app
 from ferrycli.proxy.aws_signing import signers
+from ferrycli.proxy.chance import Chance
 from ferrycli.proxy.gate import Gate
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.http_upstream import HttpUpstream
@@ -158,7 +158,7 @@ def is_loopback(host: str) -> bool:
 async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -> Served:
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    ids = IdMaker(now_us, secrets.randbits)
+    ids = IdMaker(now_us, Chance())
     facts = ServerFacts(
         ids.make().text("i"), socket.gethostname(), os.getpid(), address, ferrycli.__version__
     )
@@ -247,7 +247,7 @@ def _gateway(
                 values["guard.window_s"] * 1_000_000,
             ),
         ),
-        chance=secrets.randbits,
+        chance=Chance(),
         state=state,
         circuits=Circuits(ledger.health),
     )

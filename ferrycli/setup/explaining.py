@@ -109,6 +109,7 @@ class _Moment:
         way = candidate(
             Asked(
                 id=NewId(0, self._now),
+                name="",
                 endpoint=ENDPOINT,
                 key=key,
                 attribution=attribution,

@@ -26,6 +26,7 @@ from ferrycli.wire.headers import (
 RETRY_HEADER = b"x-stainless-retry-count"
 """How often the client's SDK has tried before."""
 RETRY_DIGITS_MAX = 5
+RETRIES_MAX = 1_000
 
 _CREDENTIAL, _SENT, _READ, _HOST, _ORIGIN, _ENCODING, _LENGTH, _VIA, _RETRY = range(9)
 _ROLES = {
@@ -106,7 +107,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         elif role == _ENCODING:
             encodings.append(value)
         elif retries is None and value.isdigit() and len(value) <= RETRY_DIGITS_MAX:
-            retries = int(value)
+            retries = min(int(value), RETRIES_MAX)
     return Head(
         credentials,
         sent,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ferrycli.proxy.closings import Course, attempt_bill, closing
@@ -19,6 +17,7 @@ from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.rows import BilledLine, Closing
 from ferrycli.wire.facts import Facts, Line, Reading
+from tests.changed import replace
 
 CARD = RateCard("up", "m", (Step(0, Rate(input=3_000_000_000, output=15_000_000_000)),))
 USAGE = Usage(input=100, output=20)
@@ -29,6 +28,7 @@ HELD = Admission(1_000_000, None, 5_000_000, "b_1")
 def asked(card: RateCard | None = CARD, characters: int = 300) -> Asked:
     return Asked(
         id=IdMaker(lambda: 1_795_000_000_000_000, lambda bits: 0).make(),
+        name="c_1",
         endpoint="/v1/chat/completions",
         key=KeyTerms("key_1", "k", "abcd"),
         attribution=Attribution(tenant="acme"),

@@ -4,12 +4,11 @@ ceiling, no hold over what is free."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from fractions import Fraction
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from msgspec import structs
 
 from ferrycli.rules.budget import (
     OUTPUT_TOKENS_FLOOR,
@@ -25,6 +24,7 @@ from ferrycli.rules.ceilings import Bounds, Ceiling, ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent
 from ferrycli.rules.pricing import Rate, RateCard, Step, price, price_call
 from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
+from tests.changed import replace
 
 DrawInt = Callable[[st.SearchStrategy[int]], int]
 BOOLEANS = st.booleans()
@@ -145,7 +145,7 @@ def test_a_ceiling_is_above_the_dearest_usage_by_no_more_than_its_lines(
 ) -> None:
     """A ceiling that no usage comes near would refuse who can pay."""
     plain = replace(card, steps=card.steps[:1], tiers=())
-    within = structs.replace(within, tier="", has_audio=False)
+    within = replace(within, tier="", has_audio=False)
     limits = ceiling(plain, within)
     assert limits is not None
     buckets = ["input", "cache_read", "image_in", *(WRITE_BUCKETS if within.writes_cache else ())]

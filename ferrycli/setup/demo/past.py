@@ -134,6 +134,7 @@ class Past:
         provider, _, model = habit.target.partition("/")
         return Asked(
             id=id,
+            name=id.text("c"),
             endpoint=ENDPOINT,
             key=self._keys[habit.key],
             attribution=_attribution(call),
