@@ -41,8 +41,16 @@ Facts = Mapping[str, str]
 
 def facts_of(attribution: Attribution) -> dict[str, str]:
     """Dimension or tag to value: the facts that do not depend on key and target."""
-    tags = {f"{TAG}{name}": value for name, value in attribution.tags}
-    return {**tags, **{name: getattr(attribution, name) for name in DIMENSIONS}}
+    facts = {
+        "tenant": attribution.tenant,
+        "user": attribution.user,
+        "assistant": attribution.assistant,
+        "thread": attribution.thread,
+        "feature": attribution.feature,
+    }
+    for name, value in attribution.tags:
+        facts[f"{TAG}{name}"] = value
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
