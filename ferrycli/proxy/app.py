@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from starlette.routing import Route, Router
 
@@ -25,7 +24,7 @@ from ferrycli.proxy.gate import Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.replies import dialect_of, send_error
 from ferrycli.rules.denials import InternalFailure
-from ferrycli.wire.entries import ENTRIES
+from ferrycli.wire.entries import ENTRIES, apart
 
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
@@ -74,10 +73,9 @@ class _Outermost:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        raw: bytes = scope["raw_path"]
-        if raw.startswith(b"/@"):
-            said, _, rest = raw[2:].decode("latin-1").partition("/")
-            scope = {**scope, "path": f"/{unquote(rest)}", "ferry.path": said}
+        if scope["raw_path"].startswith(b"/@"):
+            said, path = apart(scope["raw_path"])
+            scope = {**scope, "path": path, "ferry.path": said}
         try:
             await self._direct.get(scope["path"], self._router)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # The outermost frame of a request.

@@ -96,7 +96,7 @@ class Calls:
                 raise Stopping
             self._gateway.gate.check(scope)
             known.key = await self._gateway.key(scope, known.head.credential())
-            known.body = await self._gateway.gate.body(receive)
+            known.body = await self._gateway.gate.body(scope, receive)
             understood = self._understand(known)
         except ClientLeft:
             return
@@ -249,7 +249,7 @@ class Calls:
         call = Carriage(
             understood.ways, understood.route, known.thread, known.warning, self._refuses_in
         )
-        listener = Listener(receive, lambda: call.leave(gateway.drain_s))
+        listener = Listener(known.scope, receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None
         total_s = total_s or gateway.total_s
         try:

@@ -72,7 +72,7 @@ class EventsTold:
         if key.is_demo:
             raise BadKey(DEMO_SECRET, "demo")
         request.key = key
-        body = await gateway.gate.body(receive)
+        body = await gateway.gate.body(request.scope, receive)
         request.told = read_events(body, gateway.ledger.books.salt)
         for _ in range(STALE_TRIES_MAX):
             verdict = await gateway.ledger.record(self._question(request, key))

@@ -13,21 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ferrycli.proxy.exchange import EXTENSION
+from ferrycli.proxy.heads import HEADERS_MAX, PATH_BYTES_MAX, check_size
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import (
     BodyTooLarge,
-    BodyTooSlow,
     CarriesLoop,
     CompressedBody,
     ForbiddenOrigin,
     HeadersTooLarge,
     PathTooLong,
+    RequestTooSlow,
 )
 from ferrycli.wire.headers import passes_ferry
 
-HEADERS_MAX = 100
-HEADER_BYTES_MAX = 64 * 1024
-PATH_BYTES_MAX = 8 * 1024
 BODY_IDLE_S = 10.0
 """A client that sends nothing of its body for this long is let go."""
 BODY_TOTAL_S = 120.0
@@ -63,13 +62,9 @@ class Gate:
 
     def check(self, scope: Scope) -> None:
         """Raise a refusal if the request's head cannot be accepted."""
-        if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > PATH_BYTES_MAX:
-            raise PathTooLong(PATH_BYTES_MAX)
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if len(headers) > HEADERS_MAX:
-            raise HeadersTooLarge(f"{len(headers)} headers, {HEADERS_MAX} at most")
-        if sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES_MAX:
-            raise HeadersTooLarge(f"more than {HEADER_BYTES_MAX:,} bytes of headers")
+        if not is_watched(scope):
+            _check_size(scope, headers)
         self._check_names(headers)
         for name, value in headers:
             if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
@@ -97,35 +92,56 @@ class Gate:
             return False
         return host is not None and (self.is_any_host or host.lower() in self.hosts)
 
-    async def body(self, receive: Any) -> bytes:
-        """The request's body, whole. Raises `BodyTooLarge`, `BodyTooSlow` or `ClientLeft`."""
-        parts: list[bytes] = []
-        size = 0
+    async def body(self, scope: Scope, receive: Any) -> bytes:
+        """The request's body, whole.
+
+        Raises `BodyTooLarge`, `RequestTooSlow` or `ClientLeft`, and what a `Connection` refuses.
+        """
+        if is_watched(scope):
+            return await self._gather(receive)
         try:
             async with asyncio.timeout(BODY_TOTAL_S):
-                while True:
-                    message = await _next(receive)
-                    if message["type"] == "http.disconnect":
-                        raise ClientLeft
-                    part = message.get("body", b"")
-                    size += len(part)
-                    if size > self.body_bytes_max:
-                        raise BodyTooLarge(self.body_bytes_max)
-                    parts.append(part)
-                    if not message.get("more_body", False):
-                        return parts[0] if len(parts) == 1 else b"".join(parts)
+                return await self._gather(lambda: _next(receive))
         except TimeoutError:
-            raise BodyTooSlow(BODY_TOTAL_S) from None
+            raise RequestTooSlow(BODY_TOTAL_S) from None
+
+    async def _gather(self, receive: Any) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self.body_bytes_max:
+                raise BodyTooLarge(self.body_bytes_max)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_size(scope: Scope, headers: list[tuple[bytes, bytes]]) -> None:
+    if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > PATH_BYTES_MAX:
+        raise PathTooLong(PATH_BYTES_MAX)
+    if len(headers) > HEADERS_MAX:
+        raise HeadersTooLarge(f"more than {HEADERS_MAX} headers")
+    check_size(headers)
+
+
+def is_watched(scope: Scope) -> bool:
+    """Whether the connection is our own, which keeps deadlines and sizes of heads by itself."""
+    return EXTENSION in (scope.get("extensions") or ())
 
 
 async def _next(receive: Any) -> MutableMapping[str, Any]:
-    """The next part of a body. Raises `BodyTooSlow` where none comes."""
+    """The next part of a body. Raises `RequestTooSlow` where none comes."""
     try:
         async with asyncio.timeout(BODY_IDLE_S):
             message: MutableMapping[str, Any] = await receive()
             return message
     except TimeoutError:
-        raise BodyTooSlow(BODY_IDLE_S) from None
+        raise RequestTooSlow(BODY_IDLE_S) from None
 
 
 def is_local(scope: Scope) -> bool:

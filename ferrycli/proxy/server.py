@@ -26,6 +26,7 @@ from ferrycli.prices import catalogue
 from ferrycli.proxy.app import make_app
 from ferrycli.proxy.aws_signing import signers
 from ferrycli.proxy.chance import Chance
+from ferrycli.proxy.connection import connections
 from ferrycli.proxy.gate import Gate
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.http_upstream import HttpUpstream
@@ -263,6 +264,7 @@ def _uvicorn_config(settings: Settings, gateway: Gateway, teller: Teller) -> uvi
     logging.getLogger("uvicorn.error").disabled = True
     return uvicorn.Config(
         make_app(gateway, teller.trouble),
+        http=connections(),
         lifespan="off",
         ws="none",
         log_config=None,

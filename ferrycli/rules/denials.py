@@ -283,6 +283,11 @@ class BodyTooLarge(Refusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
+class MalformedRequest(Refusal):
+    why: str
+
+
+@dataclass(eq=False, repr=False, match_args=False)
 class HeadersTooLarge(Refusal):
     status = 431
     code = "headers_too_large"
@@ -304,7 +309,7 @@ class CompressedBody(Refusal):
 
 
 @dataclass(eq=False, repr=False, match_args=False)
-class BodyTooSlow(Refusal):
+class RequestTooSlow(Refusal):
     status = 408
     code = "request_timeout"
     seconds: float

@@ -281,6 +281,11 @@ def _body_too_large(error: denials.BodyTooLarge) -> Words:
     return Words(sentence, "whoever runs ferry can raise `body_mb_max` in `[server]`")
 
 
+@REFUSALS.of(denials.MalformedRequest)
+def _malformed_request(error: denials.MalformedRequest) -> Words:
+    return Words(f"the request is no HTTP that is understood here: {plain(error.why)}")
+
+
 @REFUSALS.of(denials.HeadersTooLarge)
 def _headers_too_large(error: denials.HeadersTooLarge) -> Words:
     return Words(f"the request's headers are too large: {plain(error.what)}")
@@ -297,9 +302,9 @@ def _compressed_body(error: denials.CompressedBody) -> Words:
     return Words(sentence, "send it without `Content-Encoding`")
 
 
-@REFUSALS.of(denials.BodyTooSlow)
-def _body_too_slow(error: denials.BodyTooSlow) -> Words:
-    return Words(f"the body did not arrive whole within {error.seconds:g} s")
+@REFUSALS.of(denials.RequestTooSlow)
+def _request_too_slow(error: denials.RequestTooSlow) -> Words:
+    return Words(f"the request did not arrive whole within {error.seconds:g} s")
 
 
 @REFUSALS.of(denials.ForbiddenOrigin)

@@ -6,6 +6,7 @@ There is no unmetered route: what is not here is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from ferrycli.rules.denials import NoSuchPath
 from ferrycli.wire.dialect import Place
@@ -104,6 +105,17 @@ def endpoint(entry: Entry, at: Place) -> str:
     if entry.dialect != "gemini":
         return named
     return f"{named}:{'streamGenerateContent' if at.is_stream else 'generateContent'}"
+
+
+def apart(raw_path: bytes) -> tuple[str, str]:
+    """What `/@tenant=acme` before a path says, and the path without it; "" where it says nothing.
+
+    For clients that set only a base URL.
+    """
+    if not raw_path.startswith(b"/@"):
+        return "", unquote(raw_path.decode("latin-1"))
+    said, _, rest = raw_path[2:].decode("latin-1").partition("/")
+    return said, f"/{unquote(rest)}"
 
 
 def speaker_of(path: str, has_anthropic_version: bool) -> str:

@@ -101,7 +101,7 @@ def body_of(*messages: dict[str, Any]) -> bytes:
     async def receive() -> dict[str, Any]:
         return next(waiting)
 
-    return asyncio.run(GATE.body(receive))
+    return asyncio.run(GATE.body(scope(), receive))
 
 
 def part(body: bytes, *, more: bool) -> dict[str, Any]:
