@@ -249,36 +249,34 @@ class Calls:
         call = Carriage(
             understood.ways, understood.route, known.thread, known.warning, self._refuses_in
         )
-        listener = Listener(known.scope, receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None
         total_s = total_s or gateway.total_s
+        listener = Listener(known.scope, receive, lambda: call.leave(gateway.drain_s), total_s)
         try:
-            async with asyncio.timeout(total_s):
-                # Who waits for money to the end of its deadline could not be answered any more.
-                await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
-                assert known.facts is not None
-                request = Request(
-                    gateway,
-                    self._entry,
-                    known.place,
-                    known.head.sent,
-                    known.scope["query_string"],
-                    known.body,
-                    known.facts,
-                )
-                attempts = Attempts(
-                    gateway, call, request, lambda _call: self._understand(known).ways
-                )
-                await attempts.carry(send)
+            # Who waits for money to the end of its deadline could not be answered any more.
+            await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
+            assert known.facts is not None
+            request = Request(
+                gateway,
+                self._entry,
+                known.place,
+                known.head.sent,
+                known.scope["query_string"],
+                known.body,
+                known.facts,
+            )
+            attempts = Attempts(gateway, call, request, lambda _call: self._understand(known).ways)
+            await attempts.carry(send)
         except asyncio.CancelledError:
-            # Either the client left, or the server stops and has waited long enough. Both ways a
-            # reply that has begun ends here, unfinished, and the server closes its connection.
-            call.ended("left" if listener.has_left else "cut")
+            # The client left, its time is up, or the server stops and has waited long enough. Each
+            # way a reply that has begun ends here, unfinished, and its connection is closed.
             listener.forgive()
-            if not listener.has_left:
-                await call.refuse(send, Stopping())
-        except TimeoutError:
-            await call.fail(send, UpstreamTimeout(str(call.asked.target), "total", total_s))
+            if listener.is_late:
+                await call.fail(send, UpstreamTimeout(str(call.asked.target), "total", total_s))
+            else:
+                call.ended("left" if listener.has_left else "cut")
+                if not listener.has_left:
+                    await call.refuse(send, Stopping())
         except FerryError as error:
             status = gateway.spent_status if isinstance(error, BudgetSpent) else None
             await call.fail(send, error, status)
