@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import os
@@ -56,6 +57,8 @@ DAY_SECONDS_MAX = 10.0
 NOTICE_SECONDS_MAX = 5.0
 """How long it waits for notices that are on their way."""
 WATCH_S = 0.5
+GC_THRESHOLDS = (10_000, 20, 50)
+"""How many more objects there are when the collector looks at the young, and how often at more."""
 _NOT_ENCRYPTED = (
     "it is not loopback and nothing would encrypt the keys; set `behind_proxy = true` in `[server]`"
     " where a proxy in front ends TLS"
@@ -178,6 +181,7 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
             prices=catalogue.catalogue_version(),
         )
         server = _Server(_uvicorn_config(settings, gateway, teller), state, teller, ready)
+        _settle_heap()
         watch = asyncio.create_task(_watch(ledger, teller))
         days = DayKeeper(settings.database, settings.zone, now_us)
         days.start()
@@ -194,6 +198,17 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
         if ledger.calls_unwritten:
             calls = f"{ledger.calls_unwritten} finished calls could not be written"
             teller.trouble(LedgerUnavailable(calls))
+
+
+def _settle_heap() -> None:
+    """What is loaded by now stays loaded: the collector of cycles need not look at it again.
+
+    Calls make values without cycles, which go by themselves; as it comes, it took a fifth of their
+    time to find nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _watch(ledger: Ledger, teller: Teller) -> None:
