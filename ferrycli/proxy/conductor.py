@@ -190,7 +190,7 @@ class Calls:
         # What one of OpenRouter's providers counted, another may count otherwise.
         return tuple(
             one
-            if snapshot.providers.is_openrouter(one.target.provider)
+            if one.target.provider in snapshot.providers.openrouters
             else replace(one, thread_bound=thread.bound(one.target))
             for one in ways
         )

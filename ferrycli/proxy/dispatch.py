@@ -137,7 +137,7 @@ class Saying(Struct, frozen=True):
             betas = [] if self.is_translated else anthropic_betas(self.request.headers)
             return {"anthropic_beta": json_body(betas)} if betas else {}
         providers = self.request.gateway.snapshot().providers
-        if not providers.is_openrouter(asked.target.provider) or not _is_bounded(asked, admission):
+        if asked.target.provider not in providers.openrouters or not _is_bounded(asked, admission):
             return {}
         assert asked.card is not None
         rate = asked.card.steps[0].rate

@@ -50,22 +50,24 @@ class Providers:
     """Where the address of each is; empty for everywhere."""
     speakers: Mapping[str, Speaker]
     terms: tuple[ProviderTerms, ...]
+    openrouters: frozenset[str]
+    """Those that are OpenRouter, where a name may be served by many."""
 
     @classmethod
     def of(cls, configured: Sequence[Provider]) -> Providers:
         """From the settings; the simulated provider alone where there is none."""
         every = configured or (SIM,)
+        catalogue_ids = {one.name: _catalogue_id(one) for one in every}
         return cls(
             {one.name: one for one in every},
-            {one.name: _catalogue_id(one) for one in every},
+            catalogue_ids,
             {one.name: endpoint_place(one.base_url) for one in every},
             {one.name: Speaker(one.kind, one.base_url, one.speaks) for one in every},
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
+            frozenset(
+                one.name for one in every if is_openrouter(catalogue_ids[one.name], one.base_url)
+            ),
         )
-
-    def is_openrouter(self, name: str) -> bool:
-        """Whether a provider is OpenRouter, where a name may be served by many."""
-        return is_openrouter(self.catalogue_ids[name], self.by_name[name].base_url)
 
     def way(self, target: Target, asks: str, *, is_stream: bool) -> Way | None:
         """How `target` is asked for `asks`; None where it cannot be."""
