@@ -1,8 +1,8 @@
-"""The bare pass-through: ferry's stack with nothing of ferry in it.
+"""The bare pass-through: ferry's stack with nothing of ferry's accounting in it.
 
-uvicorn with the settings of `ferrycli/proxy/server.py`, a raw ASGI application, and an httpx client
-configured as in `ferrycli/proxy/http_upstream.py`; no key is checked and nothing is counted or
-kept. It says its port on stdout and ends when its stdin does.
+uvicorn as it comes, a raw ASGI application, and the client that ferry itself calls providers with;
+no key is checked and nothing is counted or kept. It takes the upstream's base URL as its argument,
+says its port on stdout and ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -12,57 +12,52 @@ import socket
 import sys
 from typing import Any
 
-import httpx
 import uvicorn
 
-from bench.upstream import HOST
-from ferrycli.proxy.http_upstream import KEEPALIVE_S as UPSTREAM_KEEPALIVE_S
-from ferrycli.proxy.server import BACKLOG, KEEPALIVE_S
-from ferrycli.settings import OPTIONS
+from bench.replies import HOST
+from ferrycli.proxy.http_upstream import HttpUpstream
+from ferrycli.proxy.upstream import Attempt, Deadlines
+from ferrycli.settings import OPTIONS, Provider
 
+BACKLOG = 2_048
+KEEPALIVE_S = 75
 _OF_ONE_HOP = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
-_DEFAULTS = {option.key: option.default for option in OPTIONS}
+_DEFAULTS = {option.name: option.default for option in OPTIONS}
 
 
 class _PassThrough:
     """Every request goes to the one upstream, and its reply comes back."""
 
-    def __init__(self, upstream_port: int) -> None:
-        self._origin = f"http://{HOST}:{upstream_port}"
-        connections_max, connect_s = _DEFAULTS["connections_max"], _DEFAULTS["connect_s"]
-        self._client = httpx.AsyncClient(
-            follow_redirects=False,
-            timeout=httpx.Timeout(None, connect=connect_s, pool=connect_s),
-            limits=httpx.Limits(
-                max_connections=connections_max,
-                max_keepalive_connections=connections_max,
-                keepalive_expiry=UPSTREAM_KEEPALIVE_S,
-            ),
+    def __init__(self, base_url: str) -> None:
+        self._provider = Provider("up", "compatible", base_url)
+        deadlines = Deadlines(
+            _DEFAULTS["upstream.connect_s"],
+            _DEFAULTS["upstream.first_byte_s"],
+            _DEFAULTS["upstream.idle_s"],
         )
+        self._upstream = HttpUpstream(deadlines, {}, _DEFAULTS["upstream.connections_max"])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        request = self._client.build_request(
-            scope["method"],
-            self._origin + scope["path"],
-            headers=[pair for pair in scope["headers"] if pair[0] not in _OF_ONE_HOP],
-            content=await _body(receive),
-        )
-        response = await self._client.send(request, stream=True)
-        headers = [(name.lower(), value) for name, value in response.headers.raw]
-        start = {"type": "http.response.start", "status": response.status_code}
+        sent = [pair for pair in scope["headers"] if pair[0] not in _OF_ONE_HOP]
+        path = scope["path"].removeprefix("/v1")
+        reply = await self._upstream.open(Attempt(self._provider, path, sent, await _body(receive)))
         try:
-            if "content-length" in response.headers:
-                body = b"".join([chunk async for chunk in response.aiter_raw()])
+            headers = [(name.lower(), value) for name, value in reply.headers]
+            start = {"type": "http.response.start", "status": reply.status}
+            if any(name == b"content-length" for name, _ in headers):
+                parts = []
+                while part := await reply.read():
+                    parts.append(part)
                 await send({**start, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+                await send({"type": "http.response.body", "body": b"".join(parts)})
                 return
             headers = [pair for pair in headers if pair[0] not in _OF_ONE_HOP]
             await send({**start, "headers": headers})
-            async for chunk in response.aiter_raw():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            while part := await reply.read():
+                await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
-            await response.aclose()
+            await reply.close()
 
 
 async def _body(receive: Any) -> bytes:
@@ -74,10 +69,10 @@ async def _body(receive: Any) -> bytes:
             return b"".join(parts)
 
 
-async def _serve(listening: socket.socket, upstream_port: int) -> None:
+async def _serve(listening: socket.socket, base_url: str) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            _PassThrough(upstream_port),
+            _PassThrough(base_url),
             lifespan="off",
             ws="none",
             log_config=None,
@@ -85,7 +80,7 @@ async def _serve(listening: socket.socket, upstream_port: int) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEPALIVE_S,
-            timeout_graceful_shutdown=_DEFAULTS["grace_s"],
+            timeout_graceful_shutdown=_DEFAULTS["server.grace_s"],
         )
     )
 
@@ -104,4 +99,4 @@ if __name__ == "__main__":
         socket.create_server((HOST, 0), backlog=BACKLOG) as own_socket,
         asyncio.Runner(loop_factory=loop_factory) as runner,
     ):
-        runner.run(_serve(own_socket, int(sys.argv[1])))
+        runner.run(_serve(own_socket, sys.argv[1]))
