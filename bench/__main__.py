@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-MEASUREMENTS = ("holds", "ledger", "overhead", "streams", "report", "steady")
+MEASUREMENTS = ("holds", "ledger", "overhead", "streams", "report", "cold", "steady")
 OTHERS = ()
 """What measures nothing, and runs only where it is named."""
 
