@@ -7,8 +7,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-MEASUREMENTS = ("holds", "ledger", "overhead", "streams", "report", "steady")
-OTHERS = ()
+MEASUREMENTS = ("holds", "ledger", "overhead", "streams", "profile", "beside", "report", "steady")
+OTHERS = ("setup",)
 """What measures nothing, and runs only where it is named."""
 
 
