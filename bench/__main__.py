@@ -7,8 +7,18 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-MEASUREMENTS = ("holds", "ledger", "overhead", "streams", "report", "cold", "steady")
-OTHERS = ()
+MEASUREMENTS = (
+    "holds",
+    "ledger",
+    "overhead",
+    "streams",
+    "profile",
+    "beside",
+    "report",
+    "cold",
+    "steady",
+)
+OTHERS = ("setup",)
 """What measures nothing, and runs only where it is named."""
 
 

@@ -40,5 +40,5 @@ def books_line(database: Path, made: Mapping[str, int], left: int = 0) -> str:
         raise SystemExit(
             f"{line}; {settled:,} settled, spent {spent:,} of {due:,} nano-dollars: not balanced"
         )
-    every = "every row" if not left else f"every row but the {left} whose client left"
+    every = "every row" if not left else f"each but the {left} whose client left"
     return f"{line}\n       {every} is settled, and spent is what the upstream's counts cost"

@@ -19,7 +19,6 @@ from bench.processes import (
     STOP_S_MAX,
     Served,
     answering,
-    environment,
     free_ports,
     listening,
     module,
@@ -28,19 +27,24 @@ from bench.processes import (
 )
 from bench.replies import ENCRYPTED, FLOOD, HOST, LATE, STREAMS, TICKS, WHOLE
 from bench.upstream import Behaviour
+from ferrycli.rules.attribution import Policy
+from ferrycli.rules.selectors import parse_selector
 from ferrycli.rules.windows import Allowance
-from ferrycli.store import changes
+from ferrycli.store import budget_changes, changes
+from ferrycli.store.planning import BudgetPlan
 
 BUDGETED = ("0 budgets", "6 budgets")
 """Keys under no budget and under six, beside the one that has a budget of its own."""
 FERRY = ("ferry", *BUDGETED)
-_SIX = """
-budgets set key=six --limit 1000000/month
-budgets set tenant=six --limit 1000000/week
-budgets set user=* --limit 1000000/total
-budgets set tenant=six,feature=bench --limit 1000000/day
-budgets set assistant=* --limit 1000000/7d
-"""
+_LIMIT_NANOUSD = 10**15
+_PINS = {"tenant": "six", "user": "six", "assistant": "six", "feature": "bench"}
+_SIX = {
+    "key=six": "month",
+    "tenant=six": "week",
+    "user=*": "total",
+    "tenant=six,feature=bench": "day",
+    "assistant=*": "7d",
+}
 """With the balance of the key itself: six, of which two have a window for each value."""
 
 _PROXY = """\
@@ -141,23 +145,20 @@ def ferry(
     for model in plain:
         changes.set_price(database, "up", model, RATE)
     changes.set_price(database, "up-tls", ENCRYPTED, RATE)
-    allowance = Allowance.parse("1000000/month")
-    key = changes.create_key(database, changes.KeyPlan(name="bench", allowance=allowance))
-    free = changes.create_key(database, changes.KeyPlan(name="plain"))
+    secrets = _keys(database)
     options = ["--config", str(config), "--db", str(database)]
-    pins = "--tenant six --user six --assistant six --feature bench"
-    six = _command([*options, "keys", "create", "six", *pins.split(), "--balance", "1000000"])
-    for line in _SIX.split("\n"):
-        if line:
-            _command([*options, *line.split()])
-    secrets = dict(zip(FERRY, (key.secret, free.secret, six.strip()), strict=True))
     command = module("ferrycli", *options, "serve", "--listen", f"{HOST}:0")
     more = {"SSL_CERT_FILE": trusted} if trusted else {}
+    began_s = time.monotonic()
     with log.open("wb") as written:
         process = start(command, core, written, more=more)
     try:
         port = _port_in(log, process)
-        yield {name: Served(process.pid, port, secret, port) for name, secret in secrets.items()}
+        took_s = time.monotonic() - began_s
+        yield {
+            name: Served(process.pid, port, secret, port, start_s=took_s)
+            for name, secret in secrets.items()
+        }
         process.send_signal(signal.SIGTERM)
         if process.wait(STOP_S_MAX) != 0:
             raise SystemExit(f"bench: ferry did not stop well: {log.read_text()}")
@@ -170,19 +171,22 @@ def _provider(name: str, base_url: str, models: list[str]) -> str:
     return f'[providers.{name}]\nkind = "compatible"\nbase_url = "{base_url}"\nmodels = [{known}]\n'
 
 
-def _command(arguments: list[str]) -> str:
-    """Carry out one of ferry's commands; what it said on stdout."""
-    done = subprocess.run(
-        module("ferrycli", *arguments),
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=START_S_MAX,
-        check=False,
+def _keys(database: Path) -> dict[str, str]:
+    """The secrets of new keys, one for each of `FERRY`, with their budgets."""
+    plans = (
+        changes.KeyPlan(name="bench", allowance=Allowance.parse("1000000/month")),
+        changes.KeyPlan(name="plain"),
+        changes.KeyPlan(
+            name="six",
+            policies={name: Policy.of("pin", value) for name, value in _PINS.items()},
+            balance_nanousd=_LIMIT_NANOUSD,
+        ),
     )
-    if done.returncode != 0:
-        raise SystemExit(f"bench: ferry {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
+    made = [changes.create_key(database, plan).secret for plan in plans]
+    for selector, period in _SIX.items():
+        plan = BudgetPlan(parse_selector(selector), _LIMIT_NANOUSD, period)
+        budget_changes.set_budget(database, plan)
+    return dict(zip(FERRY, made, strict=True))
 
 
 def _port_in(log: Path, process: subprocess.Popen[str]) -> int:

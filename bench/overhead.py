@@ -139,7 +139,7 @@ def _rounds(
         round_: Round = {}
         for name in order:
             target = _target(case, name, served[name], trusted)
-            load = Load(target, case.connections, WARM_S, span_s)
+            load = Load(target, case.connections, min(WARM_S, span_s), span_s)
             round_[name] = put(load, cores.load)
         found.append(round_)
     return found

@@ -22,6 +22,7 @@ from bench.replies import HOST
 ROOT = Path(__file__).resolve().parents[1]
 START_S_MAX = 60.0
 STOP_S_MAX = 60.0
+END_S_MAX = 0.5
 LOAD_S_MAX = 120.0
 POLL_S = 0.01
 
@@ -63,6 +64,8 @@ class Served:
     """Of an upstream: where it speaks TLS. Of a gateway: what goes to the upstream by TLS."""
     tls_pid: int = 0
     """Who answers there; 0: the same process."""
+    start_s: float = 0.0
+    """From its start until it took calls."""
 
 
 @contextlib.contextmanager
@@ -142,17 +145,23 @@ def answering(
     command: Sequence[str], core: int | None, more: Mapping[str, str] | None = None
 ) -> Iterator[Served]:
     """A process of this folder that says its ports, and ends with its stdin."""
+    began_s = time.monotonic()
     process = start(command, core, more=more)
     try:
         assert process.stdout is not None
         assert process.stdin is not None
-        line = process.stdout.readline()
-        if not line:
+        # What is not a number is somebody's log.
+        said = (line.split() for line in process.stdout)
+        ports = next((words for words in said if words and all(map(str.isdecimal, words))), None)
+        if ports is None:
             raise SystemExit(f"bench: {' '.join(command[:4])} did not start")
-        port, tls_port, *_ = [*map(int, line.split()), 0]
-        yield Served(process.pid, port, tls_port=tls_port)
+        port, tls_port, *_ = [*map(int, ports), 0]
+        took_s = time.monotonic() - began_s
+        yield Served(process.pid, port, tls_port=tls_port, start_s=took_s)
         process.stdin.close()
-        process.wait(STOP_S_MAX)
+        # It keeps nothing: one that still passes on what nobody reads is not waited for.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_S_MAX)
     finally:
         reap(process)
 
@@ -166,16 +175,19 @@ def listening(
     more: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
     """A process that was told its ports, from when it answers there until it is told to end."""
+    began_s = time.monotonic()
     with log.open("wb") as written:
         process = start(command, core, written, more=more, heard=written)
     try:
-        deadline_s = time.monotonic() + START_S_MAX
+        deadline_s = began_s + START_S_MAX
         while not all(_is_open(port) for port in ports):
             if time.monotonic() > deadline_s or process.poll() is not None:
                 tail = log.read_text(errors="replace")[-2_000:]
                 raise SystemExit(f"bench: {Path(command[0]).name} did not start: {tail}")
             time.sleep(POLL_S)
-        yield Served(process.pid, ports[0], tls_port=ports[-1] if len(ports) > 1 else 0)
+        took_s = time.monotonic() - began_s
+        tls_port = ports[-1] if len(ports) > 1 else 0
+        yield Served(process.pid, ports[0], tls_port=tls_port, start_s=took_s)
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(START_S_MAX / 6)

@@ -129,7 +129,7 @@ def _speeds(
             Load(
                 _target(served[name], FULL_SPEED_MODEL),
                 FULL_SPEED_CONNECTIONS,
-                WARM_S,
+                min(WARM_S, seconds),
                 seconds / len(THROUGH),
             ),
             cores.load,

@@ -45,6 +45,7 @@ _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 _END = b"0\r\n\r\n"
+_NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 # Gateways that write the request anew put a space behind the colon.
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"]+)"')
 
@@ -140,10 +141,13 @@ class _Provider(asyncio.Protocol):
         model = found[1] if found else b""
         if (answer := self._answers.get(model)) is not None:
             answer()
-        else:
-            self._stream = self._replies.streams[model.decode()]
+        elif (stream := self._replies.streams.get(model.decode())) is not None:
+            self._stream = stream
             self._sent = 0
             self._stream_on()
+        else:
+            # Some gateways look around at an upstream before they are asked for anything.
+            self._transport.write(_NOT_FOUND)
 
     def _answer_whole(self) -> None:
         self._transport.write(self._replies.whole)
