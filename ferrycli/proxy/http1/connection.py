@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import Any, Protocol
 
 import httptools
@@ -75,11 +76,14 @@ class Connection(asyncio.Protocol):
         "_timer_s",
         "_transport",
         "_unsent",
+        "is_fresh",
         "origin",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, origin: Origin) -> None:
         self.origin = origin
+        self.is_fresh = True
+        """It has brought no reply yet."""
         self._loop = loop
         self._owner = owner
         self._transport: asyncio.Transport | None = None
@@ -103,6 +107,10 @@ class Connection(asyncio.Protocol):
     def use(self, own_socket: socket.socket) -> None:
         """The socket below, for `is_usable`."""
         self._socket = own_socket
+
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """Its TLS; None: it has none."""
+        return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     def is_usable(self) -> bool:
         """Whether a request may be written: the other side has not closed, also not unheard.
