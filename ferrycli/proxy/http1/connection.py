@@ -38,6 +38,9 @@ NOT_HTTP = "its reply is not valid HTTP"
 class Owner(Protocol):
     """Whose connection it is."""
 
+    def answered(self, connection: Connection) -> None:
+        """It has brought its first reply."""
+
     def take_back(self, connection: Connection) -> None:
         """It is free for another request."""
 
@@ -58,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_interims",
         "_is_bare",
         "_is_complete",
+        "_is_fresh",
         "_is_gone",
         "_is_interim",
         "_is_kept",
@@ -76,13 +80,12 @@ class Connection(asyncio.Protocol):
         "_timer_s",
         "_transport",
         "_unsent",
-        "is_fresh",
         "origin",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, origin: Origin) -> None:
         self.origin = origin
-        self.is_fresh = True
+        self._is_fresh = True
         """It has brought no reply yet."""
         self._loop = loop
         self._owner = owner
@@ -273,6 +276,9 @@ class Connection(asyncio.Protocol):
         self._reply = None
         reply.end()
         reply.wake()
+        if self._is_fresh:
+            self._is_fresh = False
+            self._owner.answered(self)
         if self._is_kept and self._is_sound and self._is_written():
             self.read_on()
             self._owner.take_back(self)

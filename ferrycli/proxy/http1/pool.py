@@ -93,12 +93,13 @@ class Pool:
 
     # For connections ---------------------------------------------------------------------------
 
+    def answered(self, connection: Connection) -> None:
+        """As `Owner.answered`."""
+        if (ssl_object := connection.ssl_object()) is not None:
+            self._tls.remember(connection.origin.host, ssl_object)
+
     def take_back(self, connection: Connection) -> None:
         """As `Owner.take_back`."""
-        if connection.is_fresh:
-            connection.is_fresh = False
-            if (ssl_object := connection.ssl_object()) is not None:
-                self._tls.remember(connection.origin.host, ssl_object)
         while self._waiting:
             origin, turn = self._waiting[0]
             if turn.done():
