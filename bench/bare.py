@@ -15,9 +15,12 @@ from typing import Any
 import uvicorn
 
 from bench.replies import HOST
-from ferrycli.proxy.http_upstream import HttpUpstream
-from ferrycli.proxy.upstream import Attempt, Deadlines
-from ferrycli.settings import OPTIONS, Provider
+from ferrycli.proxy.http1.addresses import Address, Heads, read_address
+from ferrycli.proxy.http1.pool import Pool
+from ferrycli.proxy.http1.tls import Tls
+from ferrycli.proxy.http_upstream import KEEPALIVE_S as UPSTREAM_KEEPALIVE_S
+from ferrycli.proxy.upstream import Deadlines
+from ferrycli.settings import OPTIONS
 
 BACKLOG = 2_048
 KEEPALIVE_S = 75
@@ -29,29 +32,41 @@ class _PassThrough:
     """Every request goes to the one upstream, and its reply comes back."""
 
     def __init__(self, base_url: str) -> None:
-        self._provider = Provider("up", "compatible", base_url)
+        self._base_url = base_url
         deadlines = Deadlines(
             _DEFAULTS["upstream.connect_s"],
             _DEFAULTS["upstream.first_byte_s"],
             _DEFAULTS["upstream.idle_s"],
         )
-        self._upstream = HttpUpstream(deadlines, {}, _DEFAULTS["upstream.connections_max"])
+        self._first_byte_s = deadlines.first_byte_s
+        self._pool = Pool(
+            deadlines, _DEFAULTS["upstream.connections_max"], UPSTREAM_KEEPALIVE_S, Tls()
+        )
+        self._heads = Heads()
+        self._addresses: dict[str, Address] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        sent = [pair for pair in scope["headers"] if pair[0] not in _OF_ONE_HOP]
-        path = scope["path"].removeprefix("/v1")
-        reply = await self._upstream.open(Attempt(self._provider, path, sent, await _body(receive)))
+        path = scope["path"]
+        address = self._addresses.get(path)
+        if address is None:
+            address = self._addresses[path] = read_address(
+                self._base_url + path.removeprefix("/v1")
+            )
+        headers = [pair for pair in scope["headers"] if pair[0] not in _OF_ONE_HOP]
+        body = await _body(receive)
+        head = self._heads.of(address.post, headers, len(body))
+        reply = await self._pool.send("bare", address.origin, head, body, self._first_byte_s)
+        start = {"type": "http.response.start", "status": reply.status}
         try:
-            headers = [(name.lower(), value) for name, value in reply.headers]
-            start = {"type": "http.response.start", "status": reply.status}
-            if any(name == b"content-length" for name, _ in headers):
+            if any(name == b"content-length" for name, _ in reply.headers):
                 parts = []
                 while part := await reply.read():
                     parts.append(part)
-                await send({**start, "headers": headers})
-                await send({"type": "http.response.body", "body": b"".join(parts)})
+                whole = parts[0] if len(parts) == 1 else b"".join(parts)
+                await send({**start, "headers": reply.headers})
+                await send({"type": "http.response.body", "body": whole})
                 return
-            headers = [pair for pair in headers if pair[0] not in _OF_ONE_HOP]
+            headers = [pair for pair in reply.headers if pair[0] not in _OF_ONE_HOP]
             await send({**start, "headers": headers})
             while part := await reply.read():
                 await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -15,7 +15,7 @@ import httpx
 from ferrycli.proxy.aws_signing import Signer
 from ferrycli.proxy.http1.addresses import ADDRESSES_MAX, Address, Heads, Unsendable, read_address
 from ferrycli.proxy.http1.pool import Pool
-from ferrycli.proxy.http1.tls import tls_context
+from ferrycli.proxy.http1.tls import Tls
 from ferrycli.proxy.http1.unpacking import unpacked
 from ferrycli.proxy.httpx_upstream import HttpxUpstream
 from ferrycli.proxy.upstream import Attempt, Deadlines, UpstreamReply
@@ -45,9 +45,9 @@ class HttpUpstream:
         self._signers = signers
         self._first_byte_s = deadlines.first_byte_s
         self._credentials = credentials
-        tls = tls_context()
+        tls = Tls()
         self._pool = Pool(deadlines, connections_max, KEEPALIVE_S, tls)
-        self._httpx = HttpxUpstream(deadlines, connections_max, KEEPALIVE_S, tls, transport)
+        self._httpx = HttpxUpstream(deadlines, connections_max, KEEPALIVE_S, tls.context, transport)
         self._heads = Heads()
         self._addresses: dict[str, Address | None] = {}
         """By URL; None: it is reached through httpx."""
@@ -67,10 +67,10 @@ class HttpUpstream:
             reply = await self._httpx.open(name, url, headers, attempt.body, first_byte_s)
         else:
             try:
-                head = self._heads.post(address, headers, len(attempt.body))
+                head = self._heads.of(address.post, headers, len(attempt.body))
             except Unsendable:
                 raise UpstreamFailed(name, "the request could not be sent", False) from None
-            reply = await self._pool.send(name, address, head, attempt.body, first_byte_s)
+            reply = await self._pool.send(name, address.origin, head, attempt.body, first_byte_s)
         for header, _ in reply.headers:
             if header == b"content-encoding" or header.lower() == b"content-encoding":
                 return unpacked(reply, name)

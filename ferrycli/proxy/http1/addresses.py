@@ -16,7 +16,7 @@ ADDRESSES_MAX = 1_024
 NAMES_MAX = 256
 PORT_MAX = 65_535
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
+OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
 """Headers that say where a request goes and where it ends: nobody else's."""
 _AGENT = b"user-agent: ferry\r\n"
 
@@ -40,10 +40,6 @@ class Address:
     """Where a request goes."""
 
     origin: Origin
-    target: bytes
-    """Path and query, percent-encoded."""
-    authority: bytes
-    """The value of `Host`."""
     post: bytes
     """The first two lines of a POST."""
 
@@ -53,14 +49,21 @@ def read_address(url: str) -> Address:
     read = httpx.URL(url)
     if read.scheme not in ("http", "https") or not read.host:
         raise httpx.UnsupportedProtocol(f"`{read.scheme}` is not spoken here")
+    return Address(origin_of(read), first_lines(b"POST", read.raw_path, read.netloc))
+
+
+def origin_of(read: httpx.URL) -> Origin:
+    """Where connections for `read` go. Raises `httpx.InvalidURL`."""
     is_tls = read.scheme == "https"
-    host = read.raw_host.decode("ascii")
     port = (443 if is_tls else 80) if read.port is None else read.port
     if not 0 < port <= PORT_MAX:
         raise httpx.InvalidURL(f"no port: {port}")
-    origin = Origin(is_tls, host, port)
-    post = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (read.raw_path, read.netloc)
-    return Address(origin, read.raw_path, read.netloc, post)
+    return Origin(is_tls, read.raw_host.decode("ascii"), port)
+
+
+def first_lines(method: bytes, target: bytes, authority: bytes) -> bytes:
+    """What a request begins with. `target`: path and query, percent-encoded."""
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, target, authority)
 
 
 class Heads:
@@ -70,10 +73,13 @@ class Heads:
         self._names: set[bytes] = set()
         """Names that were looked at and may be sent."""
 
-    def post(self, address: Address, headers: Headers, size: int) -> bytes:
-        """The head of a POST with a body of `size` bytes. Raises `Unsendable`."""
+    def of(self, first: bytes, headers: Headers, size: int) -> bytes:
+        """The head of a request with a body of `size` bytes. Raises `Unsendable`.
+
+        `first`: what `first_lines` made.
+        """
         names = self._names
-        lines = [address.post]
+        lines = [first]
         has_agent = False
         for name, value in headers:
             if name not in names:
@@ -90,7 +96,7 @@ class Heads:
         return head
 
     def _learn(self, name: bytes) -> None:
-        if not name or not _TOKEN.issuperset(name) or name.lower() in _OURS:
+        if not name or not _TOKEN.issuperset(name) or name.lower() in OURS:
             raise Unsendable
         if len(self._names) >= NAMES_MAX:
             self._names.clear()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import Any, Protocol
 
 import httptools
@@ -37,6 +38,9 @@ NOT_HTTP = "its reply is not valid HTTP"
 class Owner(Protocol):
     """Whose connection it is."""
 
+    def answered(self, connection: Connection) -> None:
+        """It has brought its first reply."""
+
     def take_back(self, connection: Connection) -> None:
         """It is free for another request."""
 
@@ -57,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_interims",
         "_is_bare",
         "_is_complete",
+        "_is_fresh",
         "_is_gone",
         "_is_interim",
         "_is_kept",
@@ -80,6 +85,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, origin: Origin) -> None:
         self.origin = origin
+        self._is_fresh = True
+        """It has brought no reply yet."""
         self._loop = loop
         self._owner = owner
         self._transport: asyncio.Transport | None = None
@@ -103,6 +110,10 @@ class Connection(asyncio.Protocol):
     def use(self, own_socket: socket.socket) -> None:
         """The socket below, for `is_usable`."""
         self._socket = own_socket
+
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """Its TLS; None: it has none."""
+        return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     def is_usable(self) -> bool:
         """Whether a request may be written: the other side has not closed, also not unheard.
@@ -265,6 +276,9 @@ class Connection(asyncio.Protocol):
         self._reply = None
         reply.end()
         reply.wake()
+        if self._is_fresh:
+            self._is_fresh = False
+            self._owner.answered(self)
         if self._is_kept and self._is_sound and self._is_written():
             self.read_on()
             self._owner.take_back(self)

@@ -50,6 +50,11 @@ def has_ended(own_socket: socket.socket) -> bool:
         return True
 
 
+async def resolve(host: str, port: int) -> list[Any]:
+    """What `getaddrinfo` says."""
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
 async def _addresses(host: str, port: int) -> list[_Address]:
     """Where `host` is, the families in turn; at least one."""
     try:
@@ -57,8 +62,7 @@ async def _addresses(host: str, port: int) -> list[_Address]:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )  # An address is read without asking anybody.
     except socket.gaierror:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await resolve(host, port)
     first = [(one[0], one[4]) for one in found if one[0] == found[0][0]]
     other = [(one[0], one[4]) for one in found if one[0] != found[0][0]]
     in_turn = chain.from_iterable(zip_longest(first, other))

@@ -7,13 +7,13 @@ the order of asking. Whoever gives up passes on what had been given.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 
-from ferrycli.proxy.http1.addresses import Address, Origin
+from ferrycli.proxy.http1.addresses import Origin
 from ferrycli.proxy.http1.connection import Connection
 from ferrycli.proxy.http1.dialling import dial
 from ferrycli.proxy.http1.reply import Reply
+from ferrycli.proxy.http1.tls import Tls
 from ferrycli.proxy.upstream import Deadlines
 from ferrycli.rules.denials import UpstreamFailed, UpstreamTimeout
 
@@ -33,7 +33,7 @@ class Pool:
         deadlines: Deadlines,
         connections_max: int,
         keepalive_s: float,
-        tls: ssl.SSLContext,
+        tls: Tls,
     ) -> None:
         """`connections_max`: over all origins. `keepalive_s`: until an idle one is closed."""
         self._deadlines = deadlines
@@ -47,10 +47,15 @@ class Pool:
         self._waiting: deque[tuple[Origin, _Turn]] = deque()
         self._is_closed = False
 
+    @property
+    def connections(self) -> int:
+        """How many there are or are being opened: places that are taken."""
+        return self._places_taken
+
     async def send(
         self,
         provider: str,
-        address: Address,
+        origin: Origin,
         head: bytes,
         body: bytes,
         first_byte_s: float,
@@ -64,9 +69,9 @@ class Pool:
         """
         loop = asyncio.get_running_loop()
         by_s = loop.time() + first_byte_s
-        connection = self._last_idle(address.origin)
+        connection = self._last_idle(origin)
         if connection is None:
-            connection = await self._acquire(provider, address.origin, by_s, first_byte_s)
+            connection = await self._acquire(provider, origin, by_s, first_byte_s)
         reply = Reply(loop, connection, provider, first_byte_s, self._deadlines.idle_s)
         connection.ask(reply, head, body, is_head=is_head)
         try:
@@ -87,6 +92,11 @@ class Pool:
                 turn.set_exception(OSError("the pool is closed"))
 
     # For connections ---------------------------------------------------------------------------
+
+    def answered(self, connection: Connection) -> None:
+        """As `Owner.answered`."""
+        if (ssl_object := connection.ssl_object()) is not None:
+            self._tls.remember(connection.origin.host, ssl_object)
 
     def take_back(self, connection: Connection) -> None:
         """As `Owner.take_back`."""
@@ -194,7 +204,7 @@ class Pool:
             await loop.create_connection(
                 lambda: connection,
                 sock=own_socket,
-                ssl=self._tls if origin.is_tls else None,
+                ssl=self._tls.context if origin.is_tls else None,
                 server_hostname=origin.host if origin.is_tls else None,
             )
         except BaseException:

@@ -15,6 +15,8 @@ from ferrycli.wire.headers import Headers
 
 PIECE_BYTES = 64 << 10
 CODINGS_MAX = 4
+FRAME_BYTES = 2
+"""As many show which kind of `deflate` it is; no packed bytes are fewer."""
 UNREADABLE = "its compressed reply could not be read"
 
 _GZIP = frozenset({"gzip", "x-gzip"})
@@ -33,13 +35,13 @@ class _Unpacker:
 
     @property
     def is_hungry(self) -> bool:
-        """Whether it has nothing left to unpack."""
-        return not self._rest
+        """Whether it needs more bytes to go on."""
+        return len(self._rest) < (1 if self._began else FRAME_BYTES)
 
     @property
     def is_whole(self) -> bool:
         """Whether the packed bytes have come to their own end; none at all are whole too."""
-        return self._packed.eof or not self._began
+        return self._packed.eof or not (self._began or self._rest)
 
     def feed(self, packed: bytes) -> None:
         """Take packed bytes."""
@@ -52,20 +54,21 @@ class _Unpacker:
             if not self._is_gzip:
                 raise zlib.error("bytes after the end")
             self._packed = self._fresh()
-        is_first, self._began = not self._began, True
-        try:
-            piece = self._packed.decompress(self._rest, PIECE_BYTES)
-        except zlib.error:
-            if self._is_gzip or not is_first:
-                raise
+        if not self._began and not self._is_gzip and not _is_framed(self._rest):
             # Some send what `deflate` is called after, without the frame that it stands for.
             self._packed = zlib.decompressobj(-zlib.MAX_WBITS)
-            piece = self._packed.decompress(self._rest, PIECE_BYTES)
+        self._began = True
+        piece = self._packed.decompress(self._rest, PIECE_BYTES)
         self._rest = self._packed.unused_data or self._packed.unconsumed_tail
         return piece
 
     def _fresh(self) -> zlib._Decompress:
         return zlib.decompressobj(zlib.MAX_WBITS | 16 if self._is_gzip else zlib.MAX_WBITS)
+
+
+def _is_framed(packed: bytes) -> bool:
+    """Whether bytes begin as zlib's do (RFC 1950, 2.2)."""
+    return packed[0] & 0x0F == 8 and int.from_bytes(packed[:FRAME_BYTES], "big") % 31 == 0
 
 
 class Unpacked:
