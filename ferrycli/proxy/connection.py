@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ferrycli.proxy.exchange import EXTENSION, Exchange
 from ferrycli.proxy.heads import (
+    HEAD_BYTES_MAX,
     HEADER_BYTES_MAX,
     HEADERS_MAX,
     PATH_BYTES_MAX,
@@ -29,6 +30,7 @@ from ferrycli.proxy.heads import (
     check_line,
     check_size,
     too_large,
+    without_offer,
 )
 from ferrycli.proxy.replies import dialect_of, send_error
 from ferrycli.proxy.sweep import NEVER, Sweep
@@ -86,6 +88,8 @@ class Connection(HttpToolsProtocol):
         self._body_due_at = NEVER
         self._stray_bytes = 0
         """Received since the last progress that the parser told of."""
+        self._offered: list[bytes] = []
+        """The head of a request that offers another protocol, without the offer."""
         self._is_long = False
         """The head that is parsed may be larger than it may be."""
         self._is_over = False
@@ -122,15 +126,16 @@ class Connection(HttpToolsProtocol):
         self._is_long = stage == _HEAD or len(data) > HEADER_BYTES_MAX
         try:
             self._feed(data)
+            if self._is_long and self._stage == _HEAD:
+                check_size(self.headers)
         except Refusal as refusal:
             self._refuse(refusal)
             return
         if self._stage == _HEAD:
-            if stage != _HEAD:
-                self._stray_bytes = 0
-                self._wait(self._patience.head_s)
-            elif self._stray_bytes > HEADER_BYTES_MAX:
+            if self._stray_bytes > HEAD_BYTES_MAX:
                 self._refuse(too_large())
+            elif stage != _HEAD:
+                self._wait(self._patience.head_s)
         elif self._stage == _BODY:
             if self._stray_bytes > HEADER_BYTES_MAX:
                 self._refuse(MalformedRequest("what is around its chunks is too long"))
@@ -146,8 +151,8 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as pause:
-                # Offered and not taken up: what follows is HTTP as before.
-                data = data[pause.args[0] :]
+                # Offered and not taken up: the request is parsed again, without the offer.
+                data = b"".join((*self._offered, data[pause.args[0] :]))
             except httptools.HttpParserCallbackError as error:
                 raise error.__context__ or error from None
             except httptools.HttpParserError as error:
@@ -182,6 +187,10 @@ class Connection(HttpToolsProtocol):
             check_size(self.headers)
         if len(self._behind) == PIPELINED_MAX:
             raise MalformedRequest("too many requests wait on its connection")
+        if self.parser.should_upgrade():
+            # The parser would take its body for another protocol's.
+            self._offered = without_offer(method, self.url, self.headers)
+            return
         self._stage = _BODY
         self._stray_bytes = 0
         self._body_due_at = NEVER
@@ -203,6 +212,8 @@ class Connection(HttpToolsProtocol):
                 self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
+        if self._stage != _BODY:
+            return
         self._stage = _BETWEEN
         self._stray_bytes = 0
         cast("Exchange", self.cycle).whole()
