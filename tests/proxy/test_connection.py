@@ -182,13 +182,12 @@ def test_connection_that_says_nothing_is_closed(served: Served) -> None:
 @pytest.mark.parametrize(
     "drips",
     [
-        [b"P", b"O", b"S", b"T", b" "] + [b"/"] * 40,
-        [POST, HOST] + [b"x"] * 40,
-        [POST, HOST] + [b"x: y\r\n"] * 40,
-        [with_body(b"a" * 900)[:-800]] + [b"a"] * 40,
-        [CHUNKED] + [b"1\r\na\r\n"] * 40,
-        [CHUNKED] + [b"1"] * 10,
-        [CHUNKED, b"1\r\na\r\n0\r\n"] + [b"x: y\r\n"] * 40,
+        [b"P", b"O", b"S", b"T", b" "] + [b"/"] * 7,
+        [POST, HOST] + [b"x"] * 10,
+        [POST, HOST] + [b"x: y\r\n"] * 10,
+        [with_body(b"a" * 900)[:-800]] + [b"a"] * 25,
+        [CHUNKED] + [b"1\r\na\r\n"] * 25,
+        [CHUNKED, b"1\r\na\r\n0\r\n"] + [b"x: y\r\n"] * 25,
     ],
 )
 def test_request_that_drips_is_answered_at_its_deadline(
@@ -307,7 +306,7 @@ def test_body_that_nobody_reads_is_dropped_and_the_next_request_is_served(
     early = with_body(b"a" * 300_000).replace(b"/v1/chat/completions", b"/early")
     assert statuses(served.say(early[:1_000], early[1_000:] + LAST, every_s=0.05)) == [401, 200]
     # But not for ever.
-    assert statuses(served.say(early[:1_000], *[b"a"] * 40, every_s=0.05)) == [401]
+    assert statuses(served.say(early[:1_000], *[b"a"] * 25, every_s=0.05)) == [401]
     until(lambda: served.open == 0)
 
 
