@@ -171,9 +171,6 @@ class Connection(HttpToolsProtocol):
             raise PathTooLong(PATH_BYTES_MAX)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._stage == _BODY:
-            # A trailer: nothing that would be checked, or believed, like a header.
-            return
         if len(self.headers) == HEADERS_MAX:
             raise HeadersTooLarge(f"more than {HEADERS_MAX} headers")
         self.headers.append((name.lower(), value))
@@ -201,6 +198,8 @@ class Connection(HttpToolsProtocol):
             is_expecting=is_expecting,
             may_chunk=version == "1.1",
         )
+        # What comes after a body looks like headers, and is neither checked nor believed.
+        self.headers = []
         self._begin(exchange, self.app)
 
     def on_body(self, body: bytes) -> None:

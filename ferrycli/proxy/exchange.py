@@ -29,7 +29,7 @@ EXTENSION = "ferry.connection"
 NAMES_KNOWN_MAX = 1_024
 JOINED_BYTES_MAX = 64 * 1024
 """A larger body is not copied to go out in one piece with what is around it."""
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_FRAMING = frozenset({b"content-length: ", b"transfer-encoding: ", b"connection: "})
 _BODILESS = frozenset({204, 304})
 
 
@@ -100,12 +100,14 @@ class Exchange(RequestResponseCycle):
         """A part of the body has come."""
         self._parts.append(part)
         self.waiting_bytes += len(part)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def whole(self) -> None:
         """The body has come to its end."""
         self.more_body = False
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, fault: Refusal) -> None:
         """The body will never be whole: the application is to refuse it, and that is the end."""
@@ -189,7 +191,7 @@ class Exchange(RequestResponseCycle):
             name = _name(raw)
             if name in _FRAMING:
                 says_close |= self._frame(name, value)
-            lines += (name, b": ", value, b"\r\n")
+            lines += (name, value, b"\r\n")
         if self.waiting_for_100_continue and self.more_body:
             # Whether the body comes after all, nobody can know: what follows may be either.
             self.keep_alive = False
@@ -208,11 +210,11 @@ class Exchange(RequestResponseCycle):
 
     def _frame(self, name: bytes, value: bytes) -> bool:
         """Note how the reply is framed; whether it says that the connection ends with it."""
-        if name == b"content-length":
+        if name == b"content-length: ":
             if self.chunked_encoding is None:
                 self.expected_content_length = int(value)
                 self.chunked_encoding = False
-        elif name == b"transfer-encoding":
+        elif name == b"transfer-encoding: ":
             if value.lower() == b"chunked":
                 self.expected_content_length = 0
                 self.chunked_encoding = True
@@ -253,10 +255,10 @@ class Exchange(RequestResponseCycle):
 
 @lru_cache(NAMES_KNOWN_MAX)
 def _name(raw: bytes) -> bytes:
-    """A header's name in lower case. Raises RuntimeError for what is none."""
+    """A header's name as a line begins with it, in lower case. Raises RuntimeError for none."""
     if not raw or HEADER_RE.search(raw):
         raise RuntimeError("a header of the reply has a name that is none")
-    return raw.lower()
+    return raw.lower() + b": "
 
 
 def _nothing() -> None:

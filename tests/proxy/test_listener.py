@@ -43,7 +43,8 @@ class Carrying:
                 await send({"type": "http.response.body", "body": b"more", "more_body": True})
                 await asyncio.sleep(0.01)
             await send({"type": "http.response.body", "body": b"end"})
-            await asyncio.sleep(0.05)
+            if self.is_ours:
+                await asyncio.sleep(0.05)
         except asyncio.CancelledError:
             how = "cancelled"
             listener.forgive()
