@@ -32,7 +32,7 @@ from ferrycli.proxy.heads import (
     too_large,
     without_offer,
 )
-from ferrycli.proxy.replies import dialect_of, send_error
+from ferrycli.proxy.replies import refusing
 from ferrycli.proxy.sweep import NEVER, Sweep
 from ferrycli.rules.denials import (
     HeadersTooLarge,
@@ -41,7 +41,6 @@ from ferrycli.rules.denials import (
     Refusal,
     RequestTooSlow,
 )
-from ferrycli.wire.entries import apart
 
 PIPELINED_MAX = 32
 """Requests that wait behind one that is being answered."""
@@ -116,7 +115,8 @@ class Connection(HttpToolsProtocol):
         if exc is None:
             self.transport.close()
         self._is_over = True
-        self.parser = None  # type: ignore[assignment]  # As uvicorn does: it refers back.
+        # Both refer back.
+        self.parser = self.cycle = None  # type: ignore[assignment]  # As uvicorn has it.
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
@@ -143,6 +143,9 @@ class Connection(HttpToolsProtocol):
                 self._wait_for_body()
         elif self._running is not None:
             self.due_at = NEVER
+        elif stage != _BETWEEN:
+            # The rest of a body that nobody wanted.
+            self._wait(self.timeout_keep_alive)
 
     def _feed(self, data: bytes) -> None:
         """Parse `data`. Raises a refusal for what is no request."""
@@ -248,6 +251,10 @@ class Connection(HttpToolsProtocol):
             self.due_at = self.loop.time() + self._patience.unread_s
         elif self._behind:
             self._start(*self._behind.pop())
+            if not self._behind and cast("Exchange", self.cycle).waiting_bytes <= HIGH_WATER_LIMIT:
+                self.flow.resume_reading()
+            if self._stage == _BODY:
+                self._wait_for_body()
         else:
             self.flow.resume_reading()
             if self._stage == _BETWEEN:
@@ -322,9 +329,13 @@ class Connection(HttpToolsProtocol):
         self.cycle = exchange
         if self._running is None:
             self._start(exchange, app)
+            return
+        self._behind.appendleft((exchange, app))
+        if self._is_over:
+            # What follows a refusal is dropped; who leaves is heard.
+            self.flow.resume_reading()
         else:
             self.flow.pause_reading()
-            self._behind.appendleft((exchange, app))
 
     def _start(self, exchange: Exchange, app: ASGI3Application) -> None:
         self._running = exchange
@@ -334,7 +345,9 @@ class Connection(HttpToolsProtocol):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        if self._running is not None and self.transport.is_closing() and self.due_at == NEVER:
+        if self not in self.connections:
+            self._running = None
+        elif self._running is not None and self.transport.is_closing() and self.due_at == NEVER:
             # The application ended in the middle of its reply, and the client may not read.
             self._wait(self._patience.unread_s)
 
@@ -353,7 +366,7 @@ class Connection(HttpToolsProtocol):
                 is_expecting=False,
                 may_chunk=True,
             )
-            self._begin(exchange, _refusing(refusal))
+            self._begin(exchange, refusing(refusal))
         elif exchange.response_complete:
             self._close()
         else:
@@ -377,13 +390,3 @@ class Connection(HttpToolsProtocol):
     def _close(self) -> None:
         self.transport.close()
         self._wait(self._patience.unread_s)
-
-
-def _refusing(refusal: Refusal) -> ASGI3Application:
-    """An application that answers its request by `refusal`."""
-
-    async def refuse(scope: Any, _receive: Any, send: Any) -> None:
-        _, path = apart(scope["raw_path"])
-        await send_error(send, refusal, [], dialect=dialect_of({**scope, "path": path}))
-
-    return refuse

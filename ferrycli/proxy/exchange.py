@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -121,16 +121,18 @@ class Exchange(RequestResponseCycle):
             return
         self.disconnected = True
         self._wake()
-        if self._left is not None:
-            self._left()
+        left, self._left = self._left, None
+        if left is not None:
+            left()
 
     # What the application asks
 
     def when_left(self, callback: Callable[[], None]) -> None:
         """`callback` is called, once, when the client leaves before its reply is whole."""
-        self._left = callback
         if self.disconnected:
             self._line.loop.call_soon(callback)
+        else:
+            self._left = callback
 
     async def receive(self) -> ASGIReceiveEvent:
         """The next part of the body. Raises the refusal of a body that is not to be had."""
@@ -161,7 +163,7 @@ class Exchange(RequestResponseCycle):
         if not self.response_started:
             if message["type"] != "http.response.start":
                 raise RuntimeError(f"`{message['type']}` before the head of the reply")
-            self._head = self._lines(message["status"], message.get("headers", ()))  # type: ignore[arg-type]  # Lists and tuples both are what ASGI calls iterable.
+            self._head = self._lines(message["status"], list(message.get("headers", ())))
             self.response_started = True
             return
         if message["type"] != "http.response.body":
@@ -179,7 +181,7 @@ class Exchange(RequestResponseCycle):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _lines(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    def _lines(self, status: int, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
         """The head of the reply, in pieces. Raises RuntimeError for what no head may have."""
         lines = [STATUS_LINE[status], self._line.default_lines()]
         values = b"".join([value for _, value in headers])

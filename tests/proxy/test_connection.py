@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
+import random
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +19,7 @@ from ferrycli.proxy.connection import PIPELINED_MAX, Patience
 from tests.proxy.listening import (
     BODY_BYTES_MAX,
     SHORT,
+    WAIT_S,
     App,
     Loop,
     Served,
@@ -352,3 +356,56 @@ def test_slow_connections_are_closed_and_others_served_meanwhile(loop: Loop, app
         for client in slow:
             client.close()
         until(lambda: served.open == 0)
+
+
+ALLOWED = {100, 200, 400, 401, 405, 408, 413, 414, 415, 431}
+AT_ONCE = 100
+CORPUS = [*MALFORMED, GET, LAST, with_body(b"abc"), CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"]
+BITS = [b"\r\n", b"\n", b"\0", b" ", b":", b"%", b"\xff", b"chunked", b"0", b"/@a=b/", b"?#"]
+
+
+def spoilt(dice: random.Random) -> list[bytes]:
+    """One or two requests of the corpus, spoilt in a few places, in a few parts."""
+    raw = b"".join(dice.choices(CORPUS, k=dice.randint(1, 2)))
+    for _ in range(dice.randint(1, 4)):
+        at, to = sorted(dice.randrange(len(raw) + 1) for _ in range(2))
+        bit = dice.choice([*BITS, raw[at : at + 9], dice.randbytes(3)])
+        raw = dice.choice([raw[:at] + bit + raw[at:], raw[:at] + bit + raw[to:], raw[:at]])
+    at = dice.randrange(len(raw) + 1)
+    return [raw[:at], raw[at:]]
+
+
+async def tell(port: int, parts: list[bytes], gate: asyncio.Semaphore) -> bytes:
+    async with gate:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        raw = b""
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(0)
+            async with asyncio.timeout(WAIT_S):
+                while some := await reader.read(65_536):
+                    raw += some
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        return raw
+
+
+@pytest.mark.soak
+def test_whatever_is_sent_is_answered_and_breaks_nothing(loop: Loop, app: App) -> None:
+    dice = random.Random(7)
+    sent = [spoilt(dice) for _ in range(50_000 if IS_SOAK else 500)]
+
+    async def fire(port: int) -> list[bytes]:
+        gate = asyncio.Semaphore(AT_ONCE)
+        return await asyncio.gather(*(tell(port, parts, gate) for parts in sent))
+
+    with serving(loop, app, keep_alive_s=1) as served:
+        told = asyncio.run(fire(served.port))
+        assert statuses(served.say(LAST)) == [200]
+    for parts, raw in zip(sent, told, strict=True):
+        for said in re.findall(rb"HTTP/1\.1 (\d+) [A-Z]", raw):
+            assert int(said) in ALLOWED, (parts, raw)
+        assert b"Internal Server Error" not in raw
+        assert b"Traceback" not in raw

@@ -12,7 +12,7 @@ import pytest
 
 from ferrycli.proxy.connection import Patience
 from ferrycli.proxy.listener import Listener
-from tests.proxy.listening import Served, everything, serving, until
+from tests.proxy.listening import WAIT_S, Served, everything, serving, until
 
 HOST = b"host: localhost\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -32,12 +32,18 @@ class Carrying:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        if scope["path"] == "/at-once":
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if not self.is_ours:
             scope = {**scope, "extensions": {}}
         listener = Listener(scope, receive, lambda: self.patience_s)
         self.begun += 1
         how = "whole"
         try:
+            if scope["path"] == "/silent":
+                await asyncio.sleep(WAIT_S)
             await send({"type": "http.response.start", "status": 200, "headers": []})
             while not self.may_end:
                 await send({"type": "http.response.body", "body": b"more", "more_body": True})
@@ -140,6 +146,18 @@ def test_call_with_others_behind_it_ends_when_its_client_leaves(how: Any) -> Non
         until(lambda: bool(app.ended))
     assert app.ended == [("cancelled", True)]
     assert app.begun == 1
+
+
+def test_call_that_waited_for_its_turn_ends_when_its_client_leaves(how: Any) -> None:
+    app = Carrying(is_ours=how[1])
+    with serving(how[0], app) as served:
+        client = socket.create_connection(("127.0.0.1", served.port), 20)
+        client.sendall(GET.replace(b" / ", b" /at-once ") + GET.replace(b" / ", b" /silent "))
+        assert client.recv(1_000).startswith(b"HTTP/1.1 204 ")
+        until(lambda: app.begun == 1)
+        client.close()
+        until(lambda: bool(app.ended))
+    assert app.ended == [("cancelled", True)]
 
 
 class Flood:
