@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ferrycli.proxy.exchange import EXTENSION, Exchange
 from ferrycli.proxy.heads import (
+    HEAD_BYTES_MAX,
     HEADER_BYTES_MAX,
     HEADERS_MAX,
     PATH_BYTES_MAX,
@@ -29,8 +30,9 @@ from ferrycli.proxy.heads import (
     check_line,
     check_size,
     too_large,
+    without_offer,
 )
-from ferrycli.proxy.replies import dialect_of, send_error
+from ferrycli.proxy.replies import refusing
 from ferrycli.proxy.sweep import NEVER, Sweep
 from ferrycli.rules.denials import (
     HeadersTooLarge,
@@ -39,7 +41,6 @@ from ferrycli.rules.denials import (
     Refusal,
     RequestTooSlow,
 )
-from ferrycli.wire.entries import apart
 
 PIPELINED_MAX = 32
 """Requests that wait behind one that is being answered."""
@@ -86,6 +87,8 @@ class Connection(HttpToolsProtocol):
         self._body_due_at = NEVER
         self._stray_bytes = 0
         """Received since the last progress that the parser told of."""
+        self._offered: list[bytes] = []
+        """The head of a request that offers another protocol, without the offer."""
         self._is_long = False
         """The head that is parsed may be larger than it may be."""
         self._is_over = False
@@ -112,7 +115,8 @@ class Connection(HttpToolsProtocol):
         if exc is None:
             self.transport.close()
         self._is_over = True
-        self.parser = None  # type: ignore[assignment]  # As uvicorn does: it refers back.
+        # Both refer back.
+        self.parser = self.cycle = None  # type: ignore[assignment]  # As uvicorn has it.
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
@@ -122,15 +126,16 @@ class Connection(HttpToolsProtocol):
         self._is_long = stage == _HEAD or len(data) > HEADER_BYTES_MAX
         try:
             self._feed(data)
+            if self._is_long and self._stage == _HEAD:
+                check_size(self.headers)
         except Refusal as refusal:
             self._refuse(refusal)
             return
         if self._stage == _HEAD:
-            if stage != _HEAD:
-                self._stray_bytes = 0
-                self._wait(self._patience.head_s)
-            elif self._stray_bytes > HEADER_BYTES_MAX:
+            if self._stray_bytes > HEAD_BYTES_MAX:
                 self._refuse(too_large())
+            elif stage != _HEAD:
+                self._wait(self._patience.head_s)
         elif self._stage == _BODY:
             if self._stray_bytes > HEADER_BYTES_MAX:
                 self._refuse(MalformedRequest("what is around its chunks is too long"))
@@ -138,6 +143,9 @@ class Connection(HttpToolsProtocol):
                 self._wait_for_body()
         elif self._running is not None:
             self.due_at = NEVER
+        elif stage != _BETWEEN:
+            # The rest of a body that nobody wanted.
+            self._wait(self.timeout_keep_alive)
 
     def _feed(self, data: bytes) -> None:
         """Parse `data`. Raises a refusal for what is no request."""
@@ -146,8 +154,8 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as pause:
-                # Offered and not taken up: what follows is HTTP as before.
-                data = data[pause.args[0] :]
+                # Offered and not taken up: the request is parsed again, without the offer.
+                data = b"".join((*self._offered, data[pause.args[0] :]))
             except httptools.HttpParserCallbackError as error:
                 raise error.__context__ or error from None
             except httptools.HttpParserError as error:
@@ -166,9 +174,6 @@ class Connection(HttpToolsProtocol):
             raise PathTooLong(PATH_BYTES_MAX)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._stage == _BODY:
-            # A trailer: nothing that would be checked, or believed, like a header.
-            return
         if len(self.headers) == HEADERS_MAX:
             raise HeadersTooLarge(f"more than {HEADERS_MAX} headers")
         self.headers.append((name.lower(), value))
@@ -182,6 +187,10 @@ class Connection(HttpToolsProtocol):
             check_size(self.headers)
         if len(self._behind) == PIPELINED_MAX:
             raise MalformedRequest("too many requests wait on its connection")
+        if self.parser.should_upgrade():
+            # The parser would take its body for another protocol's.
+            self._offered = without_offer(method, self.url, self.headers)
+            return
         self._stage = _BODY
         self._stray_bytes = 0
         self._body_due_at = NEVER
@@ -192,6 +201,8 @@ class Connection(HttpToolsProtocol):
             is_expecting=is_expecting,
             may_chunk=version == "1.1",
         )
+        # What comes after a body looks like headers, and is neither checked nor believed.
+        self.headers = []
         self._begin(exchange, self.app)
 
     def on_body(self, body: bytes) -> None:
@@ -203,6 +214,8 @@ class Connection(HttpToolsProtocol):
                 self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
+        if self._stage != _BODY:
+            return
         self._stage = _BETWEEN
         self._stray_bytes = 0
         cast("Exchange", self.cycle).whole()
@@ -238,6 +251,10 @@ class Connection(HttpToolsProtocol):
             self.due_at = self.loop.time() + self._patience.unread_s
         elif self._behind:
             self._start(*self._behind.pop())
+            if not self._behind and cast("Exchange", self.cycle).waiting_bytes <= HIGH_WATER_LIMIT:
+                self.flow.resume_reading()
+            if self._stage == _BODY:
+                self._wait_for_body()
         else:
             self.flow.resume_reading()
             if self._stage == _BETWEEN:
@@ -312,9 +329,13 @@ class Connection(HttpToolsProtocol):
         self.cycle = exchange
         if self._running is None:
             self._start(exchange, app)
+            return
+        self._behind.appendleft((exchange, app))
+        if self._is_over:
+            # What follows a refusal is dropped; who leaves is heard.
+            self.flow.resume_reading()
         else:
             self.flow.pause_reading()
-            self._behind.appendleft((exchange, app))
 
     def _start(self, exchange: Exchange, app: ASGI3Application) -> None:
         self._running = exchange
@@ -324,7 +345,9 @@ class Connection(HttpToolsProtocol):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        if self._running is not None and self.transport.is_closing() and self.due_at == NEVER:
+        if self not in self.connections:
+            self._running = None
+        elif self._running is not None and self.transport.is_closing() and self.due_at == NEVER:
             # The application ended in the middle of its reply, and the client may not read.
             self._wait(self._patience.unread_s)
 
@@ -343,7 +366,7 @@ class Connection(HttpToolsProtocol):
                 is_expecting=False,
                 may_chunk=True,
             )
-            self._begin(exchange, _refusing(refusal))
+            self._begin(exchange, refusing(refusal))
         elif exchange.response_complete:
             self._close()
         else:
@@ -367,13 +390,3 @@ class Connection(HttpToolsProtocol):
     def _close(self) -> None:
         self.transport.close()
         self._wait(self._patience.unread_s)
-
-
-def _refusing(refusal: Refusal) -> ASGI3Application:
-    """An application that answers its request by `refusal`."""
-
-    async def refuse(scope: Any, _receive: Any, send: Any) -> None:
-        _, path = apart(scope["raw_path"])
-        await send_error(send, refusal, [], dialect=dialect_of({**scope, "path": path}))
-
-    return refuse

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -29,7 +29,7 @@ EXTENSION = "ferry.connection"
 NAMES_KNOWN_MAX = 1_024
 JOINED_BYTES_MAX = 64 * 1024
 """A larger body is not copied to go out in one piece with what is around it."""
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_FRAMING = frozenset({b"content-length: ", b"transfer-encoding: ", b"connection: "})
 _BODILESS = frozenset({204, 304})
 
 
@@ -100,12 +100,14 @@ class Exchange(RequestResponseCycle):
         """A part of the body has come."""
         self._parts.append(part)
         self.waiting_bytes += len(part)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def whole(self) -> None:
         """The body has come to its end."""
         self.more_body = False
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, fault: Refusal) -> None:
         """The body will never be whole: the application is to refuse it, and that is the end."""
@@ -119,16 +121,18 @@ class Exchange(RequestResponseCycle):
             return
         self.disconnected = True
         self._wake()
-        if self._left is not None:
-            self._left()
+        left, self._left = self._left, None
+        if left is not None:
+            left()
 
     # What the application asks
 
     def when_left(self, callback: Callable[[], None]) -> None:
         """`callback` is called, once, when the client leaves before its reply is whole."""
-        self._left = callback
         if self.disconnected:
             self._line.loop.call_soon(callback)
+        else:
+            self._left = callback
 
     async def receive(self) -> ASGIReceiveEvent:
         """The next part of the body. Raises the refusal of a body that is not to be had."""
@@ -159,7 +163,7 @@ class Exchange(RequestResponseCycle):
         if not self.response_started:
             if message["type"] != "http.response.start":
                 raise RuntimeError(f"`{message['type']}` before the head of the reply")
-            self._head = self._lines(message["status"], message.get("headers", ()))  # type: ignore[arg-type]  # Lists and tuples both are what ASGI calls iterable.
+            self._head = self._lines(message["status"], list(message.get("headers", ())))
             self.response_started = True
             return
         if message["type"] != "http.response.body":
@@ -177,7 +181,7 @@ class Exchange(RequestResponseCycle):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _lines(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    def _lines(self, status: int, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
         """The head of the reply, in pieces. Raises RuntimeError for what no head may have."""
         lines = [STATUS_LINE[status], self._line.default_lines()]
         values = b"".join([value for _, value in headers])
@@ -189,7 +193,7 @@ class Exchange(RequestResponseCycle):
             name = _name(raw)
             if name in _FRAMING:
                 says_close |= self._frame(name, value)
-            lines += (name, b": ", value, b"\r\n")
+            lines += (name, value, b"\r\n")
         if self.waiting_for_100_continue and self.more_body:
             # Whether the body comes after all, nobody can know: what follows may be either.
             self.keep_alive = False
@@ -208,11 +212,11 @@ class Exchange(RequestResponseCycle):
 
     def _frame(self, name: bytes, value: bytes) -> bool:
         """Note how the reply is framed; whether it says that the connection ends with it."""
-        if name == b"content-length":
+        if name == b"content-length: ":
             if self.chunked_encoding is None:
                 self.expected_content_length = int(value)
                 self.chunked_encoding = False
-        elif name == b"transfer-encoding":
+        elif name == b"transfer-encoding: ":
             if value.lower() == b"chunked":
                 self.expected_content_length = 0
                 self.chunked_encoding = True
@@ -253,10 +257,10 @@ class Exchange(RequestResponseCycle):
 
 @lru_cache(NAMES_KNOWN_MAX)
 def _name(raw: bytes) -> bytes:
-    """A header's name in lower case. Raises RuntimeError for what is none."""
+    """A header's name as a line begins with it, in lower case. Raises RuntimeError for none."""
     if not raw or HEADER_RE.search(raw):
         raise RuntimeError("a header of the reply has a name that is none")
-    return raw.lower()
+    return raw.lower() + b": "
 
 
 def _nothing() -> None:

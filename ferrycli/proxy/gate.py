@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ from ferrycli.wire.headers import passes_ferry
 BODY_IDLE_S = 10.0
 """A client that sends nothing of its body for this long is let go."""
 BODY_TOTAL_S = 120.0
+ADDRESSES_KNOWN_MAX = 256
+_CHECKED = frozenset({b"host", b"origin", b"content-encoding", b"content-length", b"via"})
 
 Scope = MutableMapping[str, Any]
 
@@ -62,9 +65,9 @@ class Gate:
 
     def check(self, scope: Scope) -> None:
         """Raise a refusal if the request's head cannot be accepted."""
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
         if not is_watched(scope):
-            _check_size(scope, headers)
+            _check_size(scope, scope["headers"])
+        headers = [pair for pair in scope["headers"] if pair[0] in _CHECKED]
         self._check_names(headers)
         for name, value in headers:
             if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
@@ -86,11 +89,8 @@ class Gate:
                 raise ForbiddenOrigin("Origin", safe(value.decode("latin-1")))
 
     def _knows(self, address: str) -> bool:
-        try:
-            host = urlsplit(address).hostname
-        except ValueError:
-            return False
-        return host is not None and (self.is_any_host or host.lower() in self.hosts)
+        host = _host(address)
+        return host is not None and (self.is_any_host or host in self.hosts)
 
     async def body(self, scope: Scope, receive: Any) -> bytes:
         """The request's body, whole.
@@ -119,6 +119,16 @@ class Gate:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@lru_cache(ADDRESSES_KNOWN_MAX)
+def _host(address: str) -> str | None:
+    """The host of an address, in lower case; None where it has none. Most requests name one."""
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        return None
+    return host.lower() if host is not None else None
 
 
 def _check_size(scope: Scope, headers: list[tuple[bytes, bytes]]) -> None:

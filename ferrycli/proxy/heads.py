@@ -13,6 +13,8 @@ from ferrycli.rules.denials import HeadersTooLarge, MalformedRequest, MethodNotA
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 64 * 1024
 PATH_BYTES_MAX = 8 * 1024
+HEAD_BYTES_MAX = HEADER_BYTES_MAX + PATH_BYTES_MAX + 1024
+"""Of a head that is not whole, with all that is between its parts."""
 _UNSPOKEN = frozenset({b"CONNECT", b"TRACE"})
 _VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -44,7 +46,7 @@ def check_headers(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
                 raise MalformedRequest("its body is encoded in another way than chunked")
         elif name == b"expect":
             is_expecting = value.lower() == b"100-continue"
-        elif name == b"upgrade" and value.lower() != b"h2c":
+        elif name == b"upgrade" and (value.lower() != b"h2c" or version == "1.0"):
             # h2c is what some clients offer with whatever they ask; nobody has to take it up.
             raise MalformedRequest(f"nothing is upgraded to {safe(value.decode('latin-1'), 40)}")
     if hosts != 1:
@@ -56,6 +58,18 @@ def check_size(headers: list[tuple[bytes, bytes]]) -> None:
     """Raise the refusal of headers that are too many bytes."""
     if sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES_MAX:
         raise too_large()
+
+
+def without_offer(method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """The head of a request of HTTP/1.1 that offers another protocol, without the offer."""
+    lines = [b"%b %b HTTP/1.1\r\n" % (method, target)]
+    for name, value in headers:
+        if name == b"connection":
+            kept = [one for one in value.split(b",") if one.strip().lower() != b"upgrade"]
+            lines.append(b"connection: %b\r\n" % b",".join(kept).strip())
+        elif name != b"upgrade":
+            lines.append(b"%b: %b\r\n" % (name, value))
+    return [*lines, b"\r\n"]
 
 
 def too_large() -> HeadersTooLarge:

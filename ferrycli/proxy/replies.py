@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ferrycli.proxy.gate import Scope
@@ -9,7 +10,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import FerryError
 from ferrycli.wire.dialect import Dialect
 from ferrycli.wire.dialects import DIALECTS
-from ferrycli.wire.entries import speaker_of
+from ferrycli.wire.entries import apart, speaker_of
 from ferrycli.wire.errors import bedrock_type, error_headers
 from ferrycli.wire.headers import Headers
 
@@ -44,6 +45,16 @@ async def send_error(
     if error.status in (408, 413, 431):
         extra.append((b"connection", b"close"))
     await send_json(send, status or error.status, dialect.error_body(error), extra)
+
+
+def refusing(refusal: FerryError) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """An application that answers whatever is asked by `refusal`."""
+
+    async def refuse(scope: Any, _receive: Any, send: Any) -> None:
+        _, path = apart(scope["raw_path"])
+        await send_error(send, refusal, [], dialect=dialect_of({**scope, "path": path}))
+
+    return refuse
 
 
 def dialect_of(scope: Scope) -> Dialect:

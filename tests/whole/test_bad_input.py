@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.server import ROOT, Server, rows, serving
+from tests.whole.server import ROOT, Server, rows, serving, settled_rows
 from tests.whole.upstream import Upstream
 
 CHAT = b"POST /v1/chat/completions HTTP/1.1\r\n"
@@ -64,6 +64,53 @@ def test_body_that_cannot_be_carried_is_refused_by_name(
     got, error = exchange(server.port, request(secret, body, headers=b"connection: close\r\n"))
     assert (got, error.get("code")) == (status, code), error
     assert upstream.seen == []
+
+
+CLOSE = b"connection: close\r\n"
+MALFORMED = [
+    b"GET /v1/models\r\n\r\n",
+    CHAT + b"\r\n",
+    CHAT + HOST + HOST + b"\r\n",
+    CHAT + HOST + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    CHAT + HOST + b"transfer-encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+    CHAT + HOST + b"a: b\r\n c\r\n\r\n",
+    CHAT.replace(b" /", b" http://localhost/") + HOST + b"\r\n",
+    CHAT + HOST + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n",
+    b"\x16\x03\x01" + b"\x00" * 100,
+]
+
+
+@pytest.mark.parametrize("raw", MALFORMED)
+def test_what_is_no_request_is_refused_and_is_no_call(
+    server: Server, upstream: Upstream, raw: bytes
+) -> None:
+    status, error = exchange(server.port, raw)
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert rows(server.database) == []
+    assert upstream.seen == []
+
+
+def test_body_that_breaks_off_in_a_chunk_is_a_row_of_its_key(
+    server: Server, upstream: Upstream, secret: str
+) -> None:
+    chunked = request(secret).replace(b"content-length: ", b"transfer-encoding: chunked\r\nx: ")
+    status, error = exchange(server.port, chunked.replace(GOOD, b"zz\r\n" + GOOD))
+    assert (status, error["code"]) == (400, "invalid_request")
+    [row] = settled_rows(server.database, 1)
+    assert (row.state, row.error_code) == ("denied", "invalid_request")
+    assert upstream.seen == []
+
+
+def test_pipelined_calls_are_two_answers_and_two_rows(
+    server: Server, upstream: Upstream, secret: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(request(secret) + request(secret, headers=CLOSE))
+        raw = b""
+        while part := client.recv(65_536):
+            raw += part
+    assert raw.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert len(settled_rows(server.database, 2)) == len(upstream.seen) == 2
 
 
 HEADS: list[tuple[bytes, bytes, int, str]] = [
