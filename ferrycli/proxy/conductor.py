@@ -94,7 +94,7 @@ class Calls:
             )
             if self._gateway.state["stopping"]:
                 raise Stopping
-            self._gateway.gate.check(scope)
+            self._gateway.gate.check(scope, known.head)
             known.key = await self._gateway.key(scope, known.head.credential())
             known.body = await self._gateway.gate.body(scope, receive)
             understood = self._understand(known)
@@ -145,7 +145,7 @@ class Calls:
             wanted,
             now_us,
             gateway.chance,
-            lambda target: gateway.circuits.blocked(target, now_us),
+            gateway.circuits.blocked,
         )
         first = Asked(
             id=known.new,

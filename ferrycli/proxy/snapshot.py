@@ -32,8 +32,8 @@ NAMED_KEPT_MAX = 4_096
 MINUTE_US = 60_000_000
 """For so long a price stands: `prices/cards.py`."""
 
-Blocked = Callable[[str], CircuitState | None]
-"""Which circuit keeps calls away from `provider/model`; None where none does."""
+Blocked = Callable[[str, int], CircuitState | None]
+"""Which circuit keeps calls away from `provider/model` at a moment; None where none does."""
 
 _PRICED_AS = {model.name: model.priced_as for model in MODELS}
 DEMO_KEY = KeyTerms(id="demo", name="demo", last4="demo", models=("sim/*",), is_demo=True)
@@ -148,7 +148,7 @@ class Snapshot:
         if minute != self._minute or len(self._named) >= NAMED_KEPT_MAX:
             self._minute, self._named = minute, {}
         known = self._named.get(place)
-        if known is None or blocked(known[0]) is not None:
+        if known is None or blocked(known[0], now_us) is not None:
             choices = self._chosen(wanted, now_us, 0, blocked)
             if choices.choices[0].open_circuit is None:
                 self._named[place] = (str(choices.choices[0].target), choices)
@@ -204,7 +204,7 @@ class Snapshot:
             self._assignments,
             carries,
             reaches,
-            blocked,
+            lambda target: blocked(target, now_us),
         )
 
     def _routes_of_rules(self, wanted: Wanted) -> list[tuple[str, str]]:

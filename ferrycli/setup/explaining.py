@@ -131,8 +131,8 @@ class _Moment:
             way.condition,
         )
 
-    def _blocked(self, target: str) -> CircuitState | None:
-        return self._circuits.blocked(target, self._now)
+    def _blocked(self, target: str, now_us: int) -> CircuitState | None:
+        return self._circuits.blocked(target, now_us)
 
     def _card(self, target: str) -> RateCard | None:
         provider, _, model = target.partition("/")
