@@ -16,7 +16,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application, HTTPScope
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -75,6 +75,9 @@ def connections(patience: Patience = Patience()) -> type[asyncio.Protocol]:  # F
 
 class Connection(HttpToolsProtocol):
     """One connection, from its first byte to its last."""
+
+    cycle: Exchange
+    """The one that is received, or was last: None before the first, and at the end."""
 
     def __init__(self, patience: Patience, sweep: Sweep, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -207,7 +210,7 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._stray_bytes = 0
-        exchange = cast("Exchange", self.cycle)
+        exchange = self.cycle
         if not exchange.response_complete:
             exchange.take(body)
             if exchange.waiting_bytes > HIGH_WATER_LIMIT:
@@ -218,7 +221,7 @@ class Connection(HttpToolsProtocol):
             return
         self._stage = _BETWEEN
         self._stray_bytes = 0
-        cast("Exchange", self.cycle).whole()
+        self.cycle.whole()
 
     # From the exchange
 
@@ -251,7 +254,7 @@ class Connection(HttpToolsProtocol):
             self.due_at = self.loop.time() + self._patience.unread_s
         elif self._behind:
             self._start(*self._behind.pop())
-            if not self._behind and cast("Exchange", self.cycle).waiting_bytes <= HIGH_WATER_LIMIT:
+            if not self._behind and self.cycle.waiting_bytes <= HIGH_WATER_LIMIT:
                 self.flow.resume_reading()
             if self._stage == _BODY:
                 self._wait_for_body()
@@ -296,17 +299,17 @@ class Connection(HttpToolsProtocol):
         now = self.loop.time()
         if self._body_due_at == NEVER:
             self._body_due_at = now + self._patience.body_total_s
-        if self.flow.read_paused or cast("Exchange", self.cycle).waiting_for_100_continue:
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
             self.due_at = NEVER
         else:
             self.due_at = min(now + self._patience.body_idle_s, self._body_due_at)
 
     # Requests
 
-    def _scope(self, method: bytes, version: str) -> HTTPScope:
+    def _scope(self, method: bytes, version: str) -> Any:
         target, _, query = self.url.partition(b"#")[0].partition(b"?")
         path = target.decode("latin-1")
-        scope = {
+        scope: Any = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
             "http_version": version,
@@ -322,7 +325,7 @@ class Connection(HttpToolsProtocol):
             "raw_path": target,
             "query_string": query,
         }
-        return cast("HTTPScope", scope)
+        return scope
 
     def _begin(self, exchange: Exchange, app: ASGI3Application) -> None:
         """Answer it, now or in its turn."""
@@ -356,7 +359,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         """The request is answered by `refusal`, and the connection ends."""
         self._is_over = True
-        exchange = cast("Exchange | None", self.cycle)
+        exchange: Exchange | None = self.cycle
         if self._stage != _BODY or exchange is None:
             method = self.parser.get_method() if self.url else b"GET"
             exchange = Exchange(

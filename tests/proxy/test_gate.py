@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ferrycli.proxy import gate
+from ferrycli.proxy.exchange import EXTENSION
 from ferrycli.proxy.gate import ClientLeft, Gate, is_local
 from ferrycli.rules.denials import (
     BodyTooLarge,
@@ -15,6 +17,7 @@ from ferrycli.rules.denials import (
     ForbiddenOrigin,
     HeadersTooLarge,
     PathTooLong,
+    RequestTooSlow,
 )
 from ferrycli.rules.errors import FerryError
 
@@ -117,3 +120,30 @@ def test_body_is_put_together_up_to_its_limit() -> None:
 def test_client_that_leaves_before_its_body_is_whole_is_noticed() -> None:
     with pytest.raises(ClientLeft):
         body_of(part(b"a", more=True), {"type": "http.disconnect"})
+
+
+def test_connection_of_ours_has_kept_to_the_sizes_of_heads() -> None:
+    large = scope(HOST, *[(b"x", b"y")] * 100)
+    with pytest.raises(HeadersTooLarge):
+        GATE.check(large)
+    GATE.check({**large, "extensions": {EXTENSION: object()}})
+
+
+@pytest.mark.parametrize(
+    ("bound", "parts"), [("BODY_IDLE_S", [b"a"]), ("BODY_TOTAL_S", [b"a"] * 60)]
+)
+def test_body_on_a_connection_that_is_not_ours_has_deadlines_too(
+    monkeypatch: pytest.MonkeyPatch, bound: str, parts: list[bytes]
+) -> None:
+    monkeypatch.setattr(gate, bound, 0.05)
+    waiting = iter(parts)
+
+    async def receive() -> dict[str, Any]:
+        if (body := next(waiting, None)) is None:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0.002)
+        return {"type": "http.request", "body": body, "more_body": True}
+
+    with pytest.raises(RequestTooSlow) as caught:
+        asyncio.run(GATE.body(scope(), receive))
+    assert caught.value.seconds == 0.05

@@ -7,7 +7,7 @@ import pytest
 from ferrycli.rules.denials import NoSuchPath
 from ferrycli.wire.dialect import Place
 from ferrycli.wire.dialects import DIALECTS
-from ferrycli.wire.entries import ENTRIES, Entry, endpoint, place, speaker_of
+from ferrycli.wire.entries import ENTRIES, Entry, apart, endpoint, place, speaker_of
 
 BY_PATH = {entry.path: entry for entry in ENTRIES}
 
@@ -82,3 +82,19 @@ def test_whoever_asks_is_answered_in_the_dialect_of_the_path(
     path: str, has_version: bool, dialect: str
 ) -> None:
     assert speaker_of(path, has_version) == dialect
+
+
+@pytest.mark.parametrize(
+    ("raw", "said", "path"),
+    [
+        (b"/v1/messages", "", "/v1/messages"),
+        (b"/a%20b", "", "/a b"),
+        (b"/@tenant=acme/v1/messages", "tenant=acme", "/v1/messages"),
+        (b"/@tenant=a%2Fb,feature=x/v1/a%20b", "tenant=a%2Fb,feature=x", "/v1/a b"),
+        (b"/@tenant=acme", "tenant=acme", "/"),
+        (b"/x/@tenant=acme/", "", "/x/@tenant=acme/"),
+        (b"", "", ""),
+    ],
+)
+def test_attribution_is_taken_off_the_path(raw: bytes, said: str, path: str) -> None:
+    assert apart(raw) == (said, path)
