@@ -20,7 +20,7 @@ import uvloop
 from bench.caller import Caller, Target, WrongReply, connected
 from bench.load import DRAIN_S_MAX, percentile
 
-TURN_S = 0.002
+TURN_S = 0.001
 WAITING_MAX = 100_000
 
 
@@ -37,7 +37,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What was seen in one span."""
+    """What was seen in one span; nothing but 0 where no call was answered in it."""
 
     calls: int
     p50_ms: float
@@ -93,6 +93,7 @@ async def keep(pace: Pace) -> None:
     run = _Run()
     run.free.extend(await connected(pace.target, run, pace.connections))
     began_s = due_s = time.perf_counter()
+    told = 0
     for number in range(pace.spans):
         ends_s = began_s + (number + 1) * pace.span_s
         while (now_s := time.perf_counter()) < ends_s:
@@ -104,11 +105,10 @@ async def keep(pace: Pace) -> None:
                 run.failed.result()
         if number == pace.spans - 1:
             await run.drained()
-        if not run.latencies_s:
-            raise WrongReply(f"{run.made} of {run.asked} calls were answered")
-        ordered, run.latencies_s = sorted(run.latencies_s), []
+        ordered, run.latencies_s = sorted(run.latencies_s) or [0.0], []
         p50_s, p99_s = percentile(ordered, 0.50), percentile(ordered, 0.99)
-        print(json.dumps(asdict(Span(len(ordered), 1e3 * p50_s, 1e3 * p99_s))), flush=True)
+        calls, told = run.made - told, run.made
+        print(json.dumps(asdict(Span(calls, 1e3 * p50_s, 1e3 * p99_s))), flush=True)
 
 
 if __name__ == "__main__":

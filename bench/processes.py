@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 START_S_MAX = 60.0
 STOP_S_MAX = 60.0
 END_S_MAX = 0.5
-LOAD_S_MAX = 120.0
+LOAD_MORE_S_MAX = 120.0
+"""How much longer a load may take than it measures: connections, the last replies."""
 POLL_S = 0.01
 
 
@@ -212,14 +213,14 @@ def free_ports(count: int) -> list[int]:
 
 def put(load: Load, core: int | None) -> Figures:
     """Run the load generator once."""
-    return Figures(**told_by("bench.load", asdict(load), core, LOAD_S_MAX))
+    return Figures(**told_by("bench.load", asdict(load), core, load.warm_s + load.seconds))
 
 
-def told_by(name: str, asked: object, core: int | None, seconds_max: float) -> dict[str, Any]:
-    """What a client that is a module of this folder says, once it was told what to do."""
+def told_by(name: str, asked: object, core: int | None, seconds: float) -> dict[str, Any]:
+    """What a client that is a module of this folder says, told what to do for `seconds`."""
     process = start(module(name), core, said=subprocess.PIPE)
     try:
-        told, complaint = process.communicate(json.dumps(asked), seconds_max)
+        told, complaint = process.communicate(json.dumps(asked), seconds + LOAD_MORE_S_MAX)
     finally:
         reap(process)
     if process.returncode != 0:

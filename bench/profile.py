@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,8 +33,8 @@ from bench.vitals import thread_cpu_s
 SECONDS = 10.0
 CONNECTIONS = 64
 WARM_S = 1.0
-SAMPLES_PER_S = 500
-FUNCTIONS = 25
+SAMPLES_PER_S = 400
+FUNCTIONS = 15
 SHARE_MIN = 0.004
 """Rooms with less are put together."""
 
@@ -89,6 +90,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     if asked.seconds <= 0 or asked.connections < 1:
         parser.error("seconds and connections are more than nothing")
     program = installed("py-spy")
+    if sys.platform != "linux":
+        print("profile: not measured: this system has no /proc")
+        return
     if program is None:
         print("profile: not measured: py-spy is not installed (`python -m bench setup`)")
         return

@@ -24,7 +24,7 @@ from bench.books import books_line
 from bench.caller import Target, request
 from bench.gateways import BUDGETED, bare, ferry, upstream
 from bench.load import Figures, Load
-from bench.processes import LOAD_S_MAX, Cores, Served, ended_by_signals, put, told_by
+from bench.processes import Cores, Served, ended_by_signals, put, told_by
 from bench.replies import FLOOD, FLOOD_BYTES, HOST, SENT, TICKS, WHOLE
 from bench.ticks import Asked, Seen
 from bench.upstream import Behaviour
@@ -116,7 +116,7 @@ def _read(served: Mapping[str, Served], asked: Asked, number: int, cores: Cores)
     found = {}
     for name in _in_turn(number):
         one = replace(asked, target=_target(served[name], TICKS))
-        told = told_by("bench.ticks", asdict(one), cores.load, LOAD_S_MAX)
+        told = told_by("bench.ticks", asdict(one), cores.load, one.tick_s * one.tick_events)
         found[name] = Seen(**told)
     return found
 

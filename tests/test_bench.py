@@ -21,21 +21,44 @@ from ferrycli.store import changes
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def printed(cache: Path, *arguments: str) -> str:
-    """What a measurement prints that finds nothing installed in `cache`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "FERRY_BENCH_CACHE": str(cache)},
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert max(map(len, done.stdout.splitlines())) <= 100
-    return done.stdout
+REDUCED = {
+    "overhead": "--seconds 0.1 --rounds 1 --connections 1",
+    "streams": "--streams 8 --tick-ms 20 --seconds 0.3 --rounds 1",
+    "steady": "--minutes 0.015",
+    "beside": "--seconds 0.1 --rounds 1",
+    "profile": "",
+}
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each measurement prints that finds nothing installed; all of them ran at once."""
+    variables = {**os.environ, "FERRY_BENCH_CACHE": str(tmp_path_factory.mktemp("cache"))}
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "bench", name, *options.split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=variables,
+        )
+        for name, options in REDUCED.items()
+    }
+    texts = {}
+    try:
+        for name, process in running.items():
+            texts[name], complaint = process.communicate(timeout=120)
+            assert process.returncode == 0, texts[name] + complaint
+            assert complaint == ""
+            assert max(map(len, texts[name].splitlines())) <= 100
+    finally:
+        for process in running.values():
+            # What is told to end ends what it started.
+            process.terminate()
+            with process:
+                pass
+    return texts
 
 
 def calls_in_books(text: str) -> int:
@@ -51,9 +74,8 @@ def rows_of(name: str, text: str) -> list[str]:
     return re.findall(rf"^  {name} .*$", text, re.MULTILINE)
 
 
-def test_the_overhead_is_shown_beside_books_that_balance(tmp_path: Path) -> None:
-    reduced = "--seconds 0.1 --rounds 1 --connections 1".split()
-    text = printed(tmp_path, "overhead", *reduced)
+def test_the_overhead_is_shown_beside_books_that_balance(printed: dict[str, str]) -> None:
+    text = printed["overhead"]
     assert calls_in_books(text) > 0
     # What was seen, what it adds, CPU where it can be read; then three ratios, of calls/s first.
     last = r"(\d+\.\d\d) +(?:\d+\.\d\d|-) +\d+\.\d$"
@@ -66,9 +88,10 @@ def test_the_overhead_is_shown_beside_books_that_balance(tmp_path: Path) -> None
     assert "memory at the end: " in text
 
 
-def test_streams_are_timed_and_a_slow_reader_holds_the_upstream_back(tmp_path: Path) -> None:
-    reduced = "--streams 8 --tick-ms 20 --seconds 0.4 --rounds 1".split()
-    text = printed(tmp_path, "streams", *reduced)
+def test_streams_are_timed_and_a_slow_reader_holds_the_upstream_back(
+    printed: dict[str, str],
+) -> None:
+    text = printed["streams"]
     assert calls_in_books(text) > 8
     assert "each but the 1 whose client left is settled" in text
     late, full_speed, slow = rows_of("ferry", text)
@@ -79,23 +102,22 @@ def test_streams_are_timed_and_a_slow_reader_holds_the_upstream_back(tmp_path: P
     assert int(sent[1]) < 200
 
 
-def test_a_steady_server_is_called_one(tmp_path: Path) -> None:
-    text = printed(tmp_path, "steady", "--minutes", "0.03")
+def test_a_server_that_runs_on_is_judged(printed: dict[str, str]) -> None:
+    text = printed["steady"]
     assert calls_in_books(text) > 0
     assert re.search(r"^(NOT )?steady, after the first|not measured", text, re.MULTILINE)
 
 
-def test_gateways_that_are_not_installed_are_not_measured(tmp_path: Path) -> None:
-    text = printed(tmp_path, "beside", "--seconds", "0.1", "--rounds", "1")
+def test_gateways_that_are_not_installed_are_not_measured(printed: dict[str, str]) -> None:
+    text = printed["beside"]
     assert calls_in_books(text) > 0
     assert len(rows_of("ferry", text)) == 2
     for name in others.OTHERS:
         assert f"not measured: {name} is not installed" in text
 
 
-def test_no_profile_is_made_without_its_tool(tmp_path: Path) -> None:
-    text = printed(tmp_path, "profile")
-    assert text.startswith("profile: not measured: py-spy is not installed")
+def test_no_profile_is_made_without_its_tool(printed: dict[str, str]) -> None:
+    assert printed["profile"].startswith("profile: not measured: ")
 
 
 def test_tools_that_are_missing_are_left_out(
