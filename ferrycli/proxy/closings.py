@@ -211,10 +211,10 @@ def _estimated(asked: Asked, admission: Admission, reading: Reading, elapsed_us:
     uncounted = reading.characters - reading.characters_counted
     output = answer_tokens(uncounted, model, asked.manner)
     if reported is not None and reading.characters_counted:
-        return replace(reported, output=reported.output + output)
+        return reported._replace(output=reported.output + output)
     output = max(output, _unseen(asked, admission, elapsed_us))
     if reported is not None:
-        return replace(reported, output=max(reported.output, output))
+        return reported._replace(output=max(reported.output, output))
     put_in = min(tokens(facts.input_characters, model), input_bound(asked))
     return Usage(input=put_in, output=output)
 

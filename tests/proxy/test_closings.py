@@ -326,7 +326,7 @@ TAUGHT = [
     (Reading(usage=USAGE, characters=80, is_plain=True), 80),
     (Reading(usage=USAGE, characters=80), 0),
     (Reading(characters=80, is_plain=True), 0),
-    (Reading(usage=replace(USAGE, audio_out=5), characters=80, is_plain=True), 0),
+    (Reading(usage=USAGE._replace(audio_out=5), characters=80, is_plain=True), 0),
 ]
 
 

@@ -8,7 +8,6 @@ One reply may be several model calls: `iterations` are lines of their own.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -209,7 +208,7 @@ class MessagesGathered(Gathered):
             )
         self.name(model=lines[answering].model)
         total = summed(line.usage for line in lines)
-        self.usage = dataclasses.replace(total, reasoning=amount(reasoning))
+        self.usage = total._replace(reasoning=amount(reasoning))
         is_one = len(lines) == 1 and lines[0].model == self._first_model
         self.lines = () if is_one else tuple(lines)
 

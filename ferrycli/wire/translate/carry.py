@@ -124,4 +124,4 @@ class TranslatingReader:
         `message_delta` says at the end instead, as Anthropic's SDKs do.
         """
         usage = self._reader.reading().usage
-        return None if usage is None else replace(usage, output=0, audio_out=0, reasoning=0)
+        return None if usage is None else usage._replace(output=0, audio_out=0, reasoning=0)
