@@ -5,7 +5,6 @@ Source: docs/money.md, sections 3, 4 and 8.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -217,10 +216,10 @@ def _estimated(asked: Asked, admission: Admission, reading: Reading, elapsed_us:
     uncounted = reading.characters - reading.characters_counted
     output = answer_tokens(uncounted, model, asked.manner)
     if reported is not None and reading.characters_counted:
-        return dataclasses.replace(reported, output=reported.output + output)
+        return reported._replace(output=reported.output + output)
     output = max(output, _unseen(asked, admission, elapsed_us))
     if reported is not None:
-        return dataclasses.replace(reported, output=max(reported.output, output))
+        return reported._replace(output=max(reported.output, output))
     put_in = min(tokens(facts.input_characters, model), input_bound(asked))
     return Usage(input=put_in, output=output)
 
