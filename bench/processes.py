@@ -179,12 +179,8 @@ def ferry(folder: Path, upstream_port: int, core: int | None) -> Iterator[dict[s
     key = changes.create_key(database, changes.KeyPlan(name="bench", allowance=allowance))
     plain = changes.create_key(database, changes.KeyPlan(name="plain"))
     options = ["--config", str(config), "--db", str(database)]
-    pins = "--tenant six --user six --assistant six --feature bench"
-    six = _command([*options, "keys", "create", "six", *pins.split(), "--balance", "1000000"])
-    for line in _SIX.split("\n"):
-        if line:
-            _command([*options, *line.split()])
-    secrets = dict(zip(("ferry", *BUDGETED), (key.secret, plain.secret, six.strip()), strict=True))
+    six = six_budgets(options)
+    secrets = dict(zip(("ferry", *BUDGETED), (key.secret, plain.secret, six), strict=True))
     command = ["ferrycli", *options, "serve", "--listen", f"{HOST}:0"]
     with log.open("wb") as written:
         process = _start(command, core, said=written.fileno())
@@ -196,6 +192,16 @@ def ferry(folder: Path, upstream_port: int, core: int | None) -> Iterator[dict[s
             raise SystemExit(f"bench: ferry did not stop well: {log.read_text()}")
     finally:
         _reap(process)
+
+
+def six_budgets(options: Sequence[str]) -> str:
+    """Make a key under six budgets, with commands under these `options`; its secret."""
+    pins = "--tenant six --user six --assistant six --feature bench"
+    secret = _command([*options, "keys", "create", "six", *pins.split(), "--balance", "1000000"])
+    for line in _SIX.split("\n"):
+        if line:
+            _command([*options, *line.split()])
+    return secret.strip()
 
 
 def _command(arguments: Sequence[str]) -> str:
