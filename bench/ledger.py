@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import os
 import secrets
 import sqlite3
 import sys
@@ -105,7 +106,9 @@ def _facts_of_six(database: Path, secret: str) -> dict[str, str]:
 async def _measured(
     database: Path, facts: Mapping[str, str], callers: int, seconds: float
 ) -> Figures:
-    ledger = Ledger(database, ServerFacts(f"i_{secrets.token_hex(4)}", "bench", 0, "", ""), changes.now_us)
+    ledger = Ledger(
+        database, ServerFacts(f"i_{secrets.token_hex(4)}", "bench", 0, "", ""), changes.now_us
+    )
     ledger.start(asyncio.get_running_loop())
     ids = changes.make_ids()
     until = time.monotonic() + seconds
@@ -125,6 +128,7 @@ async def _measured(
                 provider="up",
                 model="m",
                 sent_model="m",
+                expected_output=1024,
                 feature=facts.get("feature", ""),
             )
             await ledger.admit(Admit(opening, (Candidate(_ASK, facts),), ledger.books.epoch))
@@ -145,7 +149,7 @@ async def _measured(
     lags: list[float] = []
     wal = database.with_name(f"{database.name}-wal")
     sizes = [0]
-    looking = asyncio.create_task(_look(lags, sizes, wal))
+    looking = asyncio.create_task(_look(lags, sizes, str(wal)))
     thread = next(one for one in threading.enumerate() if one.name == "ledger")
     cpu, own = time.process_time(), _thread_s(thread)
     began = time.monotonic()
@@ -173,14 +177,14 @@ def _thread_s(thread: threading.Thread) -> float:
     return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
 
 
-async def _look(lags: list[float], sizes: list[int], wal: Path) -> None:
+async def _look(lags: list[float], sizes: list[int], wal: str) -> None:
     """How much later than asked for the loop comes back, again and again."""
     for number in itertools.count():
         due = time.monotonic() + TICK_S
         await asyncio.sleep(TICK_S)
         lags.append(max(0.0, time.monotonic() - due))
         if number % _WAL_EVERY == 0:
-            sizes.append(wal.stat().st_size)
+            sizes.append(os.stat(wal).st_size)
 
 
 def _check_books(database: Path, of_one: int, of_six: int) -> None:
@@ -188,7 +192,9 @@ def _check_books(database: Path, of_one: int, of_six: int) -> None:
     with reads.opened(database) as connection:
         query = "SELECT coalesce(sum(spent_nanousd), 0), sum(held_nanousd) FROM windows"
         spent, held = connection.execute(query).fetchone()
-        (rows,) = connection.execute("SELECT count(*) FROM calls WHERE state = 'settled'").fetchone()
+        (rows,) = connection.execute(
+            "SELECT count(*) FROM calls WHERE state = 'settled'"
+        ).fetchone()
     due = (of_one + 6 * of_six) * _COST.total
     if (rows, spent, held) != (of_one + of_six, due, 0):
         raise SystemExit(f"bench: {rows:,} rows, spent {spent:,} of {due:,}, held {held:,}")

@@ -39,8 +39,6 @@ from ferrycli.store.rows import (
     Closing,
     Decided,
     Opening,
-    decided_values,
-    opening_values,
 )
 from ferrycli.store.standings import Standings
 from ferrycli.store.till import Change
@@ -237,7 +235,7 @@ class Draft:
             reason=reason_of(refusal),
             admit_no=self._number(),
         )
-        self._writes.opened.append((*opening_values(opening), *decided_values(decided)))
+        self._writes.opened.append((*opening, *decided))
 
     # Endings --------------------------------------------------------------------------------
 
@@ -297,7 +295,7 @@ class Draft:
         budgets = self._memory.books.budgets
         moved = [
             self._standings.at(budgets[key[0]], key)
-            for key in self.change.windows
+            for key in self.change.cells
             if key[0] in budgets
         ]
         self._note_fallen((*moved, *(one for one, _ in self._seen)))

@@ -142,9 +142,8 @@ class Happenings:
         amount = None if cost is None else cost.total
         for place in places:
             grants = self._standings.grants(place.budget_id)
-            self._change.release(place, 0, amount or 0, 0, grants, self._now)
-        opening = replace(
-            event.opening,
+            self._change.release(place, 0, amount or 0, 0, grants)
+        opening = event.opening._replace(
             seq=id.seq,
             id=id.text("c"),
             started_at=at_us,

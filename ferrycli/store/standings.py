@@ -1,13 +1,14 @@
 """The standing of every budget that a call counts in, at the moment of a batch.
 
 A window is found by the budget's period and the clock, never by a job that resets it; a rolling
-one is the sum of its buckets; boosts and grants are added here. Source: docs/money.md, section 7.
+one is the sum of its buckets; boosts and grants are added here. Invariant: there is one standing of
+each window of now, and it says what the batch has made of it so far. Source: docs/money.md,
+section 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,8 @@ from ferrycli.rules.windows import first_bucket, is_rolling, window_end, window_
 from ferrycli.store.books import Books, GrantTerms
 from ferrycli.store.till import Change, WindowKey
 
+Matching = tuple[tuple[Terms, str], ...]
+"""Budgets, each with the subject of its window."""
 Period = Callable[[Terms, int], tuple[int, int | None]]
 """Start and end of the window of a budget that holds a moment."""
 
@@ -58,56 +61,76 @@ class Standings:
         self._change = change
         self._period = period
         self._now = now_us
+        self._known: dict[tuple[str, str], Standing] = {}
+        """By budget and subject."""
+        self._alike: dict[int, tuple[Matching, tuple[Standing, ...]]] = {}
+        """By the identity of what was found to match."""
+        self._usable: dict[str, tuple[GrantTerms, ...]] = {}
+        self._ended: dict[str, tuple[GrantTerms, ...]] = {}
+        """By budget, grants that count now and those that do not; of prepaid ones alone."""
 
     def of(self, facts: Facts) -> tuple[Standing, ...]:
         """Of every budget that a call with these facts counts in."""
-        return tuple(self.now(terms, subject) for terms, subject in self._books.matching(facts))
+        matching = self._books.matching(facts)
+        if (alike := self._alike.get(id(matching))) is None:
+            standings = tuple([self.now(terms, subject) for terms, subject in matching])
+            alike = self._alike[id(matching)] = (matching, standings)
+        elif self._ended:
+            for one in alike[1]:
+                self._put_right(one)
+        return alike[1]
 
     def now(self, terms: Terms, subject: str) -> Standing:
         """Of the window that holds this moment."""
+        if (known := self._known.get((terms.id, subject))) is not None:
+            self._put_right(known)
+            return known
         start, end = self._period(terms, self._now)
-        return self._at(terms, subject, start, end)
+        standing = Standing(terms, start, end, subject=subject)
+        is_sum = is_rolling(terms.period)
+        first = first_bucket(terms.period, self._now) if is_sum else start
+        self._change.follow(standing, first, is_sum=is_sum)
+        self._with_grants(standing)
+        self._known[terms.id, subject] = standing
+        return standing
 
     def at(self, terms: Terms, key: WindowKey) -> Standing:
         """Of one window; of a rolling budget, of the span up to now."""
-        if is_rolling(terms.period):
+        if is_rolling(terms.period) or key[2] == self._period(terms, self._now)[0]:
             return self.now(terms, key[1])
-        return self._at(terms, key[1], key[2], None)
+        past = Standing(terms, key[2], None, *self._change.amounts(key), subject=key[1])
+        self._with_grants(past)
+        return past
 
     def grants(self, budget_id: str) -> tuple[GrantTerms, ...]:
-        """The grants of a prepaid budget, in the order in which they are drawn."""
-        terms = self._books.budgets.get(budget_id)
-        if terms is None or not terms.is_prepaid:
-            return ()
-        return self._books.grants.get(budget_id, ())
+        """The usable grants of a prepaid budget, in the order in which they are drawn."""
+        if (usable := self._usable.get(budget_id)) is None:
+            terms = self._books.budgets.get(budget_id)
+            grants = self._books.grants.get(budget_id, ()) if terms and terms.is_prepaid else ()
+            usable = tuple(one for one in grants if not one.is_boost and one.is_usable(self._now))
+            self._usable[budget_id] = usable
+        return usable
 
-    def _at(self, terms: Terms, subject: str, start: int, end: int | None) -> Standing:
-        if is_rolling(terms.period):
-            first = first_bucket(terms.period, self._now)
-            amounts = self._change.sum_from(terms.id, subject, first)
-        else:
-            amounts = self._change.amounts((terms.id, subject, start))
-        standing = Standing(terms, start, end, *amounts, subject=subject)
-        grants = self._books.grants.get(terms.id, ())
-        if terms.is_prepaid:
-            return self._prepaid(standing, grants)
-        return self._boosted(standing, grants) if grants else standing
-
-    def _boosted(self, standing: Standing, grants: Sequence[GrantTerms]) -> Standing:
-        extra = sum(
-            one.amount_nanousd
-            for one in grants
-            if one.is_boost and one.created_us <= self._now and one.is_usable(self._now)
-        )
-        return replace(standing, extra_nanousd=extra)
-
-    def _prepaid(self, standing: Standing, grants: Sequence[GrantTerms]) -> Standing:
-        """The limit is what was granted, less what expired or was voided unused."""
-        gone = sum(self._change.remaining(one) for one in grants if not one.is_usable(self._now))
+    def _with_grants(self, standing: Standing) -> None:
+        """Add what boosts and grants come to now."""
+        grants = self._books.grants.get(standing.terms.id, ())
+        if not standing.terms.is_prepaid:
+            standing.extra_nanousd = sum(
+                one.amount_nanousd
+                for one in grants
+                if one.is_boost and one.created_us <= self._now and one.is_usable(self._now)
+            )
+            return
         last = max(grants, key=lambda one: (one.created_us, one.id), default=None)
-        return replace(
-            standing,
-            extra_nanousd=sum(one.amount_nanousd for one in grants) - gone,
-            base_nanousd=last.balance_nanousd if last else 0,
-            alert_start_us=last.created_us if last else 0,
-        )
+        standing.base_nanousd = last.balance_nanousd if last else 0
+        standing.alert_start_us = last.created_us if last else 0
+        standing.extra_nanousd = sum(one.amount_nanousd for one in grants)
+        if ended := tuple(one for one in grants if not one.is_usable(self._now)):
+            self._ended[standing.terms.id] = ended
+            self._put_right(standing)
+
+    def _put_right(self, standing: Standing) -> None:
+        """A balance is what was granted, less what expired or was voided unused: that may move."""
+        if (ended := self._ended.get(standing.terms.id)) is not None:
+            granted = sum(one.amount_nanousd for one in self._books.grants[standing.terms.id])
+            standing.extra_nanousd = granted - sum(map(self._change.remaining, ended))
