@@ -20,13 +20,13 @@ from ferrycli.rules.limits import Exceeded, Limiter, LimitTerms
 from ferrycli.rules.selectors import subject_values
 from ferrycli.rules.thresholds import active
 from ferrycli.store import idempotency
-from ferrycli.store.books import Books, GrantTerms
+from ferrycli.store.books import Books
 from ferrycli.store.endings import OpenCall
 from ferrycli.store.learned import Learned
 from ferrycli.store.messages import Admit, Again, Candidate, Waits
 from ferrycli.store.rows import Aim, Decided, Opening
 from ferrycli.store.standings import Standings
-from ferrycli.store.till import Change, Place, place_text, windows_text
+from ferrycli.store.till import Place, windows_text
 
 Limits = Sequence[tuple[LimitTerms, str]]
 
@@ -48,20 +48,6 @@ class Denied(NamedTuple):
     exhausted: tuple[Standing, ...] = ()
 
 
-class _Spots(NamedTuple):
-    """Where holds of calls that are alike count."""
-
-    standings: tuple[Standing, ...]
-    places: tuple[Place, ...]
-    grants: tuple[tuple[GrantTerms, ...], ...]
-    """Of each place."""
-    are_of_grants: bool
-    """Whether any of these is of a prepaid budget that has some."""
-    texts: tuple[str, ...]
-    """The places as rows keep them, and the whole of them, without parts of grants."""
-    text: str
-
-
 class Admissions:
     """The part of a batch that judges."""
 
@@ -69,7 +55,6 @@ class Admissions:
         self,
         connection: sqlite3.Connection,
         books: Books,
-        change: Change,
         standings: Standings,
         limiter: Limiter,
         learned: Learned,
@@ -78,7 +63,6 @@ class Admissions:
     ) -> None:
         self._connection = connection
         self._books = books
-        self._change = change
         self._standings = standings
         self._limiter = limiter
         self._learned = learned
@@ -88,8 +72,6 @@ class Admissions:
         """Windows that an earlier call waits for: who comes later waits behind it."""
         self._expected: dict[tuple[str, str], int] = {}
         """What was learned of answers, by route and feature: it stays so within a batch."""
-        self._spots: dict[int, _Spots] = {}
-        """By the identity of the standings that calls are alike in."""
 
     def admit(self, question: Admit, number: int) -> Opened | Denied | Waits:
         """Judge a call on the amounts of this moment, and hold what it needs."""
@@ -282,12 +264,10 @@ class Admissions:
 
         Where it counts, and how the row says that.
         """
-        if (spots := self._spots.get(id(standings))) is None:
-            spots = self._spots[id(standings)] = self._spots_of(standings)
-        change = self._change
+        spots, change = self._standings.spots(standings), self._standings.change
         if not spots.are_of_grants:
-            for place in spots.places:
-                change.move(place[:3], 0, amount, 0)
+            for cell in spots.cells:
+                change.move(cell, 0, amount, 0)
             return spots.places, spots.text
         places = tuple(
             [
@@ -296,13 +276,6 @@ class Admissions:
             ]
         )
         return places, windows_text(places, spots.texts)
-
-    def _spots_of(self, standings: tuple[Standing, ...]) -> _Spots:
-        places = tuple(Place(one.terms.id, one.subject, one.window_start_us) for one in standings)
-        grants = tuple(self._standings.grants(one.budget_id) for one in places)
-        texts = tuple(map(place_text, places))
-        text = windows_text(places, texts)
-        return _Spots(standings, places, grants, any(grants), texts, text)
 
 
 def _expected_there(aim: Aim, asked: Ask, judged: Ask) -> Aim:

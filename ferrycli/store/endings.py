@@ -17,7 +17,7 @@ from ferrycli.store.manners import Answered
 from ferrycli.store.messages import Ended
 from ferrycli.store.rows import Aim, Closing, close_values, lines_values
 from ferrycli.store.standings import Period, Standings
-from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.till import Place, windows_text
 from ferrycli.store.writes import Writes
 
 OVERRUN = "overrun"
@@ -60,11 +60,9 @@ class OpenCall(NamedTuple):
 class Endings:
     """The part of a batch that ends calls and attempts."""
 
-    def __init__(
-        self, books: Books, change: Change, standings: Standings, period: Period, now_us: int
-    ) -> None:
+    def __init__(self, books: Books, standings: Standings, period: Period, now_us: int) -> None:
         self._books = books
-        self._change = change
+        self._change = standings.change
         self._standings = standings
         self._period = period
         self._now = now_us
@@ -166,7 +164,7 @@ class Endings:
         """Windows of budgets that count the call and were not there when it was admitted."""
         known = {place.budget_id for place in call.places}
         return tuple(
-            Place(terms.id, subject, self._period(terms, call.admitted_at)[0])
+            Place((terms.id, subject, self._period(terms, call.admitted_at)[0]))
             for terms, subject in self._books.matching(call.facts)
             if terms.id not in known and terms.counts_from_us <= call.admitted_at
         )
