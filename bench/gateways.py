@@ -145,7 +145,7 @@ def ferry(
     for model in plain:
         changes.set_price(database, "up", model, RATE)
     changes.set_price(database, "up-tls", ENCRYPTED, RATE)
-    secrets = _keys(database)
+    secrets = keys(database)
     options = ["--config", str(config), "--db", str(database)]
     command = module("ferrycli", *options, "serve", "--listen", f"{HOST}:0")
     more = {"SSL_CERT_FILE": trusted} if trusted else {}
@@ -171,7 +171,7 @@ def _provider(name: str, base_url: str, models: list[str]) -> str:
     return f'[providers.{name}]\nkind = "compatible"\nbase_url = "{base_url}"\nmodels = [{known}]\n'
 
 
-def _keys(database: Path) -> dict[str, str]:
+def keys(database: Path) -> dict[str, str]:
     """The secrets of new keys, one for each of `FERRY`, with their budgets."""
     plans = (
         changes.KeyPlan(name="bench", allowance=Allowance.parse("1000000/month")),

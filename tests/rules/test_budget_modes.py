@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from ferrycli.rules.admission import is_used_up
 from ferrycli.rules.budget import (
     Admission,
     Ask,
     Standing,
     Terms,
     expecting,
-    is_used_up,
     judge,
     refusal_of,
 )

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -189,7 +188,7 @@ class Teller:
             for one in targets
         )
         question = Admit(opening, candidates, self.desk.books.epoch)
-        return replace(question, **own)
+        return question._replace(**own)
 
     def ask(self, *targets: Candidate, **more: Any) -> tuple[NewId, Verdict | None]:
         """One call, alone in its batch."""
