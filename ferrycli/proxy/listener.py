@@ -30,7 +30,7 @@ class Listener:
         self.has_left = False
         self._ear: asyncio.Task[None] | None = None
         self._end: asyncio.TimerHandle | None = None
-        connection = scope.get("extensions", {}).get(EXTENSION)
+        connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
             connection.when_left(self._leave)
         else:
