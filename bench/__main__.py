@@ -7,13 +7,26 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-MEASUREMENTS = ("holds", "ledger", "overhead", "report")
+MEASUREMENTS = (
+    "holds",
+    "ledger",
+    "overhead",
+    "streams",
+    "profile",
+    "beside",
+    "report",
+    "cold",
+    "steady",
+)
+OTHERS = ("setup",)
+"""What measures nothing, and runs only where it is named."""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run what was asked for; what follows a measurement's name is its own to read."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measurement", nargs="?", choices=MEASUREMENTS, help="none: all of them")
+    every = (*MEASUREMENTS, *OTHERS)
+    parser.add_argument("measurement", nargs="?", choices=every, help="none: all that measure")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="of the measurement named")
     asked = parser.parse_args(arguments)
     names = MEASUREMENTS if asked.measurement is None else (asked.measurement,)

@@ -11,18 +11,16 @@ import asyncio
 import gc
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import httptools
 import uvloop
 
-from bench.upstream import AT_ONCE, HOST, LATE, stream_events, whole_body
+from bench.caller import Caller, Target, WrongReply, connected
+from bench.vitals import cpu_s
 
 DRAIN_S_MAX = 60.0
 
@@ -31,14 +29,8 @@ DRAIN_S_MAX = 60.0
 class Load:
     """What to put on whom, and for how long."""
 
-    port: int
-    pid: int
-    """The process whose CPU is read; 0: none."""
-    secret: str
+    target: Target
     connections: int
-    is_stream: bool
-    is_late: bool
-    """Whether the upstream takes its time."""
     warm_s: float
     seconds: float
 
@@ -68,143 +60,71 @@ class Figures:
         return None if self.cpu_s is None else 1e6 * self.cpu_s / self.calls
 
 
-class _WrongReply(Exception):
-    """A reply that is not the upstream's, or none."""
-
-
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that `share` of all are not above, of values in order."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def process_cpu_s(pid: int) -> float | None:
-    """CPU seconds of a process, all its threads; None for pid 0 and where there is no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except OSError:
-        return None
-    # The name, in brackets, may hold spaces: fields are counted from behind it.
-    fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def request(load: Load) -> bytes:
-    """The bytes of one call: a head, and a body of about 1 KB."""
-    chat: dict[str, Any] = {
-        "model": LATE if load.is_late else AT_ONCE,
-        "max_tokens": 256,
-        "messages": [
-            {"role": "system", "content": "You measure what lies between us. " * 6},
-            {"role": "user", "content": "How long did this take? " * 26},
-        ],
-    }
-    if load.is_stream:
-        chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    body = json.dumps(chat, separators=(",", ":")).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {HOST}:{load.port}\r\n"
-        f"authorization: Bearer {load.secret}\r\ncontent-type: application/json\r\n"
-        f"accept: application/json\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 class _Run:
     """What all connections of a run share."""
 
-    def __init__(self, load: Load) -> None:
-        self.request = request(load)
-        self.reply = b"".join(stream_events()) if load.is_stream else whole_body()
+    def __init__(self, connections: int) -> None:
         self.made = 0
         self.latencies_s: list[float] = []
         self.is_over = False
-        self.busy = load.connections
+        self._busy = connections
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the last connection has its last reply, or one got a wrong one."""
 
-    def fail(self, why: str) -> None:
-        if not self.end.done():
-            self.end.set_exception(_WrongReply(why))
-
-    def leave(self) -> None:
-        self.busy -= 1
-        if self.busy == 0 and not self.end.done():
+    def replied(self, caller: Caller, latency_s: float) -> None:
+        self.latencies_s.append(latency_s)
+        self.made += 1
+        if not self.is_over:
+            caller.ask()
+            return
+        self._busy -= 1
+        if self._busy == 0 and not self.end.done():
             self.end.set_result(None)
 
-
-class _Caller(asyncio.Protocol):
-    """One connection; the parser calls the methods that begin with `on_`."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._parser = httptools.HttpResponseParser(self)
-        self._parts: list[bytes] = []
-        self._began = 0.0
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport: asyncio.Transport = transport
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._run.fail(f"a connection was closed ({error or 'without an error'})")
-
-    def ask(self) -> None:
-        """Send one call."""
-        self._parts.clear()
-        self._began = time.perf_counter()
-        self._transport.write(self._run.request)
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        self._parts.append(body)
-
-    def on_message_complete(self) -> None:
-        run = self._run
-        run.latencies_s.append(time.perf_counter() - self._began)
-        run.made += 1
-        status, body = self._parser.get_status_code(), b"".join(self._parts)
-        if status != 200 or body != run.reply:
-            run.fail(f"status {status}, {len(body)} of {len(run.reply)} bytes: {body[:300]!r}")
-        elif run.is_over:
-            run.leave()
-        else:
-            self.ask()
+    def fail(self, why: str) -> None:
+        if not self.end.done():
+            self.end.set_exception(WrongReply(why))
 
 
 async def measure(load: Load) -> Figures:
     """Put the load on, and tell what was seen once the warm-up was over."""
-    run = _Run(load)
-    loop = asyncio.get_running_loop()
-    callers = [
-        (await loop.create_connection(lambda: _Caller(run), HOST, load.port))[1]
-        for _ in range(load.connections)
-    ]
-    for caller in callers:
+    run = _Run(load.connections)
+    for caller in await connected(load.target, run, load.connections):
         caller.ask()
     await asyncio.wait({run.end}, timeout=load.warm_s)
     run.latencies_s.clear()
-    began, cpu_began = time.perf_counter(), process_cpu_s(load.pid)
-    await asyncio.wait({run.end}, timeout=load.seconds)
-    elapsed, cpu_ended = time.perf_counter() - began, process_cpu_s(load.pid)
+    began_s, cpu_began_s = time.perf_counter(), cpu_s(load.target.pid)
+    # Longer where no call has ended within the span: there is nothing to show of none.
+    for span_s in (load.seconds, *[1.0] * int(DRAIN_S_MAX)):
+        await asyncio.wait({run.end}, timeout=span_s)
+        if run.latencies_s or run.end.done():
+            break
+    elapsed_s, cpu_ended_s = time.perf_counter() - began_s, cpu_s(load.target.pid)
     latencies_s = sorted(run.latencies_s)
     run.is_over = True
     await asyncio.wait_for(run.end, DRAIN_S_MAX)
     if not latencies_s:
-        raise _WrongReply(f"no call ended within {load.seconds} s")
+        raise WrongReply("no call ended")
     return Figures(
         made=run.made,
         calls=len(latencies_s),
-        elapsed_s=elapsed,
+        elapsed_s=elapsed_s,
         p50_ms=1e3 * percentile(latencies_s, 0.50),
         p99_ms=1e3 * percentile(latencies_s, 0.99),
-        cpu_s=None if cpu_began is None or cpu_ended is None else cpu_ended - cpu_began,
+        cpu_s=None if cpu_began_s is None or cpu_ended_s is None else cpu_ended_s - cpu_began_s,
     )
 
 
 if __name__ == "__main__":
     gc.disable()
     try:
-        print(json.dumps(asdict(uvloop.run(measure(Load(**json.load(sys.stdin)))))))
-    except (_WrongReply, OSError, httptools.HttpParserError, TimeoutError) as failure:
+        asked = json.load(sys.stdin)
+        told = uvloop.run(measure(Load(**{**asked, "target": Target(**asked["target"])})))
+        print(json.dumps(asdict(told)))
+    except (WrongReply, OSError, httptools.HttpParserError, TimeoutError) as failure:
         sys.exit(f"{type(failure).__name__}: {failure}")

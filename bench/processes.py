@@ -7,39 +7,25 @@ import json
 import os
 import platform
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from bench.load import Figures, Load
-from bench.upstream import AT_ONCE, HOST, INPUT_TOKENS, LATE, OUTPUT_TOKENS
-from ferrycli.rules.pricing import Rate, price
-from ferrycli.rules.usage import Usage
-from ferrycli.rules.windows import Allowance
-from ferrycli.store import changes, reads
+from bench.replies import HOST
 
 ROOT = Path(__file__).resolve().parents[1]
-START_S_MAX = 30.0
+START_S_MAX = 60.0
 STOP_S_MAX = 60.0
-LOAD_S_MAX = 120.0
+END_S_MAX = 0.5
+LOAD_MORE_S_MAX = 120.0
+"""How much longer a load may take than it measures: connections, the last replies."""
 POLL_S = 0.01
-
-BUDGETED = ("0 budgets", "6 budgets")
-"""Keys under no budget and under six, beside the one that has a budget of its own."""
-_SIX = """
-budgets set key=six --limit 1000000/month
-budgets set tenant=six --limit 1000000/week
-budgets set user=* --limit 1000000/total
-budgets set tenant=six,feature=bench --limit 1000000/day
-budgets set assistant=* --limit 1000000/7d
-"""
-"""With the balance of the key itself: six, of which two have a window for each value."""
-
-_RATE = Rate(input=3_000_000_000, cache_read=300_000_000, output=15_000_000_000)
-"""Nano-dollars per million tokens: dollars 3, 0.30 and 15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +60,13 @@ class Served:
 
     pid: int
     port: int
-    secret: str = ""
+    secret: str = "none"
+    tls_port: int = 0
+    """Of an upstream: where it speaks TLS. Of a gateway: what goes to the upstream by TLS."""
+    tls_pid: int = 0
+    """Who answers there; 0: the same process."""
+    start_s: float = 0.0
+    """From its start until it took calls."""
 
 
 @contextlib.contextmanager
@@ -87,14 +79,16 @@ def ended_by_signals() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, leave)
     try:
         yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _environment() -> dict[str, str]:
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Without keys, proxies or settings of whoever measures."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
 
 
 @contextlib.contextmanager
@@ -111,22 +105,36 @@ def _pinned(core: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _start(arguments: Sequence[str], core: int | None, said: int | None) -> subprocess.Popen[str]:
+def start(
+    command: Sequence[str],
+    core: int | None,
+    said: int | IO[bytes] | None = None,
+    *,
+    more: Mapping[str, str] | None = None,
+    heard: int | IO[bytes] = subprocess.PIPE,
+) -> subprocess.Popen[str]:
+    """A process on its core; `said` is its stderr, `heard` its stdout, `more` variables."""
     with _pinned(core):
         # A session of its own: Ctrl-C reaches this program alone, which then ends the others.
         return subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=heard,
             stderr=said,
             text=True,
             cwd=ROOT,
-            env=_environment(),
+            env=environment(more),
             start_new_session=True,
         )
 
 
-def _reap(process: subprocess.Popen[str]) -> None:
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module with the interpreter of this program."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def reap(process: subprocess.Popen[str]) -> None:
+    """End a process that has not ended."""
     if process.poll() is None:
         process.kill()
     with process:
@@ -134,114 +142,88 @@ def _reap(process: subprocess.Popen[str]) -> None:
 
 
 @contextlib.contextmanager
-def answering(module: str, core: int | None, *arguments: str) -> Iterator[Served]:
-    """A process of this folder that says its port, and ends with its stdin."""
-    process = _start([module, *arguments], core, said=None)
+def answering(
+    command: Sequence[str], core: int | None, more: Mapping[str, str] | None = None
+) -> Iterator[Served]:
+    """A process of this folder that says its ports, and ends with its stdin."""
+    began_s = time.monotonic()
+    process = start(command, core, more=more)
     try:
         assert process.stdout is not None
         assert process.stdin is not None
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit(f"bench: {module} did not start")
-        yield Served(process.pid, int(line))
+        # What is not a number is somebody's log.
+        said = (line.split() for line in process.stdout)
+        ports = next((words for words in said if words and all(map(str.isdecimal, words))), None)
+        if ports is None:
+            raise SystemExit(f"bench: {' '.join(command[:4])} did not start")
+        port, tls_port, *_ = [*map(int, ports), 0]
+        took_s = time.monotonic() - began_s
+        yield Served(process.pid, port, tls_port=tls_port, start_s=took_s)
         process.stdin.close()
-        process.wait(STOP_S_MAX)
+        # It keeps nothing: one that still passes on what nobody reads is not waited for.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_S_MAX)
     finally:
-        _reap(process)
+        reap(process)
+
+
+@contextlib.contextmanager
+def listening(
+    command: Sequence[str],
+    core: int | None,
+    ports: Sequence[int],
+    log: Path,
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """A process that was told its ports, from when it answers there until it is told to end."""
+    began_s = time.monotonic()
+    with log.open("wb") as written:
+        process = start(command, core, written, more=more, heard=written)
+    try:
+        deadline_s = began_s + START_S_MAX
+        while not all(_is_open(port) for port in ports):
+            if time.monotonic() > deadline_s or process.poll() is not None:
+                tail = log.read_text(errors="replace")[-2_000:]
+                raise SystemExit(f"bench: {Path(command[0]).name} did not start: {tail}")
+            time.sleep(POLL_S)
+        took_s = time.monotonic() - began_s
+        tls_port = ports[-1] if len(ports) > 1 else 0
+        yield Served(process.pid, ports[0], tls_port=tls_port, start_s=took_s)
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(START_S_MAX / 6)
+    finally:
+        reap(process)
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody had a moment ago."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
 
 
 def put(load: Load, core: int | None) -> Figures:
     """Run the load generator once."""
-    process = _start(["bench.load"], core, said=subprocess.PIPE)
+    return Figures(**told_by("bench.load", asdict(load), core, load.warm_s + load.seconds))
+
+
+def told_by(name: str, asked: object, core: int | None, seconds: float) -> dict[str, Any]:
+    """What a client that is a module of this folder says, told what to do for `seconds`."""
+    process = start(module(name), core, said=subprocess.PIPE)
     try:
-        told, complaint = process.communicate(json.dumps(asdict(load)), LOAD_S_MAX)
+        told, complaint = process.communicate(json.dumps(asked), seconds + LOAD_MORE_S_MAX)
     finally:
-        _reap(process)
+        reap(process)
     if process.returncode != 0:
         raise SystemExit(f"bench: the run failed, nothing of it counts: {complaint.strip()}")
-    return Figures(**json.loads(told))
-
-
-@contextlib.contextmanager
-def ferry(folder: Path, upstream_port: int, core: int | None) -> Iterator[dict[str, Served]]:
-    """A real `ferry serve` with default durability and a price; for `ferry` and `BUDGETED` a key.
-
-    Its database is `ferry.db` in `folder`, complete once the context is left.
-    """
-    database, config, log = folder / "ferry.db", folder / "ferry.toml", folder / "ferry.log"
-    config.write_text(
-        f'[providers.up]\nkind = "compatible"\nbase_url = "http://{HOST}:{upstream_port}/v1"\n'
-        f'models = ["{AT_ONCE}", "{LATE}"]\n'
-    )
-    for model in (AT_ONCE, LATE):
-        changes.set_price(database, "up", model, _RATE)
-    allowance = Allowance.parse("1000000/month")
-    key = changes.create_key(database, changes.KeyPlan(name="bench", allowance=allowance))
-    plain = changes.create_key(database, changes.KeyPlan(name="plain"))
-    options = ["--config", str(config), "--db", str(database)]
-    pins = "--tenant six --user six --assistant six --feature bench"
-    six = _command([*options, "keys", "create", "six", *pins.split(), "--balance", "1000000"])
-    for line in _SIX.split("\n"):
-        if line:
-            _command([*options, *line.split()])
-    secrets = dict(zip(("ferry", *BUDGETED), (key.secret, plain.secret, six.strip()), strict=True))
-    command = ["ferrycli", *options, "serve", "--listen", f"{HOST}:0"]
-    with log.open("wb") as written:
-        process = _start(command, core, said=written.fileno())
-    try:
-        port = _port_in(log, process)
-        yield {name: Served(process.pid, port, secret) for name, secret in secrets.items()}
-        process.send_signal(signal.SIGTERM)
-        if process.wait(STOP_S_MAX) != 0:
-            raise SystemExit(f"bench: ferry did not stop well: {log.read_text()}")
-    finally:
-        _reap(process)
-
-
-def _command(arguments: Sequence[str]) -> str:
-    """Carry out one of ferry's commands; what it said on stdout."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ferrycli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=_environment(),
-        timeout=START_S_MAX,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"bench: ferry {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _port_in(log: Path, process: subprocess.Popen[str]) -> int:
-    """The port that ferry's line `ready` names."""
-    deadline = time.monotonic() + START_S_MAX
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_text().splitlines(keepends=True):
-            if line.endswith("\n") and '"addr"' in line:
-                return int(json.loads(line)["addr"].rpartition(":")[2])
-        time.sleep(POLL_S)
-    raise SystemExit(f"bench: ferry did not start: {log.read_text()}")
-
-
-def books_line(database: Path, made: Mapping[str, int]) -> str:
-    """What ferry's books say of the calls made through `ferry` and `BUDGETED`, each so many.
-
-    Ends the program where they do not agree.
-    """
-    query = "SELECT count(*), coalesce(sum(state = 'settled' AND outcome = 'ok'), 0) FROM calls"
-    amounts = "coalesce(sum(spent_nanousd), 0), coalesce(sum(held_nanousd), 0)"
-    with reads.opened(database) as connection:
-        rows, settled = connection.execute(query).fetchone()
-        spent, held = connection.execute(f"SELECT {amounts} FROM windows").fetchone()
-    _, six = BUDGETED
-    counted = made.get("ferry", 0) + 6 * made.get(six, 0)
-    calls = sum(made.values())
-    due = counted * price(Usage(input=INPUT_TOKENS, output=OUTPUT_TOKENS), _RATE).total
-    line = f"books: {calls:,} calls, {rows:,} rows, held {held}"
-    if (rows, settled, spent, held) != (calls, calls, due, 0):
-        raise SystemExit(
-            f"{line}; {settled:,} settled, spent {spent:,} of {due:,} nano-dollars: not balanced"
-        )
-    return f"{line}\n       every row is settled, and spent is what the upstream's counts cost"
+    found: dict[str, Any] = json.loads(told)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.routing import Route, Router
@@ -49,7 +49,9 @@ def make_app(gateway: Gateway, report: Callable[[Exception], None]) -> App:
         *(Route(entry.path, Calls(gateway, entry)) for entry in ENTRIES),
     ]
     router = Router(routes, redirect_slashes=False, default=NotFound(gateway))
-    return _Outermost(router, report)
+    # The first of a path, as the router has it.
+    direct = {one.path: one.app for one in reversed(routes) if not one.param_convertors}
+    return _Outermost(router, direct, report)
 
 
 class _Outermost:
@@ -60,8 +62,12 @@ class _Outermost:
     client gets a reply in its dialect, if it can still get one.
     """
 
-    def __init__(self, app: App, report: Callable[[Exception], None]) -> None:
-        self._app = app
+    def __init__(
+        self, router: App, direct: Mapping[str, App], report: Callable[[Exception], None]
+    ) -> None:
+        """`direct`: endpoints of paths that are whole, which the router need not look for."""
+        self._router = router
+        self._direct = direct
         self._report = report
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -71,7 +77,7 @@ class _Outermost:
             said, path = apart(scope["raw_path"])
             scope = {**scope, "path": path, "ferry.path": said}
         try:
-            await self._app(scope, receive, send)
+            await self._direct.get(scope["path"], self._router)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # The outermost frame of a request.
             self._report(error)
             # Where a reply has begun, uvicorn refuses another: then the connection just ends.

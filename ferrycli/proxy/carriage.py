@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from ferrycli.proxy.closings import CardOf, Course, closing
@@ -118,7 +117,7 @@ class Carriage:
 
     def told(self) -> Headers:
         """What even the refusal of a call that went nowhere says of it."""
-        headers = [own("call-id", self.asked.id.text("c"))]
+        headers = [own("call-id", self.asked.name)]
         if self.warning:
             headers.append(own("warning", self.warning))
         return headers
@@ -155,7 +154,7 @@ class Carriage:
         if self.delivery is not None:
             self.course.reading = self.delivery.reading()
         told = closing(self.asked, self.admission or Admission(0), self.course, now_us, card_of)
-        return replace(told, attempt=self.admitted)
+        return told._replace(attempt=self.admitted)
 
     async def close(self) -> None:
         """Let go of the provider's connection."""

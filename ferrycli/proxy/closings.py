@@ -6,7 +6,9 @@ Source: docs/money.md, sections 3, 4 and 8.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct, structs
 
 from ferrycli.proxy.questions import Asked, input_bound
 from ferrycli.rules.budget import Admission
@@ -43,6 +45,8 @@ class Course:
     reading: Reading = Reading()
     dispatched_at: int | None = None
     """When it was sent; None: it was not."""
+    bill: Bill | None = None
+    """What its whole reply said that it cost, once that was there."""
 
     def elapsed_us(self, now_us: int) -> int:
         """For how long the provider may have worked on it."""
@@ -73,8 +77,10 @@ def closing(
             course.error_code,
         )
     is_final = course.outcome == "ok" or reading.is_complete
-    elapsed_us = course.elapsed_us(now_us)
-    bill = _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
+    bill = course.bill if is_final else None
+    if bill is None:
+        elapsed_us = course.elapsed_us(now_us)
+        bill = _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
     return Closing(
         seq=asked.id.seq,
         state="settled",
@@ -104,8 +110,7 @@ def _plain_characters(asked: Asked, reading: Reading) -> int:
     return reading.characters
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """Usage and cost, and where they are from: `provider reported estimated unpriced`."""
 
     usage: Usage
@@ -164,7 +169,7 @@ def _bill_of_lines(asked: Asked, reading: Reading, usage: Usage, card_of: CardOf
     billed: list[BilledLine] = []
     is_incomplete = False
     for line in reading.lines:
-        target = replace(asked.target, model=line.model) if line.model else asked.target
+        target = structs.replace(asked.target, model=line.model) if line.model else asked.target
         card = asked.card if target == asked.target else card_of(target, asked.id.at_us)
         try:
             cost, lines = _billed(line, target, card, reading.tier)
@@ -211,10 +216,10 @@ def _estimated(asked: Asked, admission: Admission, reading: Reading, elapsed_us:
     uncounted = reading.characters - reading.characters_counted
     output = answer_tokens(uncounted, model, asked.manner)
     if reported is not None and reading.characters_counted:
-        return replace(reported, output=reported.output + output)
+        return reported._replace(output=reported.output + output)
     output = max(output, _unseen(asked, admission, elapsed_us))
     if reported is not None:
-        return replace(reported, output=max(reported.output, output))
+        return reported._replace(output=max(reported.output, output))
     put_in = min(tokens(facts.input_characters, model), input_bound(asked))
     return Usage(input=put_in, output=output)
 
@@ -247,11 +252,9 @@ def attempt_bill(
     return _bill(asked, admission, reading, card_of, elapsed_us, is_final=is_final)
 
 
-def reported_cost(
+def reported_bill(
     asked: Asked, admission: Admission, reading: Reading, card_of: CardOf
-) -> int | None:
-    """The cost for a reply's header: nano-dollars, None where it is not known for sure."""
+) -> Bill | None:
+    """The bill of a whole reply, for its header; None where its cost is not known for sure."""
     bill = _bill(asked, admission, reading, card_of, is_final=True)
-    if bill.source not in ("provider", "reported") or bill.cost is None:
-        return None
-    return bill.cost.total
+    return bill if bill.source in ("provider", "reported") and bill.cost is not None else None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from ferrycli.proxy.attempts import Attempts
 from ferrycli.proxy.carriage import Carriage
@@ -18,7 +20,7 @@ from ferrycli.proxy.dispatch import Request
 from ferrycli.proxy.gate import ClientLeft, Scope
 from ferrycli.proxy.gateway import Gateway
 from ferrycli.proxy.listener import Listener
-from ferrycli.proxy.questions import CLIENT_RETRIES_MAX, Asked, question
+from ferrycli.proxy.questions import Asked, question
 from ferrycli.proxy.replies import dialect_of, own, send_error
 from ferrycli.proxy.thread_bounds import ThreadCall
 from ferrycli.rules.attribution import PRIORITIES, Attribution, Carried, attribute
@@ -38,12 +40,8 @@ from ferrycli.wire.dialect import NOWHERE, Place
 from ferrycli.wire.dialects import DIALECTS
 from ferrycli.wire.entries import Entry, endpoint, place
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.headers import (
-    attribution_headers,
-    content_type,
-    idempotency_key,
-    said_in_dialect,
-)
+from ferrycli.wire.head import Head, read_head
+from ferrycli.wire.headers import said_in_dialect
 
 STALE_TRIES_MAX = 8
 """How often a question is built anew because keys, budgets or prices changed meanwhile."""
@@ -54,7 +52,10 @@ class _Known:
     """What is known of a call so far; what it is understood from is read once."""
 
     new: NewId
+    name: str
+    """`new` as it is shown."""
     scope: Scope
+    head: Head
     place: Place = NOWHERE
     key: KeyTerms | None = None
     body: bytes = b""
@@ -78,30 +79,30 @@ class Calls:
     def __init__(self, gateway: Gateway, entry: Entry) -> None:
         self._gateway = gateway
         self._entry = entry
+        self._endpoint = endpoint(entry, NOWHERE)
         self._read = DIALECTS[entry.dialect].read
         self._refuses_in = DIALECTS[entry.refuses_in]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        known = _Known(self._gateway.ids.make(), scope)
+        new = self._gateway.ids.make()
+        known = _Known(new, new.text("c"), scope, read_head(scope["headers"]))
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], self._entry.path)
             known.place = place(
-                self._entry,
-                scope.get("path_params", {}).get("model", ""),
-                content_type(scope["headers"]),
+                self._entry, scope.get("path_params", {}).get("model", ""), known.head.content_type
             )
             if self._gateway.state["stopping"]:
                 raise Stopping
-            self._gateway.gate.check(scope)
-            known.key = await self._gateway.key(scope)
+            self._gateway.gate.check(scope, known.head)
+            known.key = await self._gateway.key(scope, known.head.credential())
             known.body = await self._gateway.gate.body(scope, receive)
             understood = self._understand(known)
         except ClientLeft:
             return
         except FerryError as error:
             self._deny(known, error)
-            told = [own("call-id", known.new.text("c"))]
+            told = [own("call-id", known.name)]
             # What no call is made of may be asked in another dialect, as `GET /v1/models/…`.
             dialect = dialect_of(scope) if known.place is NOWHERE else self._refuses_in
             await send_error(send, error, told, dialect=dialect)
@@ -123,7 +124,7 @@ class Calls:
         )
         known.attribution = attribute(
             Carried(
-                attribution_headers(known.scope["headers"]),
+                known.head.attribution,
                 known.scope.get("ferry.path", ""),
                 facts.metadata,
                 facts.fields,
@@ -143,22 +144,23 @@ class Calls:
         choices = snapshot.choose(
             wanted,
             now_us,
-            gateway.chance(64),
-            lambda target: gateway.circuits.blocked(target, now_us),
+            gateway.chance,
+            gateway.circuits.blocked,
         )
         first = Asked(
             id=known.new,
-            endpoint=endpoint(self._entry, known.place),
+            name=known.name,
+            endpoint=self._endpoint_of(known.place),
             key=key,
             attribution=known.attribution,
             facts=facts,
             target=choices.choices[0].target,
             card=self._card(choices.choices[0].target, now_us),
             epoch=snapshot.books.epoch,
-            client_retry=_client_retry(known.scope),
+            client_retry=known.head.retries,
             choice=choices.choices[0],
             assignment=choices.assignment,
-            idempotency_key=idempotency_key(known.scope["headers"]),
+            idempotency_key=known.head.idempotency_key(),
             manner=gateway.manner(choices.choices[0].target),
         )
         return _Understood(self._ways(first, choices, known.thread, now_us), choices.route)
@@ -167,6 +169,8 @@ class Calls:
         self, first: Asked, choices: Choices, thread: ThreadCall | None, now_us: int
     ) -> tuple[Asked, ...]:
         """The call at each of its targets."""
+        if thread is None and len(choices.choices) == 1:
+            return (first,)
         snapshot = self._gateway.snapshot()
         ways = [
             first,
@@ -186,10 +190,13 @@ class Calls:
         # What one of OpenRouter's providers counted, another may count otherwise.
         return tuple(
             one
-            if snapshot.providers.is_openrouter(one.target.provider)
+            if one.target.provider in snapshot.providers.openrouters
             else replace(one, thread_bound=thread.bound(one.target))
             for one in ways
         )
+
+    def _endpoint_of(self, at: Place) -> str:
+        return self._endpoint if self._entry.dialect != "gemini" else endpoint(self._entry, at)
 
     def _card(self, target: Target, now_us: int) -> RateCard | None:
         """What the call costs at `target`; nothing where no provider bills it."""
@@ -201,7 +208,7 @@ class Calls:
         """What earlier calls of the thread say of this one. Raises `LoopDetected`."""
         gateway = self._gateway
         if known.attribution.thread:
-            beside = said_in_dialect(known.scope["headers"], self._entry.dialect)
+            beside = said_in_dialect(known.head.sent, self._entry.dialect)
             known.thread = gateway.threads.of(key.id, known.attribution, facts, known.body, beside)
         watched = gateway.loops.look(
             gateway.ledger.books, key, known.attribution, facts.fingerprints, now_us
@@ -220,7 +227,7 @@ class Calls:
         attribution, facts = known.attribution, known.facts
         opening = Opening(
             seq=known.new.seq,
-            id=known.new.text("c"),
+            id=known.name,
             started_at=known.new.at_us,
             key_id=known.key.id,
             tenant=attribution.tenant,
@@ -229,7 +236,7 @@ class Calls:
             thread=attribution.thread,
             feature=attribution.feature,
             priority=attribution.priority,
-            endpoint=endpoint(self._entry, known.place),
+            endpoint=self._endpoint_of(known.place),
             is_stream=facts.is_stream if facts else False,
             requested_model=facts.model if facts else "",
         )
@@ -242,36 +249,34 @@ class Calls:
         call = Carriage(
             understood.ways, understood.route, known.thread, known.warning, self._refuses_in
         )
-        listener = Listener(known.scope, receive, lambda: call.leave(gateway.drain_s))
         total_s = understood.route.total_s if understood.route is not None else None
         total_s = total_s or gateway.total_s
+        listener = Listener(known.scope, receive, lambda: call.leave(gateway.drain_s), total_s)
         try:
-            async with asyncio.timeout(total_s):
-                # Who waits for money to the end of its deadline could not be answered any more.
-                await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
-                assert known.facts is not None
-                request = Request(
-                    gateway,
-                    self._entry,
-                    known.place,
-                    known.scope["headers"],
-                    known.scope["query_string"],
-                    known.body,
-                    known.facts,
-                )
-                attempts = Attempts(
-                    gateway, call, request, lambda _call: self._understand(known).ways
-                )
-                await attempts.carry(send)
+            # Who waits for money to the end of its deadline could not be answered any more.
+            await self._admit(call, known, min(gateway.budget_wait_s, total_s / 2))
+            assert known.facts is not None
+            request = Request(
+                gateway,
+                self._entry,
+                known.place,
+                known.head.sent,
+                known.scope["query_string"],
+                known.body,
+                known.facts,
+            )
+            attempts = Attempts(gateway, call, request, lambda _call: self._understand(known).ways)
+            await attempts.carry(send)
         except asyncio.CancelledError:
-            # Either the client left, or the server stops and has waited long enough. Both ways a
-            # reply that has begun ends here, unfinished, and the server closes its connection.
-            call.ended("left" if listener.has_left else "cut")
+            # The client left, its time is up, or the server stops and has waited long enough. Each
+            # way a reply that has begun ends here, unfinished, and its connection is closed.
             listener.forgive()
-            if not listener.has_left:
-                await call.refuse(send, Stopping())
-        except TimeoutError:
-            await call.fail(send, UpstreamTimeout(str(call.asked.target), "total", total_s))
+            if listener.is_late:
+                await call.fail(send, UpstreamTimeout(str(call.asked.target), "total", total_s))
+            else:
+                call.ended("left" if listener.has_left else "cut")
+                if not listener.has_left:
+                    await call.refuse(send, Stopping())
         except FerryError as error:
             status = gateway.spent_status if isinstance(error, BudgetSpent) else None
             await call.fail(send, error, status)
@@ -305,11 +310,3 @@ def _unread(priority: str) -> str:
     if not priority:
         return ""
     return f"priority `{priority}` counts for nothing: it is none of {', '.join(PRIORITIES)}"
-
-
-def _client_retry(scope: Scope) -> int:
-    """How often the client's SDK has tried this call before."""
-    for name, value in scope["headers"]:
-        if name == b"x-stainless-retry-count" and value.isdigit() and len(value) < 6:
-            return min(int(value), CLIENT_RETRIES_MAX)
-    return 0

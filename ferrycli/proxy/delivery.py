@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from ferrycli.proxy.closings import Course, reported_cost
+from ferrycli.proxy.closings import Course, reported_bill
 from ferrycli.proxy.dispatch import Saying
 from ferrycli.proxy.replies import own
 from ferrycli.proxy.upstream import UpstreamReply
@@ -119,9 +119,12 @@ class Delivery:
         if not self.is_started:
             if self._course.outcome != "ok":
                 return self._no_answer(body, reading)
-            cost = reported_cost(self._saying.asked, self._admission, reading, self._saying.card_of)
-            if cost is not None and self._past_nanousd is not None:
-                headers = [*headers, own("cost-usd", usd_exact(cost + self._past_nanousd))]
+            saying = self._saying
+            bill = reported_bill(saying.asked, self._admission, reading, saying.card_of)
+            self._course.bill = bill
+            if bill is not None and bill.cost is not None and self._past_nanousd is not None:
+                cost = usd_exact(bill.cost.total + self._past_nanousd)
+                headers.append(own("cost-usd", cost))
             await self._start([*headers, _length(body)])
         await self._finish(body)
         return None
@@ -129,21 +132,17 @@ class Delivery:
     async def _deliver_stream(self, reply: UpstreamReply, headers: Headers) -> bytes | None:
         reader = self._reader = self._saying.reader(is_stream=True)
         headers = [*headers, (b"cache-control", b"no-cache")]
-        first = b""
-        while chunk := await reply.read():
-            self._note_first_byte()
-            passed = reader.feed(chunk)
-            if not self.is_started:
-                first += passed
-                if reader.begins_with_error:
-                    first += await _rest_of_error(reader, reply)
-                    break
-                if not reader.has_begun:
-                    continue
-                await self._start(headers)
-                passed, first = first, b""
-            if passed:
-                await self._send_body(passed)
+        first = await self._first_event(reply, reader)
+        if reader.has_begun and not reader.begins_with_error:
+            await self._start(headers)
+            if first:
+                await self._send_body(first)
+            first = b""
+            # For every chunk of every stream: nothing that can be done once stands in here.
+            read, feed, send = reply.read, reader.feed, self._send
+            while chunk := await read():
+                if passed := feed(chunk):
+                    await send({"type": "http.response.body", "body": passed, "more_body": True})
         rest = first + reader.finish()
         self._settle_outcome(reader.reading())
         if not self.is_started:
@@ -152,6 +151,18 @@ class Delivery:
             await self._start(headers)
         await self._finish(rest)
         return None
+
+    async def _first_event(self, reply: UpstreamReply, reader: Reader) -> bytes:
+        """What comes with the first event; all that comes soon, where that is an error."""
+        first = b""
+        while not (reader.has_begun or reader.begins_with_error):
+            if not (chunk := await reply.read()):
+                break
+            self._note_first_byte()
+            first += reader.feed(chunk)
+        if reader.begins_with_error:
+            first += await _rest_of_error(reader, reply)
+        return first
 
     def _no_answer(self, body: bytes, reading: Reading) -> bytes:
         """What came instead of an answer; of a provider that speaks another dialect, its error."""

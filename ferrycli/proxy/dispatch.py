@@ -6,8 +6,9 @@ must set; where it does not, both are translated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
+
+from msgspec import Struct
 
 from ferrycli.proxy.closings import CardOf
 from ferrycli.proxy.gateway import Gateway
@@ -33,8 +34,7 @@ _PASSED_QUERY = {"messages": frozenset({"beta"}), "count_tokens": frozenset({"be
 """Parameters, by dialect, that go on to a provider that speaks it as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A client's request, as it came and as it is understood."""
 
     gateway: Gateway
@@ -54,8 +54,7 @@ class Request:
         return Saying(self, asked, way)
 
 
-@dataclass(frozen=True, slots=True)
-class Saying:
+class Saying(Struct, frozen=True):
     """One request at one target, by one way."""
 
     request: Request
@@ -138,7 +137,7 @@ class Saying:
             betas = [] if self.is_translated else anthropic_betas(self.request.headers)
             return {"anthropic_beta": json_body(betas)} if betas else {}
         providers = self.request.gateway.snapshot().providers
-        if not providers.is_openrouter(asked.target.provider) or not _is_bounded(asked, admission):
+        if asked.target.provider not in providers.openrouters or not _is_bounded(asked, admission):
             return {}
         assert asked.card is not None
         rate = asked.card.steps[0].rate
@@ -167,7 +166,7 @@ class Saying:
             facts.is_stream,
             facts.wants_usage,
             self.asked.id.at_us // 1_000_000,
-            self.asked.id.text("c"),
+            self.asked.name,
             self.request.body,
         )
         return TranslatingReader(

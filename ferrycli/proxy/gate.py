@@ -26,13 +26,12 @@ from ferrycli.rules.denials import (
     PathTooLong,
     RequestTooSlow,
 )
-from ferrycli.wire.headers import passes_ferry
+from ferrycli.wire.head import Head, read_head
 
 BODY_IDLE_S = 10.0
 """A client that sends nothing of its body for this long is let go."""
 BODY_TOTAL_S = 120.0
 ADDRESSES_KNOWN_MAX = 256
-_CHECKED = frozenset({b"host", b"origin", b"content-encoding", b"content-length", b"via"})
 
 Scope = MutableMapping[str, Any]
 
@@ -63,29 +62,32 @@ class Gate:
             is_any_host=behind_proxy and not list(hosts),
         )
 
-    def check(self, scope: Scope) -> None:
-        """Raise a refusal if the request's head cannot be accepted."""
+    def check(self, scope: Scope, head: Head | None = None) -> None:
+        """Raise a refusal if the request cannot be accepted; `head`: what its headers say."""
         if not is_watched(scope):
             _check_size(scope, scope["headers"])
-        headers = [pair for pair in scope["headers"] if pair[0] in _CHECKED]
-        self._check_names(headers)
-        for name, value in headers:
-            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+        if head is None:
+            head = read_head(scope["headers"])
+        self._check_names(head)
+        for value in head.encodings:
+            if value.strip().lower() not in (b"", b"identity"):
                 raise CompressedBody(safe(value.decode("latin-1"), 40))
-            if name == b"content-length" and int(value) > self.body_bytes_max:
+        for value in head.lengths:
+            if int(value) > self.body_bytes_max:
                 raise BodyTooLarge(self.body_bytes_max)
-        if passes_ferry(headers):
+        if head.is_from_ferry:
             raise CarriesLoop
 
-    def _check_names(self, headers: list[tuple[bytes, bytes]]) -> None:
-        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
-        if len(hosts) != 1:
-            raise ForbiddenOrigin("Host", safe(", ".join(hosts)) or "(none)")
-        if not self._knows(f"//{hosts[0]}"):
-            raise ForbiddenOrigin("Host", safe(hosts[0]))
-        for name, value in headers:
+    def _check_names(self, head: Head) -> None:
+        if len(head.hosts) != 1:
+            hosts = ", ".join(value.decode("latin-1") for value in head.hosts)
+            raise ForbiddenOrigin("Host", safe(hosts) or "(none)")
+        host = head.hosts[0].decode("latin-1")
+        if not self._knows(f"//{host}"):
+            raise ForbiddenOrigin("Host", safe(host))
+        for value in head.origins:
             # A browser sends it for other sites' pages; programs leave it out.
-            if name == b"origin" and not self._knows(value.decode("latin-1")):
+            if not self._knows(value.decode("latin-1")):
                 raise ForbiddenOrigin("Origin", safe(value.decode("latin-1")))
 
     def _knows(self, address: str) -> bool:

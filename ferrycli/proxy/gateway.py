@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ferrycli.proxy.gate import Gate, Scope, is_local
+from ferrycli.proxy.gate import Gate, Scope
 from ferrycli.proxy.loop_watch import LoopWatch
 from ferrycli.proxy.reads import Reads
 from ferrycli.proxy.snapshot import Snapshot, SnapshotKeeper
@@ -55,18 +55,19 @@ class Gateway:
         """What calls are decided on now."""
         return self.keeper.on(self.ledger.books)
 
-    async def key(self, scope: Scope) -> KeyTerms:
-        """The key of a request, as it stands in the file.
+    async def key(self, scope: Scope, secret: str | None = None) -> KeyTerms:
+        """The key of a request, as it stands in the file; `secret`: its credential, if read.
 
         One that the snapshot does not know may be new: then the file is asked. Raises `NoKey`,
         `BadKey` or `TwoKeys`.
         """
-        secret = credential(scope["headers"])
-        local, now_us = is_local(scope), self.now_us()
-        key = self.snapshot().key(secret, now_us, is_local=local)
+        if secret is None:
+            secret = credential(scope["headers"])
+        now_us = self.now_us()
+        key = self.snapshot().key(secret, now_us, scope)
         if key is None:
             await self.ledger.refresh()
-            key = self.snapshot().key(secret, now_us, is_local=local)
+            key = self.snapshot().key(secret, now_us, scope)
         if key is None:
             raise BadKey(shown(secret), "unknown")
         return key

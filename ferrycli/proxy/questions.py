@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+
+from msgspec import Struct
 
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import EXPECTED_OUTPUT_TOKENS, Ask, is_open
+from ferrycli.rules.ceilings import Bounds, ceiling
 from ferrycli.rules.choices import Choice
-from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.estimate import UNLEARNED, Manner, likely_answer, tokens
 from ferrycli.rules.keys import KeyTerms
-from ferrycli.rules.pricing import Bounds, RateCard, ceiling, price
+from ferrycli.rules.pricing import RateCard, ceil_cost
 from ferrycli.rules.routing import Target
 from ferrycli.rules.selectors import facts_of
-from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import NewId
 from ferrycli.store.messages import Admit, Candidate
 from ferrycli.store.rows import Aim, Opening
 from ferrycli.wire.facts import Facts
 
-CLIENT_RETRIES_MAX = 1_000
+PAIRS_KEPT_MAX = 4_096
 INPUT_UNKNOWN_TOKENS = 2_000_000
 """The input bound where neither the request nor the catalogue bounds it: no window is larger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request, understood, at one target that may carry it."""
 
     id: NewId
+    name: str
+    """`id` as it is shown: `c_…`."""
     endpoint: str
     key: KeyTerms
     attribution: Attribution
@@ -61,31 +63,34 @@ class Asked:
     @property
     def output_asked(self) -> int | None:
         """The least of the caller's limit and of what route and assignment allow, per choice."""
+        asked = self.facts.output_asked
         own = self.choice.output_max if self.choice is not None else None
-        known = [one for one in (self.facts.output_asked, own) if one is not None]
-        return min(known) if known else None
+        if own is None or asked is None:
+            return asked if own is None else own
+        return min(own, asked)
 
 
 def question(ways: Sequence[Asked]) -> Admit:
     """What the ledger must know to admit this call by one of its `ways`."""
     first = ways[0]
-    bound = input_bound(first)
-    expected, answer_rate = _likely_cost(first, bound)
-    ask = _ask(first, bound, expected, answer_rate)
+    bound, output_asked = input_bound(first), first.output_asked
+    used = tokens(first.facts.input_characters, first.target.model)
+    expected, answer_rate = _likely_cost(first, min(used, bound), output_asked)
+    ask = _ask(first, bound, expected, answer_rate, output_asked)
     aim = _aim(first, ask, bound, expected) if len(ways) > 1 else None
     candidates = (_candidate(first, ask, aim), *map(candidate, ways[1:]))
     row = opening(first, ask, bound, expected)
-    used = tokens(first.facts.input_characters, first.target.model)
-    answer = EXPECTED_OUTPUT_TOKENS if first.output_asked is None else first.output_asked
+    answer = EXPECTED_OUTPUT_TOKENS if output_asked is None else output_asked
     held = used + min(answer, EXPECTED_OUTPUT_TOKENS) * first.facts.choices
     return Admit(row, candidates, first.epoch, held, first.idempotency_key)
 
 
 def candidate(asked: Asked) -> Candidate:
     """One way of several, as the ledger judges it."""
-    bound = input_bound(asked)
-    expected, answer_rate = _likely_cost(asked, bound)
-    ask = _ask(asked, bound, expected, answer_rate)
+    bound, output_asked = input_bound(asked), asked.output_asked
+    used = min(tokens(asked.facts.input_characters, asked.target.model), bound)
+    expected, answer_rate = _likely_cost(asked, used, output_asked)
+    ask = _ask(asked, bound, expected, answer_rate, output_asked)
     return _candidate(asked, ask, _aim(asked, ask, bound, expected))
 
 
@@ -101,7 +106,9 @@ def _candidate(asked: Asked, ask: Ask, aim: Aim | None) -> Candidate:
     )
 
 
-def _ask(asked: Asked, bound: int, expected: int | None, answer_rate: int) -> Ask:
+def _ask(
+    asked: Asked, bound: int, expected: int | None, answer_rate: int, output_asked: int | None
+) -> Ask:
     facts, card = asked.facts, asked.card
     limits = None
     if card is not None and not facts.unbounded_field:
@@ -114,17 +121,17 @@ def _ask(asked: Asked, bound: int, expected: int | None, answer_rate: int) -> As
                 facts.tier,
                 writes_cache=True,
                 has_audio=facts.has_audio,
-                has_output=asked.output_asked != 0,
+                has_output=output_asked != 0,
                 predicted_tokens_max=facts.predicted_bytes,
             ),
         )
-    is_bounded_here = asked.output_asked != facts.output_asked
+    is_bounded_here = output_asked != facts.output_asked
     return Ask(
         target=str(asked.target),
         ceiling=limits,
         is_priced=card is not None,
         is_free=card is not None and card.is_free,
-        output_asked=asked.output_asked,
+        output_asked=output_asked,
         output_max=card.output_tokens_max or card.context_tokens_max if card else None,
         expected_nanousd=expected or 0,
         thinking_tokens=facts.thinking_tokens,
@@ -143,38 +150,38 @@ def _unbounded_field(card: RateCard | None) -> str:
 def input_bound(asked: Asked) -> int:
     """The most tokens that the input can be: never more than the model's context holds."""
     window = asked.card.context_tokens_max if asked.card else None
-    every = (asked.facts.input_bound_at(asked.target.model), asked.thread_bound, window)
-    bounds = [bound for bound in every if bound is not None]
-    return min(bounds) if bounds else INPUT_UNKNOWN_TOKENS
+    least = None
+    for bound in (asked.facts.input_bound_at(asked.target.model), asked.thread_bound, window):
+        if bound is not None and (least is None or bound < least):
+            least = bound
+    return INPUT_UNKNOWN_TOKENS if least is None else least
 
 
-def _likely_cost(asked: Asked, bound: int) -> tuple[int | None, int]:
-    """What the call probably costs, before anything is known of the answer; None: no price says it.
+def _likely_cost(asked: Asked, used: int, output_asked: int | None) -> tuple[int | None, int]:
+    """What the call probably costs with `used` tokens of input; None: no price says it.
 
     Then the nano-dollars per million tokens of answer, all choices together; 0: nothing says so.
     """
     if asked.card is None:
         return None, 0
-    facts = asked.facts
-    used = min(tokens(facts.input_characters, asked.target.model), bound)
-    rate, _ = asked.card.rate(used, facts.tier)
-    answer = likely_answer(EXPECTED_OUTPUT_TOKENS, asked.output_asked) * facts.choices
-    answer_rate = (rate.output or 0) * facts.choices
-    try:
-        return price(Usage(input=used, output=answer), rate).total, answer_rate
-    except UnpricedUsage:
+    choices = asked.facts.choices
+    rate, _ = asked.card.rate(used, asked.facts.tier)
+    answer = likely_answer(EXPECTED_OUTPUT_TOKENS, output_asked) * choices
+    answer_rate = (rate.output or 0) * choices
+    if (used and rate.input is None) or (answer and rate.output is None):
         return None, answer_rate
+    cost = ceil_cost(used, rate.input or 0) + ceil_cost(answer, rate.output or 0)
+    return cost, answer_rate
 
 
 def selector_facts(asked: Asked) -> dict[str, str]:
     """Dimension to value, as budgets select by them."""
-    return {
-        **facts_of(asked.attribution),
-        "key": asked.key.id,
-        "provider": asked.target.provider,
-        "model": asked.target.model,
-        "route": asked.route,
-    }
+    facts = facts_of(asked.attribution)
+    facts["key"] = asked.key.id
+    facts["provider"] = asked.target.provider
+    facts["model"] = asked.target.model
+    facts["route"] = asked.route
+    return facts
 
 
 def _aim(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Aim:
@@ -191,6 +198,7 @@ def _aim(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Aim:
     )
 
 
+@lru_cache(PAIRS_KEPT_MAX)
 def pairs_text(pairs: tuple[tuple[str, str], ...]) -> str:
     """Tags or sources as a row keeps them: a JSON object, empty for none."""
     return json.dumps(dict(pairs)) if pairs else ""
@@ -202,7 +210,7 @@ def opening(asked: Asked, ask: Ask, bound: int, expected: int | None) -> Opening
     prints = facts.fingerprints
     return Opening(
         seq=asked.id.seq,
-        id=asked.id.text("c"),
+        id=asked.name,
         started_at=asked.id.at_us,
         key_id=asked.key.id,
         tenant=attribution.tenant,

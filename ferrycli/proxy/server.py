@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import os
-import secrets
 import signal
 import socket
 import time
@@ -26,6 +26,7 @@ import ferrycli
 from ferrycli.prices import catalogue
 from ferrycli.proxy.app import make_app
 from ferrycli.proxy.aws_signing import signers
+from ferrycli.proxy.chance import Chance
 from ferrycli.proxy.connection import connections
 from ferrycli.proxy.gate import Gate
 from ferrycli.proxy.gateway import Gateway
@@ -56,6 +57,8 @@ DAY_SECONDS_MAX = 10.0
 NOTICE_SECONDS_MAX = 5.0
 """How long it waits for notices that are on their way."""
 WATCH_S = 0.5
+GC_THRESHOLDS = (10_000, 20, 50)
+"""How many more objects there are when the collector looks at the young, and how often at more."""
 _NOT_ENCRYPTED = (
     "it is not loopback and nothing would encrypt the keys; set `behind_proxy = true` in `[server]`"
     " where a proxy in front ends TLS"
@@ -159,7 +162,7 @@ def is_loopback(host: str) -> bool:
 async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -> Served:
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    ids = IdMaker(now_us, secrets.randbits)
+    ids = IdMaker(now_us, Chance())
     facts = ServerFacts(
         ids.make().text("i"), socket.gethostname(), os.getpid(), address, ferrycli.__version__
     )
@@ -178,6 +181,7 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
             prices=catalogue.catalogue_version(),
         )
         server = _Server(_uvicorn_config(settings, gateway, teller), state, teller, ready)
+        _settle_heap()
         watch = asyncio.create_task(_watch(ledger, teller))
         days = DayKeeper(settings.database, settings.zone, now_us)
         days.start()
@@ -194,6 +198,17 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
         if ledger.calls_unwritten:
             calls = f"{ledger.calls_unwritten} finished calls could not be written"
             teller.trouble(LedgerUnavailable(calls))
+
+
+def _settle_heap() -> None:
+    """What is loaded by now stays loaded: the collector of cycles need not look at it again.
+
+    Calls make values without cycles, which go by themselves; as it comes, it took a fifth of their
+    time to find nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _watch(ledger: Ledger, teller: Teller) -> None:
@@ -248,7 +263,7 @@ def _gateway(
                 values["guard.window_s"] * 1_000_000,
             ),
         ),
-        chance=secrets.randbits,
+        chance=Chance(),
         state=state,
         circuits=Circuits(ledger.health),
     )

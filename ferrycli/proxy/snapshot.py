@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ferrycli.prices import catalogue
 from ferrycli.prices.cards import Cards
 from ferrycli.prices.regions import endpoint_place
+from ferrycli.proxy.gate import Scope, is_local
 from ferrycli.rules.choices import Choices, Roads, Wanted, choose, survey
 from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import BadKey, NoKey
@@ -27,8 +28,12 @@ from ferrycli.wire.entries import unbilled_kinds
 from ferrycli.wire.max_price import is_openrouter
 from ferrycli.wire.ways import Speaker, Way, find_way
 
-Blocked = Callable[[str], CircuitState | None]
-"""Which circuit keeps calls away from `provider/model`; None where none does."""
+NAMED_KEPT_MAX = 4_096
+MINUTE_US = 60_000_000
+"""For so long a price stands: `prices/cards.py`."""
+
+Blocked = Callable[[str, int], CircuitState | None]
+"""Which circuit keeps calls away from `provider/model` at a moment; None where none does."""
 
 _PRICED_AS = {model.name: model.priced_as for model in MODELS}
 DEMO_KEY = KeyTerms(id="demo", name="demo", last4="demo", models=("sim/*",), is_demo=True)
@@ -45,22 +50,24 @@ class Providers:
     """Where the address of each is; empty for everywhere."""
     speakers: Mapping[str, Speaker]
     terms: tuple[ProviderTerms, ...]
+    openrouters: frozenset[str]
+    """Those that are OpenRouter, where a name may be served by many."""
 
     @classmethod
     def of(cls, configured: Sequence[Provider]) -> Providers:
         """From the settings; the simulated provider alone where there is none."""
         every = configured or (SIM,)
+        catalogue_ids = {one.name: _catalogue_id(one) for one in every}
         return cls(
             {one.name: one for one in every},
-            {one.name: _catalogue_id(one) for one in every},
+            catalogue_ids,
             {one.name: endpoint_place(one.base_url) for one in every},
             {one.name: Speaker(one.kind, one.base_url, one.speaks) for one in every},
             tuple(ProviderTerms(one.name, one.kind, one.models) for one in every),
+            frozenset(
+                one.name for one in every if is_openrouter(catalogue_ids[one.name], one.base_url)
+            ),
         )
-
-    def is_openrouter(self, name: str) -> bool:
-        """Whether a provider is OpenRouter, where a name may be served by many."""
-        return is_openrouter(self.catalogue_ids[name], self.by_name[name].base_url)
 
     def way(self, target: Target, asks: str, *, is_stream: bool) -> Way | None:
         """How `target` is asked for `asks`; None where it cannot be."""
@@ -97,8 +104,11 @@ class Snapshot:
             if rule.route
         )
         """Rules that name a route, and whose calls they may be about, whatever the target."""
+        self._minute = 0
+        self._named: dict[tuple[str, str, str, bool], tuple[str, Choices]] = {}
+        """What calls that name a model themselves came to in this minute, by what it depends on."""
 
-    def key(self, secret: str, now_us: int, *, is_local: bool) -> KeyTerms | None:
+    def key(self, secret: str, now_us: int, scope: Scope) -> KeyTerms | None:
         """The key of `secret`; None where it is well formed and not known (yet).
 
         Raises `NoKey` or `BadKey`.
@@ -106,19 +116,46 @@ class Snapshot:
         if not secret:
             raise NoKey
         if secret == DEMO_SECRET:
-            if self.providers.are_simulated and is_local:
+            if self.providers.are_simulated and is_local(scope):
                 return DEMO_KEY
             raise BadKey(secret, "demo")
-        if not is_well_formed(secret):
-            raise BadKey(shown(secret), "typo" if secret.startswith("fk_") else "unknown")
         # Looked up by its hash: the comparison tells nothing about the secret.
         hashed = hashlib.sha256(secret.encode()).hexdigest()
+        known = self.books.keys.get(hashed)
+        if known is None and not is_well_formed(secret):
+            raise BadKey(shown(secret), "typo" if secret.startswith("fk_") else "unknown")
         if self.books.retiring.get(hashed, now_us) < now_us:
             raise BadKey(shown(secret), "rotated")
-        return self.books.keys.get(hashed)
+        return known
 
-    def choose(self, wanted: Wanted, now_us: int, chance: int, blocked: Blocked) -> Choices:
-        """The targets that may answer, in tiers and in order. Raises what `rules.choices` does."""
+    def choose(
+        self, wanted: Wanted, now_us: int, chance: Callable[[int], int], blocked: Blocked
+    ) -> Choices:
+        """The targets that may answer, in tiers and in order. Raises what `rules.choices` does.
+
+        `chance(bits)`: a random number of so many bits.
+        """
+        is_named = not (
+            wanted.attribution.route
+            or wanted.model in self.books.routes
+            or self.books.assignments
+            or self._rule_routes
+        )
+        if not is_named:
+            return self._chosen(wanted, now_us, chance(64), blocked)
+        place = (wanted.model, wanted.key.id, wanted.asks, wanted.is_stream)
+        minute = now_us // MINUTE_US
+        if minute != self._minute or len(self._named) >= NAMED_KEPT_MAX:
+            self._minute, self._named = minute, {}
+        known = self._named.get(place)
+        if known is None or blocked(known[0], now_us) is not None:
+            choices = self._chosen(wanted, now_us, 0, blocked)
+            if choices.choices[0].open_circuit is None:
+                self._named[place] = (str(choices.choices[0].target), choices)
+            return choices
+        return known[1]
+
+    def _chosen(self, wanted: Wanted, now_us: int, chance: int, blocked: Blocked) -> Choices:
         return choose(
             wanted,
             self._roads(wanted, now_us, blocked),
@@ -167,7 +204,7 @@ class Snapshot:
             self._assignments,
             carries,
             reaches,
-            blocked,
+            lambda target: blocked(target, now_us),
         )
 
     def _routes_of_rules(self, wanted: Wanted) -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from ferrycli.settings import Provider
 from ferrycli.wire.headers import Headers
 
@@ -22,8 +24,7 @@ class Deadlines:
     idle_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One request to one provider, without its credential."""
 
     provider: Provider

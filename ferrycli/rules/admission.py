@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ferrycli.rules.budget import (
     Admission,
     Ask,
     Standing,
-    is_used_up,
     judge,
     refusal_of,
     smallest_hold,
@@ -24,12 +24,13 @@ from ferrycli.rules.denials import BudgetBusy, BudgetSpent, NoTarget, Refusal
 from ferrycli.rules.thresholds import Active, Rule, active
 
 TIERS = ("normal", "cheaper", "free")
+USED_UP_SHARE = 5
+"""One part in this is little: a window that has not got more, and refuses a call, is used up."""
 _OPENS = {"downgrade": "cheaper", "free": "free"}
 """Actions, and the tier that each opens."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
+class Contender(NamedTuple):
     """One target that may carry a call, with the standing of every budget that it counts in."""
 
     ask: Ask
@@ -52,8 +53,7 @@ class Denial:
     """Budgets whose holds the call could wait for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A candidate goes."""
 
     admission: Admission
@@ -76,14 +76,40 @@ def decide(contenders: Sequence[Contender], *, is_critical: bool) -> Passage | D
 
     `contenders` are in the order in which they are to be tried, within each tier.
     """
-    first = contenders[0]
-    is_plain = first.tier == "normal" and first.condition is None
-    if is_plain and len(contenders) == 1 and not first.standings:
-        return Passage(judge((), first.ask))  # type: ignore[arg-type]
+    if (passage := _undisturbed(contenders)) is not None:
+        return passage
     usable = [(index, one) for index, one in enumerate(contenders) if _is_wanted(one)]
     if not usable:
         return Denial(NoTarget(contenders[0].ask.target))
     return _Round(usable, is_critical=is_critical).decide()
+
+
+def _undisturbed(contenders: Sequence[Contender]) -> Passage | None:
+    """What becomes of most calls: no rule is reached, and every normal target fits.
+
+    None where a budget or a condition has a say in which target it is: what `_Round` then finds
+    out is the same, wherever this gives a passage.
+    """
+    fitting: list[tuple[int, Admission]] = []
+    for index, one in enumerate(contenders):
+        if one.condition is not None:
+            return None
+        if one.tier != "normal" or one.via:
+            continue
+        for standing in one.standings:
+            if not standing.is_quiet:
+                return None
+        verdict = judge(one.standings, one.ask)
+        if not isinstance(verdict, Admission):
+            return None
+        fitting.append((index, verdict))
+    if not fitting:
+        return None
+    index, admission = fitting[0]
+    if index or len(fitting) > 1:
+        fallbacks = tuple([other for other, _ in fitting[1:]])
+        admission = replace(admission, index=index, fallbacks=fallbacks)
+    return Passage(admission)
 
 
 def _is_wanted(contender: Contender) -> bool:
@@ -257,6 +283,23 @@ class _Round:
                 for one in contender.standings:
                     if isinstance(judge((one,), contender.ask), BudgetBusy):
                         yield one
+
+
+def is_used_up(standing: Standing, ask: Ask) -> bool:
+    """Whether this budget alone refuses `ask` even if nothing were held, and has little left.
+
+    Little: a fifth; or half, where not even the call's shortest answer can be paid. One call that
+    asks for more than there ever was uses nothing up.
+    """
+    idle = replace(standing, held=0)
+    if not isinstance(judge((idle,), ask), BudgetSpent):
+        return False
+    if idle.free * USED_UP_SHARE <= idle.base:
+        return True
+    shortest = ask.expected_nanousd
+    if standing.terms.mode == "strict" and ask.ceiling is not None:
+        shortest = smallest_hold(ask, ask.ceiling, may_clamp=True)
+    return idle.free < shortest and idle.free * 2 <= idle.base
 
 
 def _opening(standing: Standing, rule: Rule, why: str) -> _Opening:

@@ -7,9 +7,11 @@ systems' names in the order of their table, the key's default. Source: docs/attr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from urllib.parse import unquote
+
+from msgspec import Struct, field
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import MissingAttribution
@@ -64,8 +66,7 @@ class Policy:
         return cls(mode, cleaned)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """One value that a call carries for a dimension, and where it stood."""
 
     dimension: str
@@ -73,8 +74,7 @@ class Said:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(Struct, frozen=True):
     """Whom a call belongs to. A missing dimension is the empty string."""
 
     tenant: str = ""
@@ -91,8 +91,7 @@ class Attribution:
     """What the call says of its priority, where that is none and would have counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """What a request says of itself, collected by place, before any policy."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -115,13 +114,17 @@ def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
     nothing. A priority that is none of `PRIORITIES` is read as `normal`.
     """
     said, tags, unread = _collect(carried)
-    if "priority" in said or policies.get("priority", _ALLOW).mode in ("pin", "deny"):
+    if unread and ("priority" in said or policies.get("priority", _ALLOW).mode in ("pin", "deny")):
         unread = ""
     values: dict[str, str] = {}
     sources: list[tuple[str, str]] = []
-    for dimension in (*POLICED, "route"):
-        policy = policies.get(dimension, _ALLOW)
-        value, source = _decide(dimension, policy, said.get(dimension))
+    for dimension in _DECIDED:
+        if dimension in policies:
+            value, source = _decide(dimension, policies[dimension], said.get(dimension))
+        elif dimension in said:
+            value, source = said[dimension]
+        else:
+            continue
         if value:
             values[dimension] = value
             sources.append((dimension, source))
@@ -131,6 +134,7 @@ def attribute(carried: Carried, policies: Mapping[str, Policy]) -> Attribution:
 
 
 _ALLOW = Policy()
+_DECIDED = (*POLICED, "route")
 
 _DIMENSIONS_IN: dict[str, tuple[str, ...]] = {
     "tag": (),
@@ -143,11 +147,11 @@ every other name is a tag."""
 _ALL_ALIASES = {**ALIASES, **OTHER_ALIASES}
 
 
-def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str]:
+def _decide(dimension: str, policy: Policy, said: tuple[str, str] | None) -> tuple[str, str]:
     if policy.mode == "pin":
         return policy.value, "key"
     if policy.mode != "deny" and said is not None:
-        return said.value, said.source
+        return said
     if policy.mode == "require":
         raise MissingAttribution(dimension, f"X-Ferry-{dimension.capitalize()}")
     if policy.value and policy.mode == "allow":
@@ -155,23 +159,27 @@ def _decide(dimension: str, policy: Policy, said: Said | None) -> tuple[str, str
     return "", ""
 
 
-def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str], str]:
-    """What is said of each dimension, tags, and a priority that is none."""
+def _collect(carried: Carried) -> tuple[dict[str, tuple[str, str]], dict[str, str], str]:
+    """Value and source of each dimension that is said; tags; a priority that is none."""
     tags: dict[str, str] = {}
     every = [Said(name, value, "event") for name, value in carried.event.items() if value]
-    every += [
-        Said(name.dimension, value, name.source)
-        for name in OWN
-        if (value := carried.headers.get(name.name))
-    ]
-    _spread(pairs(carried.headers.get(TAGS_HEADER, "")), "tag", every, tags)
-    # Parted first: a name may hold a comma that is written `%2C`.
-    path = [(unquote(name), unquote(value)) for name, value in pairs(carried.path)]
-    _spread(path, "path", every, tags)
-    metadata = [pair for pair in carried.metadata.items() if pair[0] not in RANKS["metadata"]]
-    _spread(metadata, "metadata", every, tags)
-    _read_others(carried, every, tags)
-    said: dict[str, Said] = {}
+    if carried.headers:
+        every += [
+            Said(name.dimension, value, name.source)
+            for name in OWN
+            if (value := carried.headers.get(name.name))
+        ]
+        _spread(pairs(carried.headers.get(TAGS_HEADER, "")), "tag", every, tags)
+    if carried.path:
+        # Parted first: a name may hold a comma that is written `%2C`.
+        path = [(unquote(name), unquote(value)) for name, value in pairs(carried.path)]
+        _spread(path, "path", every, tags)
+    if carried.metadata:
+        metadata = [pair for pair in carried.metadata.items() if pair[0] not in RANKS["metadata"]]
+        _spread(metadata, "metadata", every, tags)
+    if carried.headers or carried.body or carried.metadata:
+        _read_others(carried, every, tags)
+    said: dict[str, tuple[str, str]] = {}
     unread = ""
     for one in every:
         if one.dimension in said:
@@ -180,26 +188,27 @@ def _collect(carried: Carried) -> tuple[dict[str, Said], dict[str, str], str]:
         if one.dimension == "priority" and value not in PRIORITIES:
             unread = unread or value
         elif value:
-            said[one.dimension] = Said(one.dimension, value, one.source)
+            said[one.dimension] = (value, one.source)
     return said, tags, unread
 
 
 def _read_others(carried: Carried, every: list[Said], tags: dict[str, str]) -> None:
     """What other systems' names say, behind everything that ferry's own do."""
-    found = [
-        (rank, name, value)
-        for place, said in (
-            ("header", carried.headers),
-            ("body", carried.body),
-            ("metadata", carried.metadata),
-        )
-        for name, value in said.items()
-        for rank in RANKS[place].get(name, ())
-    ]
+    found = []
+    for place, said in (
+        ("header", carried.headers),
+        ("body", carried.body),
+        ("metadata", carried.metadata),
+    ):
+        for said_as, value in said.items():
+            if (ranks := RANKS[place].get(said_as)) is not None:
+                found += [(rank, said_as, value) for rank in ranks]
     for header, value in carried.headers.items():
         if header.startswith(PREFIXES):
-            ranks = RANKS["prefix"].items()
-            found += [(rank[0], header, value) for name, rank in ranks if header.startswith(name)]
+            prefixes = RANKS["prefix"].items()
+            found += [
+                (rank[0], header, value) for name, rank in prefixes if header.startswith(name)
+            ]
     for rank, said_as, value in sorted(found, key=itemgetter(0)):
         name = OTHERS[rank]
         if name.dimension:

@@ -7,8 +7,9 @@ section 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -18,9 +19,9 @@ from ferrycli.rules.denials import (
     Refusal,
 )
 from ferrycli.rules.estimate import likely_answer
-from ferrycli.rules.pricing import Ceiling, ceil_cost
+from ferrycli.rules.pricing import ceil_cost
 from ferrycli.rules.selectors import subject_values
-from ferrycli.rules.thresholds import Rule
+from ferrycli.rules.thresholds import Rule, has_action
 from ferrycli.rules.windows import is_rolling
 
 EXPECTED_OUTPUT_TOKENS = 1_024
@@ -32,8 +33,6 @@ WHOLE_SHARE = 100
 """A ceiling of at most one part in this of what is free is held as it is."""
 OPEN_SHARE = 64
 """An open answer is bounded by what one part in this of what is free pays for."""
-USED_UP_SHARE = 5
-"""One part in this is little: a window that has not got more, and refuses a call, is used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,23 @@ class Terms:
     owner: str = ""
     needs_zone: bool = False
     """Its selector and period stand in several zones: a command must say which."""
+    percent_least: int | None = field(init=False, repr=False, compare=False)
+    """The lowest percentage of its rules; None where it has none."""
+    has_throttle: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        least = min((rule.percent for rule in self.rules), default=None)
+        object.__setattr__(self, "percent_least", least)
+        object.__setattr__(self, "has_throttle", has_action(self.rules, "throttle"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standing:
-    """One window of one budget, in nano-dollars."""
+    """One window of one budget, in nano-dollars.
+
+    A value to everyone who is handed one. The ledger's batch alone keeps one for each window that
+    it judges by, and moves its amounts with what the batch holds and spends.
+    """
 
     terms: Terms
     window_start_us: int
@@ -90,7 +101,8 @@ class Standing:
     @property
     def free(self) -> int:
         """What may still be held; below 0 where the limit was lowered under what is spent."""
-        return self.limit_nanousd - self.spent - self.held - self.doubt
+        limit = self.terms.limit_nanousd + self.extra_nanousd
+        return limit - self.spent - self.held - self.doubt
 
     @property
     def base(self) -> int:
@@ -108,6 +120,17 @@ class Standing:
     def percent(self) -> int:
         """How much of `base` is used, rounded down; 100 of nothing."""
         return self.used * 100 // self.base if self.base > 0 else 100
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no rule of the budget has been reached."""
+        terms = self.terms
+        if (least := terms.percent_least) is None:
+            return True
+        limit = terms.limit_nanousd + self.extra_nanousd
+        if (base := self.base_nanousd) is None:
+            return self.spent * 100 < least * limit
+        return (base - limit + self.spent) * 100 < least * base
 
     @property
     def told_start_us(self) -> int:
@@ -166,9 +189,12 @@ def expecting(ask: Ask, expected_tokens: int) -> Ask:
     return replace(ask, expected_output_tokens=expected_tokens, expected_nanousd=cost)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admission:
-    """A call may go: what is held, and the bound that goes into the outgoing request."""
+    """A call may go: what is held, and the bound that goes into the outgoing request.
+
+    A value, though not frozen: one is made for every call, and that would take four times as long.
+    """
 
     hold_nanousd: int
     output_bound: int | None = None
@@ -206,16 +232,16 @@ def judge(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
 def _judged(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
     if not standings:
         return Admission(ask.expected_nanousd)
-    strict = tuple(one for one in standings if one.terms.mode == "strict")
-    tightest = min(strict or standings, key=lambda standing: standing.free)
-    free, binding = tightest.free, tightest.terms.id
+    strict = tuple([one for one in standings if one.terms.mode == "strict"])
+    tightest, free = _tightest(strict or standings)
+    binding = tightest.terms.id
     if ask.is_free:
         return Admission(0, None, free, binding)
     if not ask.is_priced:
         return _without_price(standings, ask, Admission(0, None, free, binding))
     verdict: Admission | Refusal = Admission(ask.expected_nanousd, None, free, binding)
     if strict:
-        verdict = _held_strictly(strict, ask, tightest)
+        verdict = _held_strictly(strict, ask, tightest, free)
     refusal = _within_expected(standings, ask)
     if isinstance(verdict, Admission):
         return refusal or verdict
@@ -225,18 +251,27 @@ def _judged(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
     return verdict
 
 
+def _tightest(standings: tuple[Standing, ...]) -> tuple[Standing, int]:
+    """The first of those with the least free money, and how much that is."""
+    tightest, least = standings[0], standings[0].free
+    for one in standings[1:]:
+        if (free := one.free) < least:
+            tightest, least = one, free
+    return tightest, least
+
+
 def _held_strictly(
-    strict: tuple[Standing, ...], ask: Ask, tightest: Standing
+    strict: tuple[Standing, ...], ask: Ask, tightest: Standing, free: int
 ) -> Admission | Refusal:
     """The ceiling of a bounded answer, held, or the refusal of what does not fit."""
-    free, binding = tightest.free, tightest.terms.id
     if ask.ceiling is None:
         return CallUnbounded(ask.target, tightest.terms.selector, ask.unbounded_field)
-    size = _size(free, ask, ask.ceiling, may_clamp=_may_clamp(strict, ask, ask.ceiling))
+    size = _size(free, strict, ask, ask.ceiling)
     if size is None:
         return _refusal(strict, ask, ask.ceiling)
     held, is_set = size
-    return Admission(ask.ceiling.at(held), held if is_set else None, free, binding, held)
+    hold = ask.ceiling.at(held)
+    return Admission(hold, held if is_set else None, free, tightest.terms.id, held)
 
 
 def _without_price(
@@ -274,7 +309,9 @@ def _may_clamp(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> b
     )
 
 
-def _size(free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> tuple[int, bool] | None:
+def _size(
+    free: int, strict: tuple[Standing, ...], ask: Ask, ceiling: Ceiling
+) -> tuple[int, bool] | None:
     """The output bound that fits into `free`, and whether ferry must set it; None: none fits.
 
     Source: docs/money.md, section 5.
@@ -284,7 +321,7 @@ def _size(free: int, ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> tuple[in
         whole = ceiling.at(longest)
         if whole * WHOLE_SHARE <= free or (whole <= free and not ask.is_open):
             return longest, False
-    if not ask.is_open and not may_clamp:
+    if not ask.is_open and not _may_clamp(strict, ask, ceiling):
         return None
     affordable = ceiling.affords(free)
     bound = affordable
@@ -304,8 +341,10 @@ def is_open(limit: int | None) -> bool:
 
 def _longest(ask: Ask) -> int | None:
     """The longest answer that the request allows; None where neither side bounds it."""
-    known = [limit for limit in (ask.output_asked, ask.output_max) if limit is not None]
-    return min(known) if known else None
+    asked, most = ask.output_asked, ask.output_max
+    if asked is None or most is None:
+        return most if asked is None else asked
+    return min(asked, most)
 
 
 def _floor(ask: Ask, longest: int | None) -> int:
@@ -322,36 +361,16 @@ def smallest_hold(ask: Ask, ceiling: Ceiling, *, may_clamp: bool) -> int:
     return ceiling.at(_floor(ask, longest))
 
 
-def _least(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> int:
-    """The least that must be free in these budgets, as they let the caller's limit be lowered."""
-    return smallest_hold(ask, ceiling, may_clamp=_may_clamp(standings, ask, ceiling))
-
-
-def is_used_up(standing: Standing, ask: Ask) -> bool:
-    """Whether this budget alone refuses `ask` even if nothing were held, and has little left.
-
-    Little: a fifth; or half, where not even the call's shortest answer can be paid. One call that
-    asks for more than there ever was uses nothing up.
-    """
-    idle = replace(standing, held=0)
-    if not isinstance(judge((idle,), ask), BudgetSpent):
-        return False
-    if idle.free * USED_UP_SHARE <= idle.base:
-        return True
-    shortest = ask.expected_nanousd
-    if standing.terms.mode == "strict" and ask.ceiling is not None:
-        shortest = ask.ceiling.at(_floor(ask, _longest(ask)))
-    return idle.free < shortest and idle.free * 2 <= idle.base
-
-
 def _refusal(standings: tuple[Standing, ...], ask: Ask, ceiling: Ceiling) -> BudgetRefusal:
     """The refusal of the budget with the least free money; busy if what is held is the reason.
 
     What is held will end: so the call is judged once more as if nothing were held.
     """
     idle = tuple(replace(standing, held=0) for standing in standings)
-    is_spent = min(one.free for one in idle) < _least(idle, ask, ceiling)
-    needed = _least(idle if is_spent else standings, ask, ceiling)
+    needed = smallest_hold(ask, ceiling, may_clamp=_may_clamp(idle, ask, ceiling))
+    is_spent = min(one.free for one in idle) < needed
+    if not is_spent:
+        needed = smallest_hold(ask, ceiling, may_clamp=_may_clamp(standings, ask, ceiling))
     named = min(standings, key=lambda one: one.free + one.held if is_spent else one.free)
     return refusal_of(named, needed, is_spent=is_spent)
 

@@ -8,7 +8,10 @@ what, what targets can carry and which circuits are open is handed in. Source: d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.circuit import CircuitState
@@ -27,8 +30,7 @@ from ferrycli.rules.routing import ProviderTerms, Target, accepts, find_target, 
 from ferrycli.rules.selectors import facts_of
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a call asks for, as far as its way depends on it."""
 
     model: str
@@ -78,8 +80,7 @@ def _never_blocked(_target: str) -> CircuitState | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Roads:
+class Roads(Struct, frozen=True):
     """What there is to go by at one moment."""
 
     providers: Sequence[ProviderTerms]
@@ -96,8 +97,7 @@ class Roads:
     """The circuit that keeps calls away from `provider/model`; None where none does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One target that may answer."""
 
     target: Target
@@ -136,8 +136,7 @@ class Dropped:
     """Of an open circuit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """Every target of a call, kept or dropped."""
 
     asked: str

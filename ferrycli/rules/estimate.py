@@ -7,6 +7,7 @@ what was learned of the model, where that is enough. Source: docs/money.md, sect
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 CHARS_PER_TOKEN_DECI = {"openai": 39, "google": 35, "anthropic": 30}
 """Tenths of characters per output token, by maker."""
@@ -17,6 +18,7 @@ CHARS_PER_TOKEN_MIN, CHARS_PER_TOKEN_MAX = 1, 8
 """What is learned lies between these: an answer of other counts is no plain text, or its tokens
 were not counted. So no learned ratio makes an estimate near free."""
 TOKENS_PER_SECOND_MAX = 5_000
+MODELS_KEPT_MAX = 1_024
 
 LIKELY_SHARE = 4
 """An answer of which nothing is known is taken for a quarter of `e`: the median of answers whose
@@ -38,6 +40,7 @@ class Manner:
 UNLEARNED = Manner()
 
 
+@lru_cache(MODELS_KEPT_MAX)
 def chars_per_token_deci(model: str) -> int:
     """Tenths of characters per token for `model`, by the family that its name shows."""
     name = model.rpartition("/")[2].lower()

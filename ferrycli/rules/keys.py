@@ -85,11 +85,10 @@ class KeyTerms:
 
     def check_open(self, now_us: int) -> None:
         """Raise `BadKey` if the key opens nothing at `now_us`, whatever its role."""
-        hidden = f"{PREFIX}…{self.last4}"
         if self.revoked_at is not None and self.revoked_at <= now_us:
-            raise BadKey(hidden, "revoked")
+            raise BadKey(f"{PREFIX}…{self.last4}", "revoked")
         if self.expires_at is not None and self.expires_at <= now_us:
-            raise BadKey(hidden, "expired")
+            raise BadKey(f"{PREFIX}…{self.last4}", "expired")
 
     def check_model(self, provider: str, model: str) -> None:
         """Raise `ModelNotAllowed` if the key's globs leave `provider/model` out."""

@@ -1,4 +1,4 @@
-"""What usage costs: rates, rate cards with steps and tiers, and the most a call can cost.
+"""What usage costs: rates, and rate cards with steps and tiers.
 
 Whole nano-dollars, rounded up once on each line. A missing rate never makes anything free: a
 bucket falls back to the rate of the bucket that holds it, or the usage is unpriced.
@@ -7,14 +7,14 @@ Source: docs/money.md, sections 1 to 3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+
+from msgspec import Struct
 
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.money import UNITS_PER_RATE
-from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
-
-HOLD_LINES = 12
-"""A hold is this many nano-dollars above the ceiling: the sum of the lines' own roundings."""
+from ferrycli.rules.usage import BUCKETS, Usage
 
 STANDARD_TIERS = frozenset(
     {"", "default", "standard", "standard_only", "auto", "on_demand", "scale"}
@@ -24,12 +24,6 @@ STANDARD_TIERS = frozenset(
 
 _SAME_TIER = {"on_demand_flex": "flex", "on_demand_priority": "priority"}
 """Vertex's names of Gemini's tiers."""
-
-CHOSEN_BY_PROVIDER = frozenset({"", "auto"})
-"""What a request says that leaves the tier to the provider."""
-
-CHEAPER_TIERS = frozenset({"flex", "batch"})
-"""Tiers that never cost more than the plain rate: it bounds them where a card lacks theirs."""
 
 COUNTED_BUCKETS = frozenset({"web_search"})
 """Things that are billed by the piece, beside the tokens: no tier scales their fee."""
@@ -77,8 +71,7 @@ _SURE_PARENTS = frozenset({"cache_read", "cache_write_5m", "cache_write_30m", "i
 """Buckets for which the parent's rate is what providers bill; for others it is a lower bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What usage came to, in nano-dollars, one line per bucket that was used."""
 
     lines: tuple[tuple[str, int], ...] = ()
@@ -105,20 +98,33 @@ def price(usage: Usage, rate: Rate) -> Cost:
     Raises UnpricedUsage if a bucket is non-empty and has no rate.
     Source: docs/money.md, section 2.
     """
+    return _priced(usage, _amounts_of(rate), is_incomplete=False)
+
+
+_Amounts = Sequence[tuple[str, int | None, bool]]
+"""Each bucket with the rate that bills it, None where nothing does, and whether that is sure."""
+
+
+def _amounts_of(rate: Rate, bounds: frozenset[str] = frozenset()) -> _Amounts:
+    """What bills each bucket; `bounds` are those whose rate is the most that it may be."""
+    found = ((bucket, *_rate_of(rate, bucket)) for bucket in BUCKETS)
+    return tuple((name, amount, is_sure and name not in bounds) for name, amount, is_sure in found)
+
+
+def _priced(usage: Usage, amounts: _Amounts, *, is_incomplete: bool) -> Cost:
     lines = []
-    is_incomplete = False
     without_fee = ""
-    for bucket in BUCKETS:
+    for bucket, amount, is_sure in amounts:
         if not (quantity := getattr(usage, bucket)):
             continue
-        amount, is_sure = _rate_of(rate, bucket)
         if amount is None:
             if bucket not in COUNTED_BUCKETS:
                 raise UnpricedUsage(bucket)
             without_fee = bucket
             continue
-        is_incomplete |= not is_sure
-        lines.append((bucket, ceil_cost(quantity, amount)))
+        if not is_sure:
+            is_incomplete = True
+        lines.append((bucket, -(-quantity * amount // UNITS_PER_RATE)))
     if without_fee and not lines:
         raise UnpricedUsage(without_fee)
     return Cost(tuple(lines), is_incomplete or without_fee != "")
@@ -194,6 +200,9 @@ class RateCard:
     """Tiers and factors that nobody is billed who did not ask for them by name."""
     unsure: tuple[str, ...] = ()
     """Buckets whose rates here are the most that they may be, not what is known to be billed."""
+    tariffs: dict[str, Tariff] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was worked out of the fields above for each tier that was met, at most
+    `TARIFFS_KEPT_MAX`."""
 
     @property
     def is_free(self) -> bool:
@@ -201,7 +210,9 @@ class RateCard:
 
         A rate that is missing says nothing: input and output must stand there as 0.
         """
-        every = [*self.steps, *(step for _, steps in self.tiers for step in steps)]
+        return self.tariff("").is_free
+
+    def _costs_nothing(self, every: Sequence[Step]) -> bool:
         return (
             bool(self.steps)
             and not self.is_incomplete
@@ -223,15 +234,34 @@ class RateCard:
         `tier` may be of several words: `fast+us`. One that the card lacks and that is no standard
         one is billed at the plain rate and is not sure.
         """
+        tariff = self.tariff(tier)
+        return tariff.step(input_total)[1], tariff.is_sure
+
+    def tariff(self, tier: str) -> Tariff:
+        """All rates of calls that are served in `tier`."""
+        known = self.tariffs.get(tier)
+        if known is None:
+            if len(self.tariffs) >= TARIFFS_KEPT_MAX:
+                self.tariffs.clear()
+            known = self.tariffs[tier] = self._tariff(tier)
+        return known
+
+    def _tariff(self, tier: str) -> Tariff:
         steps, factors, is_sure = self._served(tier)
-        chosen = steps[0]
+        bounds = self.unsure_buckets(tier)
+        compiled = []
         for step in steps:
-            if input_total > step.input_above:
-                chosen = step
-        rate = chosen.rate
-        for factor in factors:
-            rate = factor.applied(rate)
-        return rate, is_sure
+            rate = step.rate
+            for factor in factors:
+                rate = factor.applied(rate)
+            compiled.append((step.input_above, rate, _amounts_of(rate, bounds)))
+        every = [*self.steps, *(step for _, steps in self.tiers for step in steps)]
+        return Tariff(
+            tuple(compiled),
+            is_sure,
+            self._costs_nothing(every),
+            tuple({step.input_above for step in every}),
+        )
 
     def unsure_buckets(self, tier: str) -> frozenset[str]:
         """Buckets whose rate in `tier` is a bound, not what is known to be billed."""
@@ -251,6 +281,35 @@ class RateCard:
         return known[priced[0]] if priced else self.steps, scaling, is_sure
 
 
+TARIFFS_KEPT_MAX = 256
+"""Callers and providers choose the words of tiers, so there may be any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The rates of one tier of a card, for every length of input."""
+
+    steps: tuple[tuple[int, Rate, _Amounts], ...]
+    """Input above which a step counts, its rate, and what bills each bucket."""
+    is_sure: bool
+    is_free: bool
+    """Of the whole card."""
+    thresholds: tuple[int, ...]
+    """`input_above` of every step on the card."""
+    dearest: dict[tuple[object, ...], tuple[int | None, int | None]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """The dearest rates of input and output, as `rules/ceilings.py` has worked them out."""
+
+    def step(self, input_total: int) -> tuple[int, Rate, _Amounts]:
+        """The step of a request of so many input tokens."""
+        chosen = self.steps[0]
+        for step in self.steps:
+            if input_total > step[0]:
+                chosen = step
+        return chosen
+
+
 UNBILLED = "unbilled"
 """The version of the card of what no provider bills."""
 
@@ -265,100 +324,9 @@ def price_call(usage: Usage, card: RateCard, tier: str) -> Cost:
 
     A long-context step reprices the whole request. Raises UnpricedUsage as `price` does.
     """
-    rate, is_sure = card.rate(usage.input_total, tier)
-    cost = price(usage, rate)
-    unsure = card.unsure_buckets(tier)
-    is_sure = is_sure and unsure.isdisjoint(bucket for bucket, _ in cost.lines)
-    return cost if is_sure and not card.is_incomplete else replace(cost, is_incomplete=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The most that a request may use, and the terms on which it may be billed."""
-
-    input_tokens_max: int
-    choices: int = 1
-    """Answers asked for: the output bound counts for each."""
-    tier: str = ""
-    """The service tier that the request asks for."""
-    writes_cache: bool = False
-    """The request, or its provider by itself, may write input to a cache."""
-    has_audio: bool = False
-    has_output: bool = True
-    """False: what is asked for has no answer that is billed, such as embeddings."""
-    predicted_tokens_max: int = 0
-    """A predicted answer's tokens: rejected ones are billed as output, beside the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """The most that a call can cost, as a straight line over its output bound."""
-
-    input_nanousd: int
-    """What does not depend on the answer: the whole input bound at the dearest rate, a predicted
-    answer, and `HOLD_LINES` for roundings."""
-    output_rate: int
-    """Nano-dollars per million output tokens, all choices together."""
-
-    def at(self, output_tokens: int) -> int:
-        """The ceiling where each choice may answer with `output_tokens`."""
-        return self.input_nanousd + ceil_cost(output_tokens, self.output_rate)
-
-    def affords(self, amount_nanousd: int) -> int:
-        """The largest output bound whose ceiling is at most `amount_nanousd`; below 0: none."""
-        left = amount_nanousd - self.input_nanousd
-        if left < 0:
-            return -1
-        if self.output_rate == 0:
-            return COUNT_UNBOUNDED
-        return left * UNITS_PER_RATE // self.output_rate
-
-
-COUNT_UNBOUNDED = 1 << 60
-"""What a free output bucket affords."""
-
-
-def ceiling(card: RateCard, bounds: Bounds) -> Ceiling | None:
-    """The most that a call within `bounds` can cost on `card`; None if that cannot be stated.
-
-    None: input or output has no rate, the provider also bills what the card cannot say, or the
-    tier asked for is dearer and not on the card.
-    """
-    known, factors = dict(card.tiers), {factor.word: factor for factor in card.factors}
-    words = card.words(bounds.tier)
-    is_known = all(word in known or word in factors or word in CHEAPER_TIERS for word in words)
-    if card.is_incomplete or not is_known:
-        return None
-    # A request for flex may be served at the plain rate, so both count. One that names no tier is
-    # served as the account is set up at the provider: that may be its dearest. So may the place.
-    chosen = [word for word in words if word in known]
-    if all(word in CHOSEN_BY_PROVIDER for word in bounds.tier.split("+") if word not in factors):
-        chosen = [word for word in known if word not in card.only_asked]
-    steps = [*card.steps, *(step for word in chosen for step in known[word])]
-    reached = [step.rate for step in steps if step.input_above < max(bounds.input_tokens_max, 1)]
-    for word, factor in factors.items():
-        is_dearer = factor.numerator > factor.denominator
-        if is_dearer and (word in words or word not in card.only_asked):
-            reached = [factor.applied(rate) for rate in reached]
-    buckets = ["input", "cache_read", "image_in"]
-    buckets += WRITE_BUCKETS if bounds.writes_cache else ()
-    buckets += ["audio_in"] if bounds.has_audio else []
-    input_rate = _dearest(reached, buckets)
-    answer = ["output", "audio_out"] if bounds.has_audio else ["output"]
-    output_rate = _dearest(reached, answer) if bounds.has_output else 0
-    if input_rate is None or output_rate is None:
-        return None
-    predicted = ceil_cost(bounds.predicted_tokens_max * bounds.choices, output_rate)
-    return Ceiling(
-        ceil_cost(bounds.input_tokens_max, input_rate) + predicted + HOLD_LINES + bounds.choices,
-        output_rate * bounds.choices,
-    )
-
-
-def _dearest(rates: list[Rate], buckets: list[str]) -> int | None:
-    amounts = [_rate_of(rate, bucket)[0] for rate in rates for bucket in buckets]
-    known = [amount for amount in amounts if amount is not None]
-    return max(known) if len(known) == len(amounts) else None
+    tariff = card.tariff(tier)
+    _, _, amounts = tariff.step(usage.input_total)
+    return _priced(usage, amounts, is_incomplete=card.is_incomplete or not tariff.is_sure)
 
 
 @dataclass(frozen=True, slots=True)

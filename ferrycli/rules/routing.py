@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
+
 from ferrycli.rules.denials import ModelNotFound
 from ferrycli.rules.keys import KeyTerms
 
@@ -25,8 +27,7 @@ class ProviderTerms:
     """Globs that the operator listed; none: what the catalogue knows of this kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One provider and the model name that it is sent."""
 
     provider: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Generic, TypeVar
 
 from ferrycli.rules.attribution import ALIASES, DIMENSIONS, TAG_NAME_LENGTH_MAX, Attribution, Policy
@@ -33,6 +34,8 @@ ALWAYS_THERE = frozenset({"key", "provider", "model"})
 T = TypeVar("T")
 
 TEXT_LENGTH_MAX = 2_000
+REMEMBERED_MAX = 4_096
+"""Sets of values of which a matcher remembers what they match; of more it begins anew."""
 PAIRS_MAX = 12
 
 Facts = Mapping[str, str]
@@ -41,8 +44,16 @@ Facts = Mapping[str, str]
 
 def facts_of(attribution: Attribution) -> dict[str, str]:
     """Dimension or tag to value: the facts that do not depend on key and target."""
-    tags = {f"{TAG}{name}": value for name, value in attribution.tags}
-    return {**tags, **{name: getattr(attribution, name) for name in DIMENSIONS}}
+    facts = {
+        "tenant": attribution.tenant,
+        "user": attribution.user,
+        "assistant": attribution.assistant,
+        "thread": attribution.thread,
+        "feature": attribution.feature,
+    }
+    for name, value in attribution.tags:
+        facts[f"{TAG}{name}"] = value
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +97,52 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Matcher(Generic[T]):
-    """Things with selectors, found by the facts of a call without a look at each."""
+    """Things with selectors, found by the facts of a call without a look at each.
+
+    What matches the same values once is remembered: calls of one tenant are mostly alike.
+    """
 
     by_pair: Mapping[tuple[str, str], tuple[tuple[T, Selector], ...]] = field(default_factory=dict)
     """Those that name a value, by the first that they name."""
     rest: tuple[tuple[T, Selector], ...] = ()
     """Those that name none: `user=*`, `thread=(none)`."""
+    dimensions: tuple[str, ...] = ()
+    """What any of them asks for."""
+    _remembered: dict[tuple[str | None, ...], tuple[tuple[T, str], ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """By the values of `dimensions`."""
 
     def matching(self, facts: Facts) -> tuple[tuple[T, str], ...]:
         """Each that matches, with the subject of its window."""
-        found = []
-        for pair in facts.items():
-            for one, selector in self.by_pair.get(pair, ()):
-                if (subject := selector.subject(facts)) is not None:
-                    found.append((one, subject))
-        for one, selector in self.rest:
+        values = tuple(map(facts.get, self.dimensions))
+        if (known := self._remembered.get(values)) is None:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            known = self._remembered[values] = tuple(self._looked_up(facts))
+        return known
+
+    def _looked_up(self, facts: Facts) -> Iterator[tuple[T, str]]:
+        named = (self.by_pair.get((one, facts.get(one, "")), ()) for one in self.dimensions)
+        for one, selector in chain(*named, self.rest):
             if (subject := selector.subject(facts)) is not None:
-                found.append((one, subject))
-        return tuple(found)
+                yield one, subject
 
 
 def matcher(things: Iterable[tuple[T, tuple[tuple[str, str], ...]]]) -> Matcher[T]:
     """A matcher of things with the pairs of their selectors."""
     by_pair: dict[tuple[str, str], tuple[tuple[T, Selector], ...]] = {}
     rest: list[tuple[T, Selector]] = []
+    dimensions: dict[str, None] = {}
     for thing, pairs in things:
         entry = (thing, Selector(pairs))
+        dimensions |= dict.fromkeys(dimension for dimension, _ in pairs)
         named = next((pair for pair in pairs if pair[1] not in ("", ANY)), None)
         if named is None:
             rest.append(entry)
         else:
             by_pair[named] = (*by_pair.get(named, ()), entry)
-    return Matcher(by_pair, tuple(rest))
+    return Matcher(by_pair, tuple(rest), tuple(dimensions))
 
 
 def subject_values(subject: str) -> tuple[str, ...]:

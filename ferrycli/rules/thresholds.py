@@ -67,6 +67,9 @@ class Active:
     throttle: Rule | None = None
 
 
+NOTHING_ACTIVE = Active()
+
+
 def has_reached(percent: int, used: int, base: int) -> bool:
     """Whether `used` of `base` nano-dollars is `percent` or more; of nothing, everything is."""
     return used * 100 >= percent * base
@@ -75,6 +78,8 @@ def has_reached(percent: int, used: int, base: int) -> bool:
 def active(rules: Sequence[Rule], used: int, base: int) -> Active:
     """The rules that apply where `used` of `base` is spent."""
     reached = [rule for rule in rules if has_reached(rule.percent, used, base)]
+    if not reached:
+        return NOTHING_ACTIVE
     steering = [rule for rule in reached if rule.action in STEERING]
     throttles = [rule for rule in reached if rule.action == "throttle"]
     return Active(

@@ -6,7 +6,7 @@ and refuses counts that cannot be. Source: docs/money.md, section 2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from ferrycli.rules.errors import BadUsage
 
@@ -31,10 +31,25 @@ BUCKETS = (
 WRITE_BUCKETS = ("cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h")
 INPUT_BUCKETS = ("input", "cache_read", *WRITE_BUCKETS, "audio_in", "image_in")
 
+_GIVEN = (
+    "cache_read",
+    *WRITE_BUCKETS,
+    "audio_in",
+    "audio_out",
+    "image_in",
+    "web_search",
+    "reasoning",
+    "input_tokens",
+    "output_tokens",
+)
+"""What a provider counts, in the order in which it is looked at."""
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Counts per bucket; each token is in exactly one. `reasoning` is inside `output`."""
+
+class Usage(NamedTuple):
+    """Counts per bucket; each token is in exactly one. `reasoning` is inside `output`.
+
+    A tuple, because several are made for each call and one costs a third of a dataclass.
+    """
 
     input: int = 0
     """Fresh text tokens: neither read from a cache nor written to one."""
@@ -77,46 +92,60 @@ class Usage:
         Raises `BadUsage` naming the field, for what is no count from 0 to `COUNT_MAX` and for
         parts that exceed their whole.
         """
-        counted = cls(
-            cache_read=_count("cache_read", cache_read),
-            cache_write_5m=_count("cache_write_5m", cache_write_5m),
-            cache_write_30m=_count("cache_write_30m", cache_write_30m),
-            cache_write_1h=_count("cache_write_1h", cache_write_1h),
-            cache_write_12h=_count("cache_write_12h", cache_write_12h),
-            audio_in=_count("audio_in", audio_in),
-            audio_out=_count("audio_out", audio_out),
-            image_in=_count("image_in", image_in),
-            web_search=_count("web_search", web_search),
-            reasoning=_count("reasoning", reasoning),
+        given: tuple[Any, ...] = (
+            cache_read,
+            cache_write_5m,
+            cache_write_30m,
+            cache_write_1h,
+            cache_write_12h,
+            audio_in,
+            audio_out,
+            image_in,
+            web_search,
+            reasoning,
+            input_tokens,
+            output_tokens,
         )
-        inside = counted.audio_in + counted.image_in
+        for at, value in enumerate(given):
+            if type(value) is not int or not 0 <= value <= COUNT_MAX:
+                raise BadUsage(_GIVEN[at], value)
+        read, minutes, half_hour, hour, half_day, heard, spoken, seen, searches, thoughts, *_ = (
+            given
+        )
+        fresh, written = given[-2] - heard - seen, given[-1] - spoken
         if cache_is_inside:
-            inside += counted.cache_read + counted.cache_write
-        fresh = _count("input_tokens", input_tokens) - inside
-        written_out = _count("output_tokens", output_tokens) - counted.audio_out
+            fresh -= read + minutes + half_hour + hour + half_day
         if fresh < 0:
             raise BadUsage("input_tokens", input_tokens)
-        if written_out < 0:
+        if written < 0:
             raise BadUsage("output_tokens", output_tokens)
-        return replace(counted, input=fresh, output=written_out)
+        return cls(
+            fresh,
+            read,
+            minutes,
+            half_hour,
+            hour,
+            half_day,
+            written,
+            heard,
+            spoken,
+            seen,
+            searches,
+            thoughts,
+        )
 
     @property
     def input_total(self) -> int:
         """All input tokens, cached and written ones included."""
-        return sum(getattr(self, bucket) for bucket in INPUT_BUCKETS)
+        return self.input + self.cache_read + self.cache_write + self.audio_in + self.image_in
 
     @property
     def cache_write(self) -> int:
         """Tokens written to a cache, for whatever time."""
-        return sum(getattr(self, bucket) for bucket in WRITE_BUCKETS)
+        short = self.cache_write_5m + self.cache_write_30m
+        return short + self.cache_write_1h + self.cache_write_12h
 
     @property
     def output_total(self) -> int:
         """All output tokens, spoken and reasoning ones included."""
         return self.output + self.audio_out
-
-
-def _count(field: str, value: object) -> int:
-    if type(value) is not int or not 0 <= value <= COUNT_MAX:
-        raise BadUsage(field, value)
-    return value

@@ -17,7 +17,7 @@ from ferrycli.rules.admission import Contender, decide
 from ferrycli.rules.attribution import Attribution, Carried, attribute
 from ferrycli.rules.budget import expecting
 from ferrycli.rules.choices import Choice, Wanted
-from ferrycli.rules.circuit import Circuits, CircuitState
+from ferrycli.rules.circuit import Circuits
 from ferrycli.rules.errors import NoSuchKey
 from ferrycli.rules.estimate import chars_per_token_deci, tokens
 from ferrycli.rules.explained import Explained, explain
@@ -89,7 +89,7 @@ class _Moment:
         facts = read_chat(_body(asked), self._books.salt)
         expected = tokens(facts.input_characters, asked.model)
         wanted = Wanted(asked.model, key, attribution, asked.is_stream, expected)
-        found = self._snapshot.survey(wanted, self._now, self._blocked)
+        found = self._snapshot.survey(wanted, self._now, self._circuits.blocked)
         contenders = [
             self._contender(key, attribution, facts, choice, found.assignment)
             for choice in found.choices
@@ -109,6 +109,7 @@ class _Moment:
         way = candidate(
             Asked(
                 id=NewId(0, self._now),
+                name="",
                 endpoint=ENDPOINT,
                 key=key,
                 attribution=attribution,
@@ -129,9 +130,6 @@ class _Moment:
             way.via,
             way.condition,
         )
-
-    def _blocked(self, target: str) -> CircuitState | None:
-        return self._circuits.blocked(target, self._now)
 
     def _card(self, target: str) -> RateCard | None:
         provider, _, model = target.partition("/")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ferrycli.rules import idempotency as sameness
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
@@ -23,15 +24,14 @@ from ferrycli.store.books import Books
 from ferrycli.store.endings import OpenCall
 from ferrycli.store.learned import Learned
 from ferrycli.store.messages import Admit, Again, Candidate, Waits
-from ferrycli.store.rows import Aim, Decided, Opening, aim_values, decided_values, opening_values
+from ferrycli.store.rows import Aim, Decided, Opening
 from ferrycli.store.standings import Standings
-from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.till import Place, windows_text
 
 Limits = Sequence[tuple[LimitTerms, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A call that goes."""
 
     admission: Admission
@@ -40,8 +40,7 @@ class Opened:
     exhausted: tuple[Standing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(NamedTuple):
     """A call that does not."""
 
     refusal: FerryError
@@ -56,7 +55,6 @@ class Admissions:
         self,
         connection: sqlite3.Connection,
         books: Books,
-        change: Change,
         standings: Standings,
         limiter: Limiter,
         learned: Learned,
@@ -65,7 +63,6 @@ class Admissions:
     ) -> None:
         self._connection = connection
         self._books = books
-        self._change = change
         self._standings = standings
         self._limiter = limiter
         self._learned = learned
@@ -73,6 +70,8 @@ class Admissions:
         self._now = now_us
         self.blocked: set[tuple[str, str]] = set()
         """Windows that an earlier call waits for: who comes later waits behind it."""
+        self._expected: dict[tuple[str, str], int] = {}
+        """What was learned of answers, by route and feature: it stays so within a batch."""
 
     def admit(self, question: Admit, number: int) -> Opened | Denied | Waits:
         """Judge a call on the amounts of this moment, and hold what it needs."""
@@ -80,9 +79,10 @@ class Admissions:
         if (refusal := self._refused_at_once(question)) is not None:
             return Denied(refusal, opening)
         limits = [self._books.limit_matcher.matching(one.facts) for one in question.candidates]
-        shared = [one for one in limits[0] if all(one in each for each in limits[1:])]
-        exceeded = self._limiter.check(shared, question.tokens, self._now)
-        if exceeded is not None:
+        shared = limits[0]
+        if len(limits) > 1:
+            shared = tuple(one for one in shared if all(one in each for each in limits[1:]))
+        if (exceeded := self._exceeded(shared, question)) is not None:
             return Denied(_limited(exceeded, exceeded.kind), opening)
         contenders = self._contenders(question.candidates, opening.feature)
         verdict = self._decide(question, contenders)
@@ -93,17 +93,20 @@ class Admissions:
                 assert isinstance(verdict.refusal, BudgetBusy)
                 return Waits(places, _as_held(verdict.refusal, contenders))
             e = contenders[0].ask.expected_output_tokens
-            return Denied(verdict.refusal, replace(opening, expected_output=e), verdict.exhausted)
+            opening = opening._replace(expected_output=e)
+            return Denied(verdict.refusal, opening, verdict.exhausted)
         index = verdict.admission.index
         chosen, own = contenders[index], limits[index]
         throttles = _throttles(chosen.standings)
         for these, what in ((own, ""), (throttles, "throttle")):
-            exceeded = self._limiter.check(these, question.tokens, self._now)
-            if exceeded is not None:
+            if (exceeded := self._exceeded(these, question)) is not None:
                 return Denied(_limited(exceeded, what or exceeded.kind), opening)
-        self._limiter.take(opening.seq, [*own, *throttles], question.tokens, self._now)
-        opened = self._open(question, verdict.admission, chosen, number)
-        return replace(opened, exhausted=verdict.exhausted)
+        if own or throttles:
+            self._limiter.take(opening.seq, [*own, *throttles], question.tokens, self._now)
+        return self._open(question, verdict, chosen, number)
+
+    def _exceeded(self, limits: Limits, question: Admit) -> Exceeded | None:
+        return self._limiter.check(limits, question.tokens, self._now) if limits else None
 
     def _decide(self, question: Admit, contenders: Sequence[Contender]) -> Passage | Denial:
         """The decision on a call; for one that came later, nothing is free that others wait for.
@@ -130,7 +133,7 @@ class Admissions:
             else one
             for one in contender.standings
         )
-        return replace(contender, standings=standings)
+        return contender._replace(standings=standings)
 
     def again(self, question: Again, call: OpenCall, number: int) -> Opened | Denied:
         """Judge where a call goes whose attempt has ended; no one waits, and no limit counts."""
@@ -141,9 +144,8 @@ class Admissions:
         admission = verdict.admission
         chosen, candidate = contenders[admission.index], question.candidates[admission.index]
         aim = _expected_there(candidate.aim or call.aim, candidate.ask, chosen.ask)
-        places = self._hold(admission.hold_nanousd, chosen.standings)
-        next_call = replace(
-            call,
+        places, text = self._hold(admission.hold_nanousd, chosen.standings)
+        next_call = call._replace(
             hold_nanousd=admission.hold_nanousd,
             places=places,
             facts=candidate.facts,
@@ -155,13 +157,13 @@ class Admissions:
             attempt_at=self._now,
         )
         row = (
-            *aim_values(aim),
+            *aim,
             admission.hold_nanousd,
             admission.output_held,
             admission.output_bound,
             admission.free_nanousd,
             admission.binding,
-            windows_text(places),
+            text,
             next_call.attempt,
             number,
             question.seq,
@@ -185,24 +187,35 @@ class Admissions:
 
     def _contenders(self, candidates: Sequence[Candidate], feature: str) -> tuple[Contender, ...]:
         return tuple(
-            Contender(
-                # With the length of answer that was learned.
-                expecting(one.ask, self._learned.expected(one.facts.get("route", ""), feature)),
-                self._standings.of(one.facts),
-                one.tier,
-                one.via,
-                one.condition,
-            )
-            for one in candidates
+            [
+                Contender(
+                    # With the length of answer that was learned.
+                    expecting(one.ask, self._answer(one.facts.get("route", ""), feature)),
+                    self._standings.of(one.facts),
+                    one.tier,
+                    one.via,
+                    one.condition,
+                )
+                for one in candidates
+            ]
         )
 
-    def _open(
-        self, question: Admit, admission: Admission, chosen: Contender, number: int
-    ) -> Opened:
-        candidate, opening = question.candidates[admission.index], question.opening
+    def _answer(self, route: str, feature: str) -> int:
+        """The expected answer, in tokens."""
+        pair = (route, feature)
+        if (known := self._expected.get(pair)) is None:
+            known = self._expected[pair] = self._learned.expected(route, feature)
+        return known
+
+    def _open(self, question: Admit, passage: Passage, chosen: Contender, number: int) -> Opened:
+        opening, admission = question.opening, passage.admission
+        candidate = question.candidates[admission.index]
         aim = _expected_there(candidate.aim or Aim.of(opening), candidate.ask, chosen.ask)
-        opening = aim.on(opening, expected_output=chosen.ask.expected_output_tokens)
-        places = self._hold(admission.hold_nanousd, chosen.standings)
+        if candidate.aim is not None or candidate.ask is not chosen.ask:
+            opening = aim.on(opening)
+        if opening.expected_output != chosen.ask.expected_output_tokens:
+            opening = opening._replace(expected_output=chosen.ask.expected_output_tokens)
+        places, text = self._hold(admission.hold_nanousd, chosen.standings)
         if question.idempotency_key:
             idempotency.bind(
                 self._connection,
@@ -236,7 +249,7 @@ class Admissions:
             output_sent=admission.output_bound,
             free_nanousd=admission.free_nanousd,
             budget_id=admission.binding,
-            windows=windows_text(places),
+            windows=text,
             epoch=self._books.epoch,
             instance_id=self._instance_id,
             rule=admission.rule,
@@ -244,26 +257,32 @@ class Admissions:
             downgraded_from=_asked_target(question) if admission.tier != "normal" else "",
             admit_no=number,
         )
-        return Opened(admission, call, (*opening_values(opening), *decided_values(decided)))
+        return Opened(admission, call, (*opening, *decided), passage.exhausted)
 
-    def _hold(self, amount: int, standings: Sequence[Standing]) -> tuple[Place, ...]:
-        """Hold `amount` in every window, and of the grants of every prepaid budget."""
-        return tuple(
-            self._change.hold(
-                Place(one.terms.id, one.subject, one.window_start_us),
-                amount,
-                self._standings.grants(one.terms.id),
-                self._now,
-            )
-            for one in standings
+    def _hold(self, amount: int, standings: tuple[Standing, ...]) -> tuple[tuple[Place, ...], str]:
+        """Hold `amount` in every window, and of the grants of every prepaid budget.
+
+        Where it counts, and how the row says that.
+        """
+        spots, change = self._standings.spots(standings), self._standings.change
+        if not spots.are_of_grants:
+            for cell in spots.cells:
+                change.move(cell, 0, amount, 0)
+            return spots.places, spots.text
+        places = tuple(
+            [
+                change.hold(place, amount, grants)
+                for place, grants in zip(spots.places, spots.grants, strict=True)
+            ]
         )
+        return places, windows_text(places, spots.texts)
 
 
 def _expected_there(aim: Aim, asked: Ask, judged: Ask) -> Aim:
     """`aim` with what the call probably costs there, by what was learned of answers since."""
     if judged is asked or aim.expected_nanousd is None:
         return aim
-    return replace(aim, expected_nanousd=judged.expected_nanousd)
+    return aim._replace(expected_nanousd=judged.expected_nanousd)
 
 
 def _as_it_stands(passage: Passage, contenders: Sequence[Contender]) -> Passage:
@@ -296,8 +315,9 @@ def _throttles(standings: Sequence[Standing]) -> list[tuple[LimitTerms, str]]:
     """The throttles that are active: of each budget the lowest."""
     found = []
     for one in standings:
-        rule = active(one.terms.rules, one.used, one.base).throttle if one.terms.rules else None
-        if rule is not None:
+        if not one.terms.has_throttle:
+            continue
+        if (rule := active(one.terms.rules, one.used, one.base).throttle) is not None:
             limit = LimitTerms(one.terms.id, one.terms.selector, (), rule.per_minute, None, None)
             found.append((limit, one.subject))
     return found

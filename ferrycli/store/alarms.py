@@ -52,6 +52,10 @@ class Alarms:
         told[crossing] = alert.spent_nanousd
         return True
 
+    def has_told(self, standing: Standing) -> bool:
+        """Whether a notice of a rolling window stands."""
+        return bool(self._told_in((*standing.place, 0)))
+
     def ended(self, standing: Standing) -> list[tuple[str, str, int, int]]:
         """Notices of a rolling window that it has fallen under: parameters of `END_NOTICE`.
 

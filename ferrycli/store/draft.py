@@ -8,6 +8,7 @@ that is only held are asked again, the first first, when some came back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.denials import BudgetRefusal
@@ -39,11 +40,7 @@ from ferrycli.store.rows import (
     Closing,
     Decided,
     Opening,
-    decided_values,
-    opening_values,
 )
-from ferrycli.store.standings import Standings
-from ferrycli.store.till import Change
 from ferrycli.store.writes import Writes
 
 _WRITE_SEQUENCE = "UPDATE meta SET value = ? WHERE name = 'sequence'"
@@ -67,14 +64,13 @@ class Draft:
         self._late: list[Closing] = []
         self._seen: list[tuple[Standing, list[NewAlert]]] = []
         """Windows that refused a call, and what they have reached."""
-        self.change = Change(memory.till)
         books = memory.books
-        self._standings = Standings(books, self.change, memory.period, self._now)
-        self.endings = Endings(books, self.change, self._standings, memory.period, self._now)
+        self._standings = memory.standings_at(self._now)
+        self.change = self._standings.change
+        self.endings = Endings(books, self._standings, memory.period, self._now)
         self._admissions = Admissions(
             memory.connection,
             books,
-            self.change,
             self._standings,
             memory.limiter,
             memory.learned,
@@ -84,7 +80,6 @@ class Draft:
         self._happenings = Happenings(
             memory.connection,
             books,
-            self.change,
             self._standings,
             memory.period,
             memory.instance_id,
@@ -237,7 +232,7 @@ class Draft:
             reason=reason_of(refusal),
             admit_no=self._number(),
         )
-        self._writes.opened.append((*opening_values(opening), *decided_values(decided)))
+        self._writes.opened.append((*opening, *decided))
 
     # Endings --------------------------------------------------------------------------------
 
@@ -296,15 +291,16 @@ class Draft:
             self._note_overrun(call, closing)
         budgets = self._memory.books.budgets
         moved = [
-            self._standings.at(budgets[key[0]], key)
-            for key in self.change.windows
-            if key[0] in budgets
+            self._standings.at(budgets[cell.key[0]], cell)
+            for cell in self.change.moved
+            if cell.key[0] in budgets
         ]
         self._note_fallen((*moved, *(one for one, _ in self._seen)))
         for _, alerts in self._seen:
             self._tell(alerts)
         for standing in moved:
-            self._note_crossings(standing)
+            if not standing.is_quiet:
+                self._note_crossings(standing)
         for terms in changed:
             for subject in self._reaching(terms):
                 self._note_crossings(self._standings.now(terms, subject))
@@ -314,11 +310,13 @@ class Draft:
 
         Once for each window, and before anything is told: what is told now stands.
         """
-        memory = self._memory
-        before = Standings(memory.books, Change(memory.till), memory.period, self._now)
+        alarms = self._memory.alarms
         rolling = {one.place: one.terms for one in standings if is_rolling(one.terms.period)}
         for (_, subject), terms in rolling.items():
-            self._writes.ended_notices += memory.alarms.ended(before.now(terms, subject))
+            now = self._standings.now(terms, subject)
+            if alarms.has_told(now):
+                before = replace(now, spent=self.change.spent_before(now))
+                self._writes.ended_notices += alarms.ended(before)
 
     def _reaching(self, terms: Terms) -> list[str]:
         """Subjects that may have reached a percentage: of many windows not each is looked at."""

@@ -7,7 +7,7 @@ doubt. Source: docs/money.md, section 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ferrycli.rules.budget import doubt_of
 from ferrycli.rules.pricing import Cost
@@ -17,15 +17,14 @@ from ferrycli.store.manners import Answered
 from ferrycli.store.messages import Ended
 from ferrycli.store.rows import Aim, Closing, close_values, lines_values
 from ferrycli.store.standings import Period, Standings
-from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.till import Place, windows_text
 from ferrycli.store.writes import Writes
 
 OVERRUN = "overrun"
 """The `reason` of a call or an attempt that cost more than was held for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCall:
+class OpenCall(NamedTuple):
     """A call in flight: what it holds, and in which windows."""
 
     hold_nanousd: int
@@ -61,11 +60,9 @@ class OpenCall:
 class Endings:
     """The part of a batch that ends calls and attempts."""
 
-    def __init__(
-        self, books: Books, change: Change, standings: Standings, period: Period, now_us: int
-    ) -> None:
+    def __init__(self, books: Books, standings: Standings, period: Period, now_us: int) -> None:
         self._books = books
-        self._change = change
+        self._change = standings.change
         self._standings = standings
         self._period = period
         self._now = now_us
@@ -116,8 +113,7 @@ class Endings:
         doubt, places = self._end_hold(call, cost, is_known=ended.is_cost_known)
         closing = self._marked(call, closing)
         writes.attempts.append(_attempt_values(call, closing, doubt, places))
-        return replace(
-            call,
+        return call._replace(
             hold_nanousd=0,
             places=(),
             output_held=None,
@@ -132,7 +128,7 @@ class Endings:
         if call.output_held is None or (closing.cost_nanousd or 0) <= call.hold_nanousd:
             return closing
         self.overruns.append((call, closing))
-        return replace(closing, reason=OVERRUN)
+        return closing._replace(reason=OVERRUN)
 
     def _end_hold(
         self, call: OpenCall, cost: int, *, is_known: bool
@@ -145,31 +141,30 @@ class Endings:
             return 0, ()
         keeps = call.output_held is not None and not is_known
         doubt = doubt_of(call.hold_nanousd, cost) if keeps else 0
+        hold = call.hold_nanousd
         for place in call.places:
-            self._release(place, call.hold_nanousd, cost, doubt)
+            self._release(place, hold, cost, doubt)
+        self.has_freed = self.has_freed or hold > 0
+        if call.epoch == self._books.epoch:
+            return doubt, call.places
         # Held for a moment, so that a balance's grants carry what stays in doubt.
         joined = tuple(
-            self._change.hold(
-                place, cost + doubt, self._standings.grants(place.budget_id), self._now
-            )
+            self._change.hold(place, cost + doubt, self._standings.grants(place.budget_id))
             for place in self._joined_since(call)
         )
         for place in joined:
             self._release(place, cost + doubt, cost, doubt)
-        self.has_freed = self.has_freed or call.hold_nanousd > 0
         return doubt, (*call.places, *joined)
 
     def _release(self, place: Place, hold: int, cost: int, doubt: int) -> None:
         grants = self._standings.grants(place.budget_id)
-        self._change.release(place, hold, cost, doubt, grants, self._now)
+        self._change.release(place, hold, cost, doubt, grants)
 
     def _joined_since(self, call: OpenCall) -> tuple[Place, ...]:
         """Windows of budgets that count the call and were not there when it was admitted."""
-        if call.epoch == self._books.epoch:
-            return ()
         known = {place.budget_id for place in call.places}
         return tuple(
-            Place(terms.id, subject, self._period(terms, call.admitted_at)[0])
+            Place((terms.id, subject, self._period(terms, call.admitted_at)[0]))
             for terms, subject in self._books.matching(call.facts)
             if terms.id not in known and terms.counts_from_us <= call.admitted_at
         )
@@ -215,14 +210,13 @@ def _of_nothing(closing: Closing) -> Closing:
 
 def _with_past(closing: Closing, call: OpenCall) -> Closing:
     """The closing of a call of several attempts: its cost is that of all of them."""
-    closing = replace(closing, attempts=call.attempt)
+    closing = closing._replace(attempts=call.attempt)
     if not call.past_cost_nanousd and not call.past_doubt_nanousd and not call.is_past_unpriced:
         return closing
     lines = (closing.cost or Cost()).lines
     is_incomplete = closing.cost is None or closing.cost.is_incomplete or call.is_past_unpriced
     earlier = ("earlier", call.past_cost_nanousd)
-    return replace(
-        closing,
+    return closing._replace(
         state="settled" if closing.state == "released" else closing.state,
         cost=Cost((*lines, earlier), is_incomplete=is_incomplete),
         cost_source=closing.cost_source or "estimated",

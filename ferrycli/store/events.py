@@ -27,7 +27,7 @@ from ferrycli.store.ids import CHANCE_AT_BITS, NewId, id_at
 from ferrycli.store.messages import Event, Events, Recorded
 from ferrycli.store.rows import BilledLine, Closing, Decided, finished_values, lines_values
 from ferrycli.store.standings import Period, Standings
-from ferrycli.store.till import Change, Place, windows_text
+from ferrycli.store.till import Place, windows_text
 from ferrycli.store.writes import Writes
 
 STATUS = 200
@@ -62,7 +62,6 @@ class Happenings:
         self,
         connection: sqlite3.Connection,
         books: Books,
-        change: Change,
         standings: Standings,
         period: Period,
         instance_id: str,
@@ -70,7 +69,7 @@ class Happenings:
     ) -> None:
         self._connection = connection
         self._books = books
-        self._change = change
+        self._change = standings.change
         self._standings = standings
         self._period = period
         self._instance_id = instance_id
@@ -142,9 +141,8 @@ class Happenings:
         amount = None if cost is None else cost.total
         for place in places:
             grants = self._standings.grants(place.budget_id)
-            self._change.release(place, 0, amount or 0, 0, grants, self._now)
-        opening = replace(
-            event.opening,
+            self._change.release(place, 0, amount or 0, 0, grants)
+        opening = event.opening._replace(
             seq=id.seq,
             id=id.text("c"),
             started_at=at_us,
@@ -185,7 +183,7 @@ class Happenings:
     def _places(self, event: Event, at_us: int) -> tuple[Place, ...]:
         """The windows that an event of that moment counts in."""
         return tuple(
-            Place(terms.id, subject, self._period(terms, at_us)[0])
+            Place((terms.id, subject, self._period(terms, at_us)[0]))
             for terms, subject in self._books.matching(event.facts)
             # As of calls, whatever the clock says: but what is past, a budget may not count.
             if at_us == self._now or terms.counts_from_us <= at_us

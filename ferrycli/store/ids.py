@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(one + other for one in ALPHABET for other in ALPHABET)
 TEXT_LENGTH = 26
 CHANCE_BITS = 62
 CHANCE_AT_BITS = CHANCE_BITS + 12
@@ -101,7 +102,14 @@ def seq_at(moment_us: int) -> int:
 
 def encode(number: int) -> str:
     """26 characters of Crockford base32."""
-    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    # Two characters at a time, and each half of the bits by itself: shifts cost by their length.
+    pairs, high, low = _PAIRS, number >> 60, number & 0xFFF_FFFF_FFFF_FFFF
+    return (
+        f"{pairs[high >> 60]}{pairs[high >> 50 & 1023]}{pairs[high >> 40 & 1023]}"
+        f"{pairs[high >> 30 & 1023]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}"
+        f"{pairs[high & 1023]}{pairs[low >> 50]}{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}"
+        f"{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )
 
 
 def decode(text: str) -> int | None:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -121,7 +121,7 @@ class Ledger:
 
         A call that lacks only what others hold waits `wait_s` seconds for it, in its turn.
         """
-        verdict = await self._ask(replace(question, may_wait=True) if wait_s else question, wait_s)
+        verdict = await self._ask(question._replace(may_wait=True) if wait_s else question, wait_s)
         assert verdict is not None
         return verdict
 

@@ -11,7 +11,8 @@ import sqlite3
 from array import array
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ferrycli.rules.estimate import (
     CHARS_PER_TOKEN_MAX,
@@ -41,8 +42,7 @@ Model = tuple[str, str]
 """Provider, and its name for the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """An answer that came to its own end, and whose usage was reported."""
 
     provider: str

@@ -19,9 +19,9 @@ from ferrycli.store.endings import OpenCall
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.learned import Learned
 from ferrycli.store.manners import Manners
-from ferrycli.store.standings import Periods
+from ferrycli.store.standings import Periods, Standings
 from ferrycli.store.storms import Storms
-from ferrycli.store.till import Amounts, Till, WindowKey
+from ferrycli.store.till import Amounts, Change, Till, WindowKey
 
 _READ_SEQUENCE = "SELECT value FROM meta WHERE name = 'sequence'"
 
@@ -55,6 +55,8 @@ class Memory:
         self.has_moved = False
         """Whether calls that wait may go by what is not in any message: they are asked again."""
         self.period = Periods()
+        self._standings: tuple[int, Standings] | None = None
+        """With the till's generation that they are of."""
         self.learned.load(connection)
         self.manners.load(connection)
 
@@ -62,6 +64,20 @@ class Memory:
     def standings(self) -> Mapping[WindowKey, Amounts]:
         """What is held in memory of the windows table, for checks."""
         return self.till.windows
+
+    def standings_at(self, now_us: int) -> Standings:
+        """Those by which a batch of that moment judges: the last one's, for as long as they stand.
+
+        What a batch moved that was not committed is gone with the till's generation.
+        """
+        till = self.till
+        if self._standings is not None:
+            generation, standings = self._standings
+            if generation == till.generation and standings.last_to(now_us, self.books):
+                return standings
+        standings = Standings(self.books, Change(till), self.period, now_us)
+        self._standings = (till.generation, standings)
+        return standings
 
     @property
     def calls_open(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ferrycli.rules.budget import Admission, Ask
 from ferrycli.rules.denials import BudgetBusy
@@ -15,8 +16,7 @@ from ferrycli.store.books import Books
 from ferrycli.store.rows import Aim, Closing, Opening
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One target that may carry a call."""
 
     ask: Ask
@@ -32,8 +32,7 @@ class Candidate:
     """Of the percentage that the fullest matching budget has used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(NamedTuple):
     """A question: may this call go, and where?"""
 
     opening: Opening

@@ -1,18 +1,21 @@
-"""A call's row in its two halves, opening and closing, and the statements that write it."""
+"""A call's row in its two halves, opening and closing, and the statements that write it.
+
+The halves are named tuples, not dataclasses: an opening is itself the values of its statement, and
+one of each is made for every call.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ferrycli.rules.meters import METER
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """What is known of a call before it goes. Field names are column names."""
 
     seq: int
@@ -53,8 +56,7 @@ class Opening:
     assignment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
+class Aim(NamedTuple):
     """What a call's row says of the target that it goes to. Field names are column names."""
 
     provider: str
@@ -72,51 +74,16 @@ class Aim:
         """The target that an opening names."""
         return cls(*_aim_of(opening))
 
-    def on(self, opening: Opening, **others: Any) -> Opening:
-        """`opening`, with this target instead of its own, and other columns."""
-        return replace(opening, **dict(zip(_AIM, _aim_of(self), strict=True)), **others)
+    def on(self, opening: Opening) -> Opening:
+        """`opening`, with this target instead of its own."""
+        return opening._replace(**self._asdict())
 
 
-_AIM = tuple(field.name for field in fields(Aim))
-_aim_of = attrgetter(*_AIM)
-_OPENING = tuple(field.name for field in fields(Opening))
-_DECIDED = (
-    "state",
-    "outcome",
-    "admitted_at",
-    "finished_at",
-    "hold_nanousd",
-    "output_held",
-    "output_sent",
-    "free_nanousd",
-    "budget_id",
-    "windows",
-    "epoch",
-    "instance_id",
-    "status",
-    "error_code",
-    "cost_nanousd",
-    "rule",
-    "reason",
-    "downgraded_from",
-    "admit_no",
-)
-"""What admission adds to an opening."""
+_aim_of = attrgetter(*Aim._fields)
 
 
-def quoted(names: tuple[str, ...]) -> str:
-    """Column names for a statement; `user` is a word of SQL."""
-    return ", ".join(f'"{name}"' for name in names)
-
-
-_COLUMNS = (*_OPENING, *_DECIDED)
-INSERT_CALL = f"INSERT INTO calls ({quoted(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-opening_values = attrgetter(*_OPENING)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What admission decided of a call. Field names are column names."""
+class Decided(NamedTuple):
+    """What admission adds to an opening. Field names are column names."""
 
     state: str
     outcome: str
@@ -139,7 +106,14 @@ class Decided:
     admit_no: int = 0
 
 
-decided_values = attrgetter(*_DECIDED)
+def quoted(names: tuple[str, ...]) -> str:
+    """Column names for a statement; `user` is a word of SQL."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+_COLUMNS = (*Opening._fields, *Decided._fields)
+INSERT_CALL = f"INSERT INTO calls ({quoted(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+"""Its parameters are those of an `Opening` and then of a `Decided`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +145,7 @@ def lines_values(seq: int, lines: tuple[BilledLine, ...]) -> list[tuple[Any, ...
     return [(seq, number, *_line_values(line)) for number, line in enumerate(lines, 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(NamedTuple):
     """What became of a call; sent to the ledger exactly once for each."""
 
     seq: int
@@ -223,7 +196,6 @@ _CLOSING = (
     "tier",
     "attempts",
     "finish_reason",
-    "cost_nanousd",
 )
 _PARTS = {
     "cost_input_nanousd": ("input",),
@@ -241,7 +213,9 @@ _PARTS = {
         METER,
     ),
 }
+_PART_OF = {bucket: number for number, buckets in enumerate(_PARTS.values()) for bucket in buckets}
 _COMPUTED = (
+    "cost_nanousd",
     "is_price_incomplete",
     "doubt_nanousd",
     "close_no",
@@ -258,8 +232,8 @@ _closing_values = attrgetter(*_CLOSING)
 _usage_values = attrgetter(*_USAGE)
 
 
-_ADMITTED = tuple(name for name in _DECIDED if name not in (*_CLOSING, "reason"))
-_KEPT = tuple(name for name in _OPENING if name != "model")
+_ADMITTED = tuple(name for name in Decided._fields if name not in (*_CLOSING, *_COMPUTED, "reason"))
+_KEPT = tuple(name for name in Opening._fields if name != "model")
 _FINISHED = (*_KEPT, *_ADMITTED, *_CLOSING, *_COMPUTED, "model", "reason")
 INSERT_FINISHED = (
     f"INSERT INTO calls ({quoted(_FINISHED)}) VALUES ({', '.join('?' * len(_FINISHED))})"
@@ -296,19 +270,28 @@ def close_values(closing: Closing, doubt_nanousd: int, close_no: int = 0) -> tup
 
 def _closed_values(closing: Closing, doubt_nanousd: int, close_no: int) -> tuple[Any, ...]:
     """What `_CLOSING` and `_COMPUTED` name."""
-    cost = closing.cost or Cost()
+    cost = closing.cost
+    parts = [0] * len(_PARTS)
+    total = None
+    if cost is not None:
+        total = 0
+        for bucket, amount in cost.lines:
+            total += amount
+            if (part := _PART_OF.get(bucket)) is not None:
+                parts[part] += amount
     return (
         *_closing_values(closing),
-        cost.is_incomplete,
+        total,
+        cost is not None and cost.is_incomplete,
         doubt_nanousd,
         close_no,
         *_usage_values(closing.usage),
-        *(cost.of(*buckets) for buckets in _PARTS.values()),
+        *parts,
     )
 
 
 _AGAIN = (
-    *_AIM,
+    *Aim._fields,
     "hold_nanousd",
     "output_held",
     "output_sent",
@@ -323,7 +306,6 @@ GO_AGAIN = (
     " WHERE seq = ? AND state = 'held'"
 )
 """A call in flight goes to another target, with another hold."""
-aim_values = _aim_of
 
 INSERT_ATTEMPT = (
     "INSERT INTO attempts (call_seq, number, provider, model, route, started_at, finished_at,"

@@ -1,24 +1,40 @@
 """The standing of every budget that a call counts in, at the moment of a batch.
 
 A window is found by the budget's period and the clock, never by a job that resets it; a rolling
-one is the sum of its buckets; boosts and grants are added here. Source: docs/money.md, section 7.
+one is the sum of its buckets; boosts and grants are added here. Invariant: there is one standing of
+each window of now, and it says what the batch has made of it so far. Source: docs/money.md,
+section 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.selectors import Facts
-from ferrycli.rules.windows import first_bucket, is_rolling, window_end, window_start
+from ferrycli.rules.windows import (
+    bucket_us,
+    first_bucket,
+    is_rolling,
+    span_us,
+    window_end,
+    window_start,
+)
 from ferrycli.store.books import Books, GrantTerms
-from ferrycli.store.till import Change, WindowKey
+from ferrycli.store.till import Cell, Change, Place, place_text, windows_text
 
+Matching = tuple[tuple[Terms, str], ...]
+"""Budgets, each with the subject of its window."""
 Period = Callable[[Terms, int], tuple[int, int | None]]
 """Start and end of the window of a budget that holds a moment."""
+
+
+KEPT_MAX = 20_000
+"""Standings, and windows that they are of, that last from batch to batch."""
+_NEVER = 1 << 63
 
 
 class Periods:
@@ -50,64 +66,144 @@ class Periods:
         self._last.clear()
 
 
+class Spots(NamedTuple):
+    """Where holds of calls that are alike count."""
+
+    cells: tuple[Cell, ...]
+    places: tuple[Place, ...]
+    grants: tuple[tuple[GrantTerms, ...], ...]
+    """Of each place."""
+    are_of_grants: bool
+    """Whether any of these is of a prepaid budget that has some."""
+    texts: tuple[str, ...]
+    """The places as rows keep them, and the whole of them, without parts of grants."""
+    text: str
+
+
 class Standings:
-    """Standings as one batch leaves them."""
+    """Standings as batches leave them, for as long as no window, grant or boost begins or ends."""
 
     def __init__(self, books: Books, change: Change, period: Period, now_us: int) -> None:
+        self.change = change
         self._books = books
-        self._change = change
         self._period = period
         self._now = now_us
+        self._until = _NEVER
+        """When the first of them is another one."""
+        self._known: dict[tuple[str, str], Standing] = {}
+        """By budget and subject."""
+        self._alike: dict[int, tuple[Matching, tuple[Standing, ...]]] = {}
+        """By the identity of what was found to match."""
+        self._spots: dict[int, tuple[tuple[Standing, ...], Spots]] = {}
+        """By the identity of standings."""
+        self._usable: dict[str, tuple[GrantTerms, ...]] = {}
+        self._ended: dict[str, tuple[GrantTerms, ...]] = {}
+        """By budget, grants that count now and those that do not; of prepaid ones alone."""
+
+    @property
+    def known(self) -> Mapping[tuple[str, str], Standing]:
+        """Those that there are, by budget and subject, for checks."""
+        return self._known
+
+    def last_to(self, now_us: int, books: Books) -> bool:
+        """Whether they stand at that moment, too; from now on they are of then."""
+        many = max(len(self._known), len(self._alike), len(self._spots), len(self.change))
+        if books is not self._books or many > KEPT_MAX or not self._now <= now_us < self._until:
+            return False
+        self._now = now_us
+        return True
 
     def of(self, facts: Facts) -> tuple[Standing, ...]:
         """Of every budget that a call with these facts counts in."""
-        return tuple(self.now(terms, subject) for terms, subject in self._books.matching(facts))
+        matching = self._books.matching(facts)
+        if (alike := self._alike.get(id(matching))) is None:
+            standings = tuple([self.now(terms, subject) for terms, subject in matching])
+            alike = self._alike[id(matching)] = (matching, standings)
+        elif self._ended:
+            for one in alike[1]:
+                self._put_right(one)
+        return alike[1]
+
+    def spots(self, standings: tuple[Standing, ...]) -> Spots:
+        """Where a hold counts that was judged by these."""
+        if (known := self._spots.get(id(standings))) is None:
+            known = self._spots[id(standings)] = (standings, self._spots_of(standings))
+        return known[1]
+
+    def _spots_of(self, standings: tuple[Standing, ...]) -> Spots:
+        places = tuple(Place((one.terms.id, one.subject, one.window_start_us)) for one in standings)
+        cells = tuple(self.change.cell(one.key) for one in places)
+        grants = tuple(self.grants(one.budget_id) for one in places)
+        texts = tuple(map(place_text, places))
+        return Spots(cells, places, grants, any(grants), texts, windows_text(places, texts))
 
     def now(self, terms: Terms, subject: str) -> Standing:
         """Of the window that holds this moment."""
+        if (known := self._known.get((terms.id, subject))) is not None:
+            self._put_right(known)
+            return known
         start, end = self._period(terms, self._now)
-        return self._at(terms, subject, start, end)
-
-    def at(self, terms: Terms, key: WindowKey) -> Standing:
-        """Of one window; of a rolling budget, of the span up to now."""
+        standing = Standing(terms, start, end, subject=subject)
         if is_rolling(terms.period):
-            return self.now(terms, key[1])
-        return self._at(terms, key[1], key[2], None)
+            first, bucket = first_bucket(terms.period, self._now), bucket_us(terms.period)
+            self.change.follow(standing, first, is_sum=True)
+            self._end_at(min(start, first + span_us(terms.period) - 1) + bucket)
+        else:
+            self.change.follow(standing, start, is_sum=False)
+            self._end_at(end)
+        self._with_grants(standing)
+        self._known[terms.id, subject] = standing
+        return standing
+
+    def at(self, terms: Terms, cell: Cell) -> Standing:
+        """Of one window; of a rolling budget, of the span up to now."""
+        _, subject, start = cell.key
+        if is_rolling(terms.period) or start == self._period(terms, self._now)[0]:
+            return self.now(terms, subject)
+        past = Standing(terms, start, None, *cell.amounts, subject=subject)
+        self._with_grants(past)
+        return past
 
     def grants(self, budget_id: str) -> tuple[GrantTerms, ...]:
-        """The grants of a prepaid budget, in the order in which they are drawn."""
-        terms = self._books.budgets.get(budget_id)
-        if terms is None or not terms.is_prepaid:
-            return ()
-        return self._books.grants.get(budget_id, ())
+        """The usable grants of a prepaid budget, in the order in which they are drawn."""
+        if (usable := self._usable.get(budget_id)) is None:
+            terms = self._books.budgets.get(budget_id)
+            grants = self._grants_of(budget_id) if terms and terms.is_prepaid else ()
+            usable = tuple(one for one in grants if not one.is_boost and one.is_usable(self._now))
+            self._usable[budget_id] = usable
+        return usable
 
-    def _at(self, terms: Terms, subject: str, start: int, end: int | None) -> Standing:
-        if is_rolling(terms.period):
-            first = first_bucket(terms.period, self._now)
-            amounts = self._change.sum_from(terms.id, subject, first)
-        else:
-            amounts = self._change.amounts((terms.id, subject, start))
-        standing = Standing(terms, start, end, *amounts, subject=subject)
-        grants = self._books.grants.get(terms.id, ())
-        if terms.is_prepaid:
-            return self._prepaid(standing, grants)
-        return self._boosted(standing, grants) if grants else standing
+    def _end_at(self, moment_us: int | None) -> None:
+        if moment_us is not None and self._now < moment_us < self._until:
+            self._until = moment_us
 
-    def _boosted(self, standing: Standing, grants: Sequence[GrantTerms]) -> Standing:
-        extra = sum(
-            one.amount_nanousd
-            for one in grants
-            if one.is_boost and one.created_us <= self._now and one.is_usable(self._now)
-        )
-        return replace(standing, extra_nanousd=extra)
+    def _grants_of(self, budget_id: str) -> tuple[GrantTerms, ...]:
+        grants = self._books.grants.get(budget_id, ())
+        for one in grants:
+            self._end_at(one.created_us)
+            self._end_at(one.expires_us)
+        return grants
 
-    def _prepaid(self, standing: Standing, grants: Sequence[GrantTerms]) -> Standing:
-        """The limit is what was granted, less what expired or was voided unused."""
-        gone = sum(self._change.remaining(one) for one in grants if not one.is_usable(self._now))
+    def _with_grants(self, standing: Standing) -> None:
+        """Add what boosts and grants come to now."""
+        grants = self._grants_of(standing.terms.id)
+        if not standing.terms.is_prepaid:
+            standing.extra_nanousd = sum(
+                one.amount_nanousd
+                for one in grants
+                if one.is_boost and one.created_us <= self._now and one.is_usable(self._now)
+            )
+            return
         last = max(grants, key=lambda one: (one.created_us, one.id), default=None)
-        return replace(
-            standing,
-            extra_nanousd=sum(one.amount_nanousd for one in grants) - gone,
-            base_nanousd=last.balance_nanousd if last else 0,
-            alert_start_us=last.created_us if last else 0,
-        )
+        standing.base_nanousd = last.balance_nanousd if last else 0
+        standing.alert_start_us = last.created_us if last else 0
+        standing.extra_nanousd = sum(one.amount_nanousd for one in grants)
+        if ended := tuple(one for one in grants if not one.is_usable(self._now)):
+            self._ended[standing.terms.id] = ended
+            self._put_right(standing)
+
+    def _put_right(self, standing: Standing) -> None:
+        """A balance is what was granted, less what expired or was voided unused: that may move."""
+        if (ended := self._ended.get(standing.terms.id)) is not None:
+            granted = sum(one.amount_nanousd for one in self._books.grants[standing.terms.id])
+            standing.extra_nanousd = granted - sum(map(self.change.remaining, ended))

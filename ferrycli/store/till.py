@@ -1,22 +1,27 @@
 """What is in the windows and grants: as it is committed, and as one batch would leave it.
 
 `Till` is read from the file as it is asked for; `Change` lies over it while a batch is judged and
-replaces it only after COMMIT. A rolling window is the sum of its buckets. Invariant: what `Till`
-holds equals the file. Source: docs/money.md, sections 5 and 7.
+counts only after COMMIT: where that fails, both are dropped and read again. A rolling window is the
+sum of its buckets. Invariants: what `Till` holds equals the file; a standing that a batch judges by
+moves with its windows. Source: docs/money.md, sections 5 and 7.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
+from ferrycli.rules.budget import Standing
 from ferrycli.store.books import GrantTerms
 
 WINDOWS_KEPT_MAX = 100_000
 """Windows in memory; past it they are read again from the file."""
+_NEVER = 1 << 63
+"""Later than the start of any window."""
 
 WindowKey = tuple[str, str, int]
 """Budget id, subject, start."""
@@ -41,16 +46,14 @@ class Drawn(NamedTuple):
 class Place(NamedTuple):
     """A window that a hold counts in, and of a prepaid budget the grants that it is held of."""
 
-    budget_id: str
-    subject: str
-    start: int
+    key: WindowKey
     parts: tuple[tuple[str, int], ...] = ()
     """Grant and nano-dollars, in the order in which they are drawn."""
 
     @property
-    def key(self) -> WindowKey:
-        """The window's key."""
-        return self.budget_id, self.subject, self.start
+    def budget_id(self) -> str:
+        """The window's budget."""
+        return self.key[0]
 
 
 _READ_WINDOW = (
@@ -81,13 +84,19 @@ class Till:
         self._connection = connection
         self._windows: dict[WindowKey, Amounts] = {}
         self._sums: dict[tuple[str, str], tuple[int, Amounts]] = {}
-        """Of rolling windows: the first bucket that counts, and the sum from there on."""
         self._grants: dict[str, Drawn] = {}
+        self.generation = 0
+        """How often everything was dropped: what was made of it before holds no longer."""
 
     @property
     def windows(self) -> Mapping[WindowKey, Amounts]:
         """What is in memory of the windows table, for checks."""
         return self._windows
+
+    @property
+    def sums(self) -> Mapping[tuple[str, str], tuple[int, Amounts]]:
+        """Of rolling windows: the first bucket that counts, and the sum from there on."""
+        return self._sums
 
     @property
     def grants(self) -> Mapping[str, Drawn]:
@@ -96,6 +105,7 @@ class Till:
 
     def forget(self) -> None:
         """Read everything again from the file."""
+        self.generation += 1
         self._windows.clear()
         self._sums.clear()
         self._grants.clear()
@@ -124,93 +134,173 @@ class Till:
         return known
 
     def accept(self, change: Change) -> None:
-        """`change` is committed."""
-        if len(self._windows) > WINDOWS_KEPT_MAX:
+        """`change` is committed: nothing of it is to be written any more."""
+        if len(self._windows) > WINDOWS_KEPT_MAX or len(self._sums) > WINDOWS_KEPT_MAX:
             self.forget()
             return
-        for key, amounts in change.windows.items():
-            self._windows[key] = amounts
-            self._sums.pop(key[:2], None)
+        for cell in change.moved:
+            key = cell.key
+            if (kept := self._sums.get(key[:2])) is not None and key[2] >= kept[0]:
+                self._sums[key[:2]] = (kept[0], cell.added_to(kept[1]))
+            self._windows[key] = cell.before = cell.amounts
+            cell.has_moved = False
+        change.moved.clear()
         self._grants.update(change.grants)
+        change.grants.clear()
+
+
+class Cell:
+    """A window or bucket as a batch leaves it."""
+
+    __slots__ = ("before", "doubt", "has_moved", "held", "key", "spent", "standing")
+
+    def __init__(self, key: WindowKey, before: Amounts) -> None:
+        self.key = key
+        self.before = before
+        """As it is committed."""
+        self.spent, self.held, self.doubt = before
+        self.has_moved = False
+        self.standing: Standing | None = None
+        """That which batches judge by, where this counts in it."""
+
+    @property
+    def amounts(self) -> Amounts:
+        """As they are now."""
+        return Amounts(self.spent, self.held, self.doubt)
+
+    def added_to(self, amounts: Amounts) -> Amounts:
+        """`amounts` with what the batch has added here."""
+        was = self.before
+        return Amounts(
+            amounts.spent + self.spent - was.spent,
+            amounts.held + self.held - was.held,
+            amounts.doubt + self.doubt - was.doubt,
+        )
 
 
 class Change:
-    """What one batch would change."""
+    """What a batch would change; between two of them, nothing."""
 
     def __init__(self, till: Till) -> None:
         self._till = till
-        self.windows: dict[WindowKey, Amounts] = {}
+        self.moved: list[Cell] = []
+        """What is to be written."""
         self.grants: dict[str, Drawn] = {}
-        self._moved: dict[tuple[str, str], dict[int, Amounts]] = {}
-        """What was added to each bucket of a window, for sums of rolling ones."""
+        self._cells: dict[WindowKey, Cell] = {}
+        self._starts: dict[tuple[str, str], list[int]] = {}
+        """Those of cells, by budget and subject."""
+        self._followed: dict[tuple[str, str], tuple[int, int, Standing]] = {}
+        """Standings that move, by budget and subject; the first and the last window of each."""
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def follow(self, standing: Standing, first: int, *, is_sum: bool) -> None:
+        """Give a standing the amounts of now, and from now on move it with them.
+
+        `first`: the window that it is of; of a sum, the oldest bucket that counts.
+        """
+        budget_id, subject = place = standing.place
+        last = _NEVER if is_sum else first
+        if is_sum:
+            amounts = self._till.sum_from(budget_id, subject, first)
+        else:
+            amounts = self._till.amounts((budget_id, subject, first))
+        self._followed[place] = (first, last, standing)
+        for cell in self._followed_cells(place):
+            amounts = cell.added_to(amounts)
+            cell.standing = standing
+        standing.spent, standing.held, standing.doubt = amounts
+
+    def spent_before(self, standing: Standing) -> int:
+        """What was spent of a standing that moves, before this batch."""
+        moved = (one for one in self._followed_cells(standing.place) if one.has_moved)
+        return standing.spent - sum(one.spent - one.before.spent for one in moved)
+
+    def _followed_cells(self, place: tuple[str, str]) -> Iterator[Cell]:
+        first, last, _ = self._followed[place]
+        for start in self._starts.get(place, ()):
+            if first <= start <= last:
+                yield self._cells[(*place, start)]
 
     def amounts(self, key: WindowKey) -> Amounts:
         """As `Till.amounts`, with what this batch changes."""
-        return self.windows.get(key) or self._till.amounts(key)
-
-    def sum_from(self, budget_id: str, subject: str, first: int) -> Amounts:
-        """As `Till.sum_from`, with what this batch changes."""
-        spent, held, doubt = self._till.sum_from(budget_id, subject, first)
-        for start, more in self._moved.get((budget_id, subject), {}).items():
-            if start >= first:
-                spent, held, doubt = spent + more.spent, held + more.held, doubt + more.doubt
-        return Amounts(spent, held, doubt)
+        if (cell := self._cells.get(key)) is not None:
+            return cell.amounts
+        return self._till.amounts(key)
 
     def drawn(self, grant_id: str) -> Drawn:
         """As `Till.drawn`, with what this batch changes."""
         return self.grants.get(grant_id) or self._till.drawn(grant_id)
 
-    def move(self, key: WindowKey, spent: int, held: int, doubt: int) -> None:
-        """Add to a window's amounts."""
-        was = self.amounts(key)
-        self.windows[key] = Amounts(was.spent + spent, was.held + held, was.doubt + doubt)
-        buckets = self._moved.setdefault(key[:2], {})
-        had = buckets.get(key[2], Amounts())
-        buckets[key[2]] = Amounts(had.spent + spent, had.held + held, had.doubt + doubt)
+    def cell(self, key: WindowKey) -> Cell:
+        """What holds the amounts of a window, and moves its standing with them."""
+        if (cell := self._cells.get(key)) is not None:
+            return cell
+        budget_id, subject, start = key
+        cell = self._cells[key] = Cell(key, self._till.amounts(key))
+        place = (budget_id, subject)
+        self._starts.setdefault(place, []).append(start)
+        if (followed := self._followed.get(place)) is not None:
+            first, last, standing = followed
+            if first <= start <= last:
+                cell.standing = standing
+        return cell
 
-    def hold(self, place: Place, amount: int, grants: Sequence[GrantTerms], now_us: int) -> Place:
-        """Hold `amount` in a window, of the usable ones of `grants`; the place as it is recorded.
+    def move(self, cell: Cell, spent: int, held: int, doubt: int) -> None:
+        """Add to a window's amounts, and to those of the standing that it counts in."""
+        if not cell.has_moved:
+            cell.has_moved = True
+            self.moved.append(cell)
+        cell.spent += spent
+        cell.held += held
+        cell.doubt += doubt
+        if (standing := cell.standing) is not None:
+            standing.spent += spent
+            standing.held += held
+            standing.doubt += doubt
+
+    def hold(self, place: Place, amount: int, grants: Sequence[GrantTerms]) -> Place:
+        """Hold `amount` in a window, of `grants`; the place as it is recorded.
 
         Where the grants carry less than that, which only an advisory budget lets happen, the rest
         is held of none.
         """
-        self.move(place.key, 0, amount, 0)
+        self.move(self.cell(place.key), 0, amount, 0)
+        if not grants:
+            return place
         parts: list[tuple[str, int]] = []
         left = amount
         for grant in grants:
-            if left and not grant.is_boost and grant.is_usable(now_us):
-                part = min(left, self.remaining(grant))
-                if part > 0:
-                    self._draw(grant.id, part, 0, 0)
-                    parts.append((grant.id, part))
-                    left -= part
-        return place._replace(parts=tuple(parts))
+            if not left:
+                break
+            part = min(left, self.remaining(grant))
+            if part > 0:
+                self._draw(grant.id, part, 0, 0)
+                parts.append((grant.id, part))
+                left -= part
+        return Place(place.key, tuple(parts))
 
     def release(
-        self,
-        place: Place,
-        hold: int,
-        cost: int,
-        doubt: int,
-        grants: Sequence[GrantTerms],
-        now_us: int,
+        self, place: Place, hold: int, cost: int, doubt: int, grants: Sequence[GrantTerms]
     ) -> None:
         """End a hold: what it came to is spent, `doubt` of it stays counted, the rest is free.
 
         Of a prepaid budget the cost is drawn of the grants that it was held of, then, where it is
-        more than that, of what others still carry.
+        more than that, of what others of `grants` still carry.
         """
-        self.move(place.key, cost, -hold, doubt)
+        self.move(self.cell(place.key), cost, -hold, doubt)
         for grant_id, part in place.parts:
             taken = min(part, cost)
             unsure = min(part - taken, doubt)
             self._draw(grant_id, -part, unsure, taken)
             cost, doubt = cost - taken, doubt - unsure
         for grant in grants:
-            if cost and not grant.is_boost and grant.is_usable(now_us):
-                taken = max(0, min(cost, self.remaining(grant)))
-                self._draw(grant.id, 0, 0, taken)
-                cost -= taken
+            if not cost:
+                break
+            taken = max(0, min(cost, self.remaining(grant)))
+            self._draw(grant.id, 0, 0, taken)
+            cost -= taken
 
     def remaining(self, grant: GrantTerms) -> int:
         """What a grant still carries, whether or not it has expired."""
@@ -224,23 +314,36 @@ class Change:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Into the file."""
-        if self.windows:
-            values = [(*key, *amounts) for key, amounts in self.windows.items()]
+        if self.moved:
+            values = [(*one.key, one.spent, one.held, one.doubt) for one in self.moved]
             connection.executemany(_WRITE_WINDOW, values)
         if self.grants:
             connection.executemany(_WRITE_GRANT, [(*one, id) for id, one in self.grants.items()])
 
 
-def windows_text(places: Sequence[Place]) -> str:
-    """The windows of a hold, as its row keeps them; empty where there are none."""
+def windows_text(places: Sequence[Place], texts: Sequence[str] = ()) -> str:
+    """The windows of a hold, as its row keeps them; empty where there are none.
+
+    `texts`: those of the places, where they are at hand, without parts of grants.
+    """
     if not places:
         return ""
-    return json.dumps(
-        [
-            [one.budget_id, one.subject, one.start, *([one.parts] if one.parts else [])]
-            for one in places
-        ]
-    )
+    every = [
+        _with_parts(text, place.parts) if place.parts else text
+        for place, text in zip(places, texts or map(place_text, places), strict=True)
+    ]
+    return f"[{', '.join(every)}]"
+
+
+def place_text(place: Place) -> str:
+    """One of these windows, as a list in JSON, without parts of grants."""
+    return json.dumps(place.key)
+
+
+def _with_parts(text: str, parts: Sequence[tuple[str, int]]) -> str:
+    # By hand: a row is written for each call, and this is half of what encoding it costs.
+    said = [f"[{encode_basestring_ascii(grant)}, {amount}]" for grant, amount in parts]
+    return f"{text[:-1]}, [{', '.join(said)}]]"
 
 
 def places_of(text: str) -> tuple[Place, ...]:
@@ -248,6 +351,6 @@ def places_of(text: str) -> tuple[Place, ...]:
     if not text:
         return ()
     return tuple(
-        Place(budget, subject, start, tuple((grant, part) for grant, part in chain(*parts)))
+        Place((budget, subject, start), tuple((grant, part) for grant, part in chain(*parts)))
         for budget, subject, start, *parts in json.loads(text)
     )

@@ -6,7 +6,8 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ferrycli.rules.denials import left_waiting
 from ferrycli.store.messages import Admit, Again, Deny, Events, Verdict, Waits
@@ -17,8 +18,7 @@ class Refresh:
     """Look whether another process changed keys, budgets or prices."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Somebody who asked, and is to be answered."""
 
     future: asyncio.Future[Verdict | None]
@@ -45,7 +45,7 @@ class Parked:
         """Park one more, with what it waits for."""
         assert isinstance(one.message, Admit)
         if one.message.waits is not waits:
-            one = replace(one, message=replace(one.message, waits=waits))
+            one = one._replace(message=one.message._replace(waits=waits))
         self._waiting.append(one)
 
     def take(self) -> tuple[Sequence[Waiting], Sequence[Deny]]:
@@ -65,7 +65,7 @@ def asked_again(parked: Sequence[Waiting], *, is_last: bool) -> list[Admit]:
     """The questions of those that wait; one that has waited enough, for the last time."""
     now_s = math.inf if is_last else time.monotonic()
     return [
-        one.message if one.until_s > now_s else replace(one.message, may_wait=False)
+        one.message if one.until_s > now_s else one.message._replace(may_wait=False)
         for one in parked
         if isinstance(one.message, Admit)
     ]

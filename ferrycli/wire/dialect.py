@@ -7,16 +7,17 @@ bytes in and values out. `wire/dialects.py` names them; nothing outside `wire` t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from ferrycli.rules.errors import FerryError
 from ferrycli.wire.facts import Facts, Reading
 from ferrycli.wire.translate.talk import Event, Talk
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """What the path of a request says, where its body does not."""
 
     model: str = ""
@@ -31,8 +32,7 @@ NOWHERE = Place()
 """A path that says nothing of the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """What is sent otherwise than it came; every other byte goes on as it is."""
 
     model: str
@@ -41,7 +41,7 @@ class Sent:
     """ferry's bound on the answer, in tokens, each choice by itself; None: it sets none."""
     bound_field: str = ""
     """The field for the bound where the caller used none and the dialect has several."""
-    members: Mapping[str, bytes] = field(default_factory=dict)
+    members: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     """Further members, JSON by name, such as OpenRouter's `provider`."""
     form: str = ""
     """A provider's own form of the dialect: `invoke` for Anthropic's messages at Bedrock."""

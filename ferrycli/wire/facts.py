@@ -1,17 +1,20 @@
-"""What ferry reads of a request, and of its reply: values that cross rooms."""
+"""What ferry reads of a request, and of its reply: values that cross rooms.
+
+Structs, because several are made for each call: frozen as a dataclass is, and made in C.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.input_bounds import image_tokens
 from ferrycli.wire.splice import Member
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprints:
+class Fingerprints(msgspec.Struct, frozen=True, gc=False):
     """Salted 64-bit hashes of parts of a request, and the bytes of each part; 0: not there."""
 
     prefix_hash: int = 0
@@ -22,8 +25,7 @@ class Fingerprints:
     last_message_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """A request as far as ferry acts on it. The body itself is carried, not read."""
 
     model: str
@@ -49,13 +51,13 @@ class Facts:
     """The size of a predicted answer; it bounds the tokens of it that may be rejected."""
     unbounded_field: str = ""
     """The field that makes the cost of the call unbounded; empty where it is bounded."""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    fields: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Fields that attribution reads, such as `user`; JSON where they are no text."""
     fingerprints: Fingerprints = Fingerprints()
     members: tuple[Member, ...] = ()
-    messages: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
-    """Each message as it stands in the body: views of it that know no method, for `bytes(…)`.
+    messages: tuple[msgspec.Raw, ...] = ()
+    """Each message as it stands in the body: views of it, for `bytes(…)`.
 
     Empty where no earlier call of a thread bounds this one's input."""
     dialect: str = "chat"
@@ -66,6 +68,8 @@ class Facts:
     """The body is a form, not JSON: `members` are fields of it."""
     has_varying: bool = False
     """It names content beside its messages that may be another at the next call."""
+    is_text_alone: bool = False
+    """Its turns are known to be text and calls of the caller's own tools, and nothing besides."""
 
     def input_bound_at(self, model: str) -> int | None:
         """`input_bound`, at another model than the one asked for."""
@@ -75,8 +79,7 @@ class Facts:
         return self.input_bound + self.images * dearer
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One of several model calls inside one reply, each billed by itself."""
 
     model: str
@@ -85,8 +88,7 @@ class Line:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What a reply said of itself, as far as it came."""
 
     usage: Usage | None = None

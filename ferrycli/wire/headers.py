@@ -6,6 +6,7 @@ Names are lower-case bytes, as ASGI has them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from ferrycli.rules.attribution import HEADER_NAMES, TAGS_HEADER
 from ferrycli.rules.clean import safe
@@ -30,6 +31,9 @@ _OF_DIALECT = {
     **dict.fromkeys(("messages", "count_tokens"), _ANTHROPIC),
 }
 """What goes on besides where the provider speaks the client's dialect."""
+_PASSED = {dialect: _REQUEST | own for dialect, own in _OF_DIALECT.items()}
+SENT = _REQUEST | _OPENAI | _ANTHROPIC
+"""Every name that may go on, in whatever dialect."""
 ANTHROPIC_VERSION = b"2023-06-01"
 """Asked for where the client names none; the next one refuses sampling parameters."""
 
@@ -55,12 +59,14 @@ _REPLY_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-amzn-bedrock-")
 CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 VIA = b"ferry"
 """How ferry names itself in `Via`, so that a loop through itself is seen."""
+_ADDED = ((b"accept-encoding", b"identity"), (b"via", b"1.1 " + VIA))
 
 IDEMPOTENCY_HEADER = b"idempotency-key"
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
-_READ = {name.encode(): name for name in (*HEADER_NAMES, TAGS_HEADER)}
-_READ_PREFIXES = tuple(prefix.encode() for prefix in PREFIXES)
+READ = {name.encode(): name for name in (*HEADER_NAMES, TAGS_HEADER)}
+READ_PREFIXES = tuple(prefix.encode() for prefix in PREFIXES)
+"""What attribution reads: whole names, and how names begin."""
 
 
 def request_headers(
@@ -74,15 +80,17 @@ def request_headers(
     Asks for an answer that is not compressed: its bytes are relayed as they are and read on the
     way.
     """
-    own = _OF_DIALECT.get(dialect, frozenset())
     if is_same:
-        kept = [(name, value) for name, value in headers if name in _REQUEST or name in own]
+        passed = _PASSED.get(dialect, _REQUEST)
+        kept = [pair for pair in headers if pair[0] in passed]
     else:
-        kept = [(name, value) for name, value in headers if name == b"user-agent"]
+        kept = [pair for pair in headers if pair[0] == b"user-agent"]
         kept.append((b"content-type", b"application/json"))
-    if own is _ANTHROPIC and not any(name == b"anthropic-version" for name, _ in kept):
+    is_anthropic = _OF_DIALECT.get(dialect) is _ANTHROPIC
+    if is_anthropic and not any(name == b"anthropic-version" for name, _ in kept):
         kept.append((b"anthropic-version", ANTHROPIC_VERSION))
-    return [*kept, (b"accept-encoding", b"identity"), (b"via", b"1.1 " + VIA)]
+    kept += _ADDED
+    return kept
 
 
 def said_in_dialect(headers: Iterable[tuple[bytes, bytes]], dialect: str) -> bytes:
@@ -99,15 +107,33 @@ def anthropic_betas(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
 
 def reply_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The headers for the client out of the provider's reply."""
-    return [
-        (name, value)
-        for name, value in ((name.lower(), value) for name, value in headers)
-        if (name in _REPLY or name.startswith(_REPLY_PREFIXES)) and _is_clean(name + value)
-    ]
+    kept = []
+    for written, value in headers:
+        is_short = len(written) <= _NAME_LENGTH_MAX
+        name = _passed_back(written) if is_short else _named(written)
+        if name and _is_clean(value):
+            kept.append((name, value))
+    return kept
+
+
+def _named(written: bytes) -> bytes:
+    """The name under which a header of a reply goes to the client; empty where it does not."""
+    name = written.lower()
+    is_passed = name in _REPLY or (name.startswith(_REPLY_PREFIXES) and _is_clean(name))
+    return name if is_passed else b""
+
+
+_NAME_LENGTH_MAX = 64
+_passed_back = lru_cache(1_024)(_named)
+"""The same for short names, which providers repeat with every reply."""
+
+
+_CLEAN = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
+"""Every byte but the controls."""
 
 
 def _is_clean(value: bytes) -> bool:
-    return not any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value)
+    return not value.translate(None, _CLEAN)
 
 
 def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -171,9 +197,9 @@ def attribution_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, 
     """The headers that attribution reads; of a name that stands twice, the first, or the list."""
     read: dict[str, str] = {}
     for raw_name, value in headers:
-        name = _READ.get(raw_name)
+        name = READ.get(raw_name)
         if name is None:
-            if not raw_name.startswith(_READ_PREFIXES):
+            if not raw_name.startswith(READ_PREFIXES):
                 continue
             name = raw_name.decode("utf-8", "replace")
         text = value.decode("utf-8", "replace")

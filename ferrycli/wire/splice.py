@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,10 +17,16 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _NESTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _SCALAR = re.compile(rb"[^,}\]\s]+")
+_NEXT = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+)?")
+_PLAIN_MEMBER = re.compile(
+    rb'"([^"\\]*+)"[ \t\r\n]*+:[ \t\r\n]*+'
+    rb'(?:("[^"\\]{0,256}+"|[^][{}",\s]++|\{(?:[^][{}"\\]{1,64}+|"[^"\\]{0,64}+"){0,16}+\})'
+    rb"[ \t\r\n]*+(?:,[ \t\r\n]*+)?)?"
+)
+"""A member whose name has no escapes; with its value, and up to the next, where that is short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True, gc=False):
     """One member of an object: its name, and where its value stands."""
 
     name: str
@@ -38,19 +43,26 @@ def members(body: bytes, known: Sequence[bytes] = ()) -> list[Member]:
     found: list[Member] = []
     names: set[str] = set()
     position = _skip(body, body.index(b"{") + 1)
-    while body[position : position + 1] == b'"':
-        name_end = _match(_STRING, body, position)
-        name: str = msgspec.json.decode(body[position:name_end])
-        start = _skip(body, body.index(b":", name_end) + 1)
-        end = _value_end(body, start, known)
+    while True:
+        plain = _PLAIN_MEMBER.match(body, position)
+        if plain is not None:
+            name = plain[1].decode()
+            start, end = plain.span(2)
+            position = plain.end()
+        elif body.startswith(b'"', position):
+            name_end = _match(_STRING, body, position)
+            name = msgspec.json.decode(body[position:name_end])
+            position = _skip(body, body.index(b":", name_end) + 1)
+            start = end = -1
+        else:
+            return found
+        if end < 0:
+            start, end = position, _value_end(body, position, known)
+            position = _match(_NEXT, body, end)
         if name in names:
             raise BadParameter(name[:64], "twice", "one value")
         names.add(name)
         found.append(Member(name, start, end))
-        position = _skip(body, end)
-        if body[position : position + 1] == b",":
-            position = _skip(body, position + 1)
-    return found
 
 
 def spliced(body: bytes, found: Sequence[Member], values: Mapping[str, bytes]) -> bytes:

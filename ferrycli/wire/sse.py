@@ -26,7 +26,9 @@ class EventSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes. All that is fed comes out again, in order."""
-        data = self._rest + chunk if self._rest else chunk
+        if not self._rest and b"\r" not in chunk:
+            return self._feed_simple(chunk)
+        data = self._rest + chunk
         events = []
         position = 0
         # What was searched before has no end in it, but one may straddle the cut.
@@ -38,6 +40,16 @@ class EventSplitter:
             events.append(data[position : end.end()])
             position = end.end()
         self._rest = data[position:]
+        if len(self._rest) > self._event_bytes_max:
+            events.append(self.flush())
+        return events
+
+    def _feed_simple(self, chunk: bytes) -> list[bytes]:
+        """As `feed`, where nothing was left over and only LF ends lines."""
+        if chunk.find(b"\n\n") == len(chunk) - 2 >= 0:
+            return [chunk]
+        *whole, self._rest = chunk.split(b"\n\n")
+        events = [event + b"\n\n" for event in whole]
         if len(self._rest) > self._event_bytes_max:
             events.append(self.flush())
         return events

@@ -10,7 +10,8 @@ from ferrycli.prices import overlay
 from ferrycli.prices.cards import Cards, published, source
 from ferrycli.prices.catalogue import catalogue_version, find_card
 from ferrycli.prices.overlay import EDITION, FEES, FORMER, KEPT, PLACED, SCALED
-from ferrycli.rules.pricing import Bounds, Override, Rate, RateCard, ceiling, price_call
+from ferrycli.rules.ceilings import Bounds, ceiling
+from ferrycli.rules.pricing import Override, Rate, RateCard, price_call
 from ferrycli.rules.usage import Usage
 from tests.rules.arithmetic import dollars, mtok
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from ferrycli.proxy.closings import Course, attempt_bill, closing
 from ferrycli.proxy.questions import Asked, question
@@ -19,6 +18,7 @@ from ferrycli.rules.usage import Usage
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.rows import BilledLine, Closing
 from ferrycli.wire.facts import Facts, Line, Reading
+from tests.changed import replace
 
 CARD = RateCard("up", "m", (Step(0, Rate(input=3_000_000_000, output=15_000_000_000)),))
 USAGE = Usage(input=100, output=20)
@@ -29,6 +29,7 @@ HELD = Admission(1_000_000, None, 5_000_000, "b_1")
 def asked(card: RateCard | None = CARD, characters: int = 300) -> Asked:
     return Asked(
         id=IdMaker(lambda: 1_795_000_000_000_000, lambda bits: 0).make(),
+        name="c_1",
         endpoint="/v1/chat/completions",
         key=KeyTerms("key_1", "k", "abcd"),
         attribution=Attribution(tenant="acme"),
@@ -188,7 +189,7 @@ def test_what_a_route_allows_is_no_limit_of_the_callers(
 ) -> None:
     one = asked()
     choice = Choice(one.target, output_max=allowed)
-    facts = replace(one.facts, output_asked=limit)
+    facts = structs.replace(one.facts, output_asked=limit)
     (candidate,) = question([replace(one, facts=facts, choice=choice)]).candidates
     ask = candidate.ask
     assert (ask.output_asked, ask.is_bounded_here, ask.is_left_open) == bounds
@@ -233,7 +234,7 @@ def test_each_model_of_a_reply_is_billed_at_its_own_rates() -> None:
 
 
 def test_a_line_that_names_no_model_is_of_the_one_that_was_asked() -> None:
-    told = of_lines(replace(FIRST, model=""), ADVICE)
+    told = of_lines(structs.replace(FIRST, model=""), ADVICE)
     assert [line.model for line in told.lines] == ["m", "m", "big", "big"]
 
 
@@ -293,7 +294,7 @@ def test_what_is_not_reported_is_estimated_by_what_was_learned(
     manner: Manner, reading: Reading, is_stream: bool, bound: int | None, counts: tuple[int, int]
 ) -> None:
     call = replace(asked(), manner=manner)
-    call = replace(call, facts=replace(call.facts, is_stream=is_stream, output_asked=bound))
+    call = replace(call, facts=structs.replace(call.facts, is_stream=is_stream, output_asked=bound))
     course = Course(True, 200, outcome="left", reading=reading, dispatched_at=SENT)
     told = closing(call, Admission(0), course, LATER)
     assert (told.usage.input, told.usage.output) == counts
@@ -304,7 +305,7 @@ def test_what_is_not_reported_is_estimated_by_what_was_learned(
 
 def test_ferrys_bound_and_the_models_own_bound_what_is_made_out_of_sight() -> None:
     call = replace(asked(), manner=THINKER)
-    call = replace(call, facts=replace(call.facts, is_stream=True))
+    call = replace(call, facts=structs.replace(call.facts, is_stream=True))
     course = Course(True, 200, outcome="left", dispatched_at=SENT)
     bounded = closing(call, Admission(0, output_bound=200), course, LATER)
     assert bounded.usage.output == 200
@@ -316,7 +317,7 @@ def test_ferrys_bound_and_the_models_own_bound_what_is_made_out_of_sight() -> No
 
 def test_estimate_by_time_is_at_most_the_hold() -> None:
     call = replace(asked(), manner=THINKER)
-    call = replace(call, facts=replace(call.facts, is_stream=True))
+    call = replace(call, facts=structs.replace(call.facts, is_stream=True))
     course = Course(True, 200, outcome="left", dispatched_at=SENT)
     assert closing(call, HELD, course, LATER).cost_nanousd == HELD.hold_nanousd
 
@@ -325,7 +326,7 @@ TAUGHT = [
     (Reading(usage=USAGE, characters=80, is_plain=True), 80),
     (Reading(usage=USAGE, characters=80), 0),
     (Reading(characters=80, is_plain=True), 0),
-    (Reading(usage=replace(USAGE, audio_out=5), characters=80, is_plain=True), 0),
+    (Reading(usage=USAGE._replace(audio_out=5), characters=80, is_plain=True), 0),
 ]
 
 

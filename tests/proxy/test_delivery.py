@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from ferrycli.wire.facts import Facts
 from ferrycli.wire.headers import Headers
 from ferrycli.wire.sse import EVENT_BYTES_MAX
 from ferrycli.wire.ways import Way
+from tests.changed import replace
 from tests.proxy.test_closings import asked
 
 ERROR = b'data: {"error":{"message":"Busy.","type":"overloaded_error"}}\n\n'

@@ -23,7 +23,8 @@ ATTEMPT = Attempt(PROVIDER, "/chat/completions", [(b"content-type", b"applicatio
 def upstream(
     key: str | NoCredential = "sk-1", *, first_byte_s: float = 5, idle_s: float = 5
 ) -> HttpUpstream:
-    return HttpUpstream(Deadlines(1, first_byte_s, idle_s), {"up": key}, 4)
+    way = httpx.AsyncHTTPTransport()
+    return HttpUpstream(Deadlines(1, first_byte_s, idle_s), {"up": key}, 4, way)
 
 
 async def opened(way: HttpUpstream) -> tuple[int, bytes]:

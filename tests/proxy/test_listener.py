@@ -22,7 +22,10 @@ LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 class Carrying:
     """An application that carries a call until it is told to end it, and streams meanwhile."""
 
-    def __init__(self, patience_s: float = 0.0, *, is_ours: bool = True) -> None:
+    def __init__(
+        self, patience_s: float = 0.0, *, is_ours: bool = True, total_s: float = WAIT_S
+    ) -> None:
+        self.total_s = total_s
         self.patience_s = patience_s
         self.is_ours = is_ours
         self.begun = 0
@@ -38,7 +41,7 @@ class Carrying:
             return
         if not self.is_ours:
             scope = {**scope, "extensions": {}}
-        listener = Listener(scope, receive, lambda: self.patience_s)
+        listener = Listener(scope, receive, lambda: self.patience_s, self.total_s)
         self.begun += 1
         how = "whole"
         try:
@@ -56,6 +59,7 @@ class Carrying:
             listener.forgive()
         finally:
             listener.stop()
+            how = "late" if listener.is_late else how
             self.ended.append((how, listener.has_left))
 
 
@@ -102,6 +106,23 @@ def test_call_of_a_client_that_left_may_go_on_for_a_while(how: Any) -> None:
 
 def test_call_of_a_client_that_left_goes_on_no_longer(how: Any) -> None:
     app = Carrying(0.1, is_ours=how[1])
+    with serving(how[0], app) as served:
+        begin(served, app).close()
+        until(lambda: bool(app.ended))
+    assert app.ended == [("cancelled", True)]
+
+
+def test_call_whose_time_is_up_ends(how: Any) -> None:
+    app = Carrying(is_ours=how[1], total_s=0.1)
+    with serving(how[0], app) as served:
+        client = begin(served, app)
+        until(lambda: bool(app.ended))
+        client.close()
+    assert app.ended == [("late", False)]
+
+
+def test_call_of_a_client_that_left_ends_when_its_time_is_up(how: Any) -> None:
+    app = Carrying(60.0, is_ours=how[1], total_s=0.3)
     with serving(how[0], app) as served:
         begin(served, app).close()
         until(lambda: bool(app.ended))
@@ -169,7 +190,7 @@ class Flood:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
-        listener = Listener(scope, receive, lambda: 0.0)
+        listener = Listener(scope, receive, lambda: 0.0, WAIT_S)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             part = b"a" * 65_536

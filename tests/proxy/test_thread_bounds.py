@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ferrycli.proxy import thread_bounds
 from ferrycli.proxy.thread_bounds import ThreadBounds, ThreadCall
@@ -182,7 +183,7 @@ def test_what_stands_beside_the_body_must_stand_there_again() -> None:
     facts = read_chat(body, SALT)
 
     def of(beside: bytes, dialect: str = "chat") -> ThreadCall:
-        made = bounds.of("key_1", HERE, replace(facts, dialect=dialect), body, beside)
+        made = bounds.of("key_1", HERE, structs.replace(facts, dialect=dialect), body, beside)
         assert made is not None
         return made
 

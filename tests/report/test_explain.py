@@ -12,11 +12,12 @@ from ferrycli.report.explain import explain_json, explain_lines
 from ferrycli.rules.admission import Contender, decide
 from ferrycli.rules.attribution import Attribution
 from ferrycli.rules.budget import Ask, Standing, Terms
+from ferrycli.rules.ceilings import Bounds, ceiling
 from ferrycli.rules.choices import Roads, Wanted, survey
 from ferrycli.rules.circuit import OPEN, CircuitState
 from ferrycli.rules.explained import Explained, explain
 from ferrycli.rules.keys import KeyTerms
-from ferrycli.rules.pricing import Bounds, Rate, RateCard, Step, ceiling
+from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.rules.routes import Assignment, Assignments, Route, parse_target
 from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import Selector

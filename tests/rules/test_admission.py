@@ -9,6 +9,7 @@ import pytest
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
 from ferrycli.rules.budget import Admission, Ask, Standing, Terms
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -18,7 +19,6 @@ from ferrycli.rules.denials import (
     NoTarget,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling
 from ferrycli.rules.thresholds import parse_rule
 
 LIMIT = 1_000
@@ -463,7 +463,7 @@ def test_nobody_waits_for_money_that_is_spent() -> None:
 
 
 def when(condition: Callable[[int], bool], *standings: Standing) -> Contender:
-    return replace(one("normal", *standings), condition=condition)
+    return one("normal", *standings)._replace(condition=condition)
 
 
 @pytest.mark.parametrize(("spent", "index"), [(799, 1), (800, 0), (801, 0)])
@@ -495,5 +495,5 @@ def test_where_no_condition_is_met_there_is_no_target() -> None:
 
 def test_a_cheaper_target_whose_condition_is_not_met_holds_no_normal_one_back() -> None:
     window = budget("80% downgrade", spent=800)
-    cheaper = replace(one("cheaper", window), condition=lambda used: used > 80)
+    cheaper = one("cheaper", window)._replace(condition=lambda used: used > 80)
     assert order(decide([one("normal", window), cheaper], is_critical=False)) == (0,)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
 from ferrycli.rules.budget import Ask, Standing, Terms
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent
-from ferrycli.rules.pricing import Ceiling
 from ferrycli.rules.thresholds import parse_rule
 
 LIMIT = 20

@@ -18,13 +18,13 @@ from ferrycli.rules.budget import (
     judge,
     smallest_hold,
 )
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetSpent,
     CallUnbounded,
     ModelUnpriced,
 )
-from ferrycli.rules.pricing import Ceiling
 from tests.rules.arithmetic import dollars, mtok
 
 E = EXPECTED_OUTPUT_TOKENS

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from ferrycli.rules.admission import is_used_up
 from ferrycli.rules.budget import (
     Admission,
     Ask,
     Standing,
     Terms,
     expecting,
-    is_used_up,
     judge,
     refusal_of,
 )
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
     BudgetRefusal,
@@ -24,7 +25,6 @@ from ferrycli.rules.denials import (
     ModelUnpriced,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling
 
 LIMIT = 1_000
 CEILING = 50

@@ -6,11 +6,9 @@ from dataclasses import fields, replace
 
 import pytest
 
+from ferrycli.rules.ceilings import HOLD_LINES, Bounds, Ceiling, ceiling
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.pricing import (
-    HOLD_LINES,
-    Bounds,
-    Ceiling,
     Cost,
     Factor,
     Override,
@@ -18,7 +16,6 @@ from ferrycli.rules.pricing import (
     RateCard,
     Step,
     ceil_cost,
-    ceiling,
     price,
     price_call,
     rate_of,
@@ -116,7 +113,7 @@ FALLBACKS = [
 def test_a_missing_rate_bills_as_what_holds_the_bucket(
     bucket: str, rate: Rate, milli_usd: str, is_sure: bool
 ) -> None:
-    cost = price(replace(Usage(), **{bucket: 1_234_567}), rate)
+    cost = price(Usage(**{bucket: 1_234_567}), rate)
     assert cost.lines == ((bucket, mtok(f"{milli_usd}e-3", 1_234_567)),)
     assert cost.is_incomplete is not is_sure
 
@@ -143,8 +140,8 @@ def test_a_used_bucket_without_any_rate_is_unpriced_and_an_empty_one_is_not(
     bucket: str, rate: Rate
 ) -> None:
     with pytest.raises(UnpricedUsage):
-        price(replace(Usage(), **{bucket: 1}), rate)
-    assert price(replace(Usage(), **{bucket: 0}), rate).total == 0
+        price(Usage(**{bucket: 1}), rate)
+    assert price(Usage(**{bucket: 0}), rate).total == 0
 
 
 def test_cost_of_some_buckets_is_the_sum_of_their_lines() -> None:

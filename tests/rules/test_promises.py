@@ -4,7 +4,7 @@ ceiling, no hold over what is free."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from fractions import Fraction
 
 from hypothesis import assume, given
@@ -20,18 +20,11 @@ from ferrycli.rules.budget import (
     judge,
     smallest_hold,
 )
+from ferrycli.rules.ceilings import Bounds, Ceiling, ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent
-from ferrycli.rules.pricing import (
-    Bounds,
-    Ceiling,
-    Rate,
-    RateCard,
-    Step,
-    ceiling,
-    price,
-    price_call,
-)
+from ferrycli.rules.pricing import Rate, RateCard, Step, price, price_call
 from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
+from tests.changed import replace
 
 DrawInt = Callable[[st.SearchStrategy[int]], int]
 BOOLEANS = st.booleans()
@@ -111,7 +104,7 @@ USAGES = st.builds(Usage, **{bucket: st.integers(0, 10**12) for bucket in BUCKET
 @given(USAGES, RATES.map(lambda rate: replace(rate, web_search=rate.web_search or 0)))
 def test_no_line_is_under_its_exact_cost_or_a_nano_dollar_above(usage: Usage, rate: Rate) -> None:
     for bucket, amount in price(usage, rate).lines:
-        alone = replace(Usage(), **{bucket: getattr(usage, bucket)})
+        alone = Usage(**{bucket: getattr(usage, bucket)})
         assert price(alone, rate).lines == ((bucket, amount),)
         own = getattr(rate, bucket)
         if own is not None:
@@ -157,7 +150,7 @@ def test_a_ceiling_is_above_the_dearest_usage_by_no_more_than_its_lines(
     assert limits is not None
     buckets = ["input", "cache_read", "image_in", *(WRITE_BUCKETS if within.writes_cache else ())]
     dearest = max(
-        price(replace(Usage(), **{bucket: within.input_tokens_max}), plain.steps[0].rate).total
+        price(Usage(**{bucket: within.input_tokens_max}), plain.steps[0].rate).total
         for bucket in buckets
     )
     output = price(Usage(output=1_000 * within.choices), plain.steps[0].rate).total

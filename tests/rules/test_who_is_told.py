@@ -9,8 +9,8 @@ import pytest
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
 from ferrycli.rules.budget import Admission, Ask, Standing, Terms
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent, NoTarget
-from ferrycli.rules.pricing import Ceiling
 from ferrycli.rules.thresholds import parse_rule
 from tests.rules.arithmetic import dollars
 

@@ -20,9 +20,7 @@ from ferrycli.store.rows import (
     Decided,
     Opening,
     close_values,
-    decided_values,
     finished_values,
-    opening_values,
 )
 
 OPENING = Opening(
@@ -61,7 +59,7 @@ def written(path: Path, statements: list[tuple[str, tuple[Any, ...]]]) -> list[t
 def test_one_statement_writes_what_the_ledgers_two_write(tmp_path: Path, name: str) -> None:
     closed = CLOSINGS[name]
     in_two = [
-        (INSERT_CALL, (*opening_values(OPENING), *decided_values(DECIDED))),
+        (INSERT_CALL, (*OPENING, *DECIDED)),
         (CLOSE_CALL, close_values(closed, 55)),
     ]
     at_once = [(INSERT_FINISHED, finished_values(OPENING, DECIDED, closed, 55))]

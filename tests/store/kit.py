@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from ferrycli.rules.budget import Ask
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.ceilings import Ceiling
+from ferrycli.rules.pricing import Cost
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes
 from ferrycli.store.changes import KeyPlan, NewKey

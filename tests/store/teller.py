@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -14,8 +13,9 @@ from zlib import crc32
 import pytest
 
 from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.meters import ENDPOINT, METER, Receipt
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.pricing import Cost
 from ferrycli.store import audit
 from ferrycli.store.batch import Desk
 from ferrycli.store.connect import open_reader
@@ -188,7 +188,7 @@ class Teller:
             for one in targets
         )
         question = Admit(opening, candidates, self.desk.books.epoch)
-        return replace(question, **own)
+        return question._replace(**own)
 
     def ask(self, *targets: Candidate, **more: Any) -> tuple[NewId, Verdict | None]:
         """One call, alone in its batch."""

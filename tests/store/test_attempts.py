@@ -135,7 +135,7 @@ def test_a_call_that_has_begun_does_not_stand_in_line(teller: Teller) -> None:
     assert isinstance(verdict, Waits)
     (_, waits) = teller.do(
         Again(new.seq, failed(), (called(to(30, "down")),), teller.desk.books.epoch),
-        waiting=[replace(waiting, waits=verdict)],
+        waiting=[waiting._replace(waits=verdict)],
     )
     assert isinstance(waits, Waits)
     assert teller.window("b") == (0, 100, 0)
@@ -143,7 +143,7 @@ def test_a_call_that_has_begun_does_not_stand_in_line(teller: Teller) -> None:
 
 def called(candidate: Candidate) -> Candidate:
     """Of the usual caller."""
-    return replace(candidate, facts={"key": "key_a", "tenant": "acme", **candidate.facts})
+    return candidate._replace(facts={"key": "key_a", "tenant": "acme", **candidate.facts})
 
 
 def test_what_a_failed_attempt_gives_back_wakes_who_waits(teller: Teller) -> None:
@@ -152,7 +152,7 @@ def test_what_a_failed_attempt_gives_back_wakes_who_waits(teller: Teller) -> Non
     (verdict,) = teller.do(waiting)
     assert isinstance(verdict, Waits)
     again = Again(new.seq, failed(), (called(to(20, "down")),), teller.desk.books.epoch)
-    (goes_on, goes) = teller.do(again, waiting=[replace(waiting, waits=verdict)])
+    (goes_on, goes) = teller.do(again, waiting=[waiting._replace(waits=verdict)])
     assert isinstance(goes_on, Admission)
     assert isinstance(goes, Admission)
     assert teller.window("b") == (0, 100, 0)
@@ -489,7 +489,7 @@ def test_who_leaves_while_the_ledger_is_asked_pays_for_what_was_sent_alone(telle
     """The next attempt was admitted, and its caller never heard of it."""
     new = teller.begin(to(60))
     assert isinstance(teller.again(new, failed(10), to(40, "down")), Admission)
-    teller.do(replace(estimated(new, 10), attempt=1, outcome="left"))
+    teller.do(estimated(new, 10)._replace(attempt=1, outcome="left"))
     row = teller.call(new)
     assert (row["state"], row["outcome"], row["cost_nanousd"]) == ("settled", "left", 10)
     assert (row["doubt_nanousd"], row["cost_source"]) == (50, "estimated")
@@ -505,7 +505,7 @@ def test_a_failed_attempt_costs_once_whether_the_ledger_could_be_asked_or_not(
     new = teller.begin(to(60))
     if has_ended:
         assert isinstance(teller.again(new, failed(10), to(101, "down")), BudgetSpent)
-    teller.do(replace(estimated(new, 10), attempt=1, outcome="failed"))
+    teller.do(estimated(new, 10)._replace(attempt=1, outcome="failed"))
     row = teller.call(new)
     assert (row["state"], row["outcome"], row["cost_nanousd"]) == ("settled", "failed", 10)
     assert (row["doubt_nanousd"], teller.window("b")) == (50, (10, 0, 50))
@@ -516,7 +516,7 @@ def test_an_idempotency_key_is_free_again_when_nothing_was_billed(teller: Teller
     new = teller.new()
     teller.do(teller.admit(new, to(20), idempotency_key="k"))
     assert isinstance(teller.again(new, failed(), to(10, "down")), Admission)
-    teller.do(replace(released(new), attempt=1, outcome="left"))
+    teller.do(released(new)._replace(attempt=1, outcome="left"))
     assert isinstance(teller.ask(to(5), idempotency_key="k")[1], Admission)
 
 
@@ -635,7 +635,7 @@ def test_what_was_learned_makes_what_a_call_probably_costs(teller: Teller) -> No
     teller.change("budgets", "b", limit_nanousd=10**9, mode="expected")
     teller.desk.refresh()
     way = to(1, output_asked=None, expected=300)
-    way = replace(way, ask=replace(way.ask, answer_rate=10**6))
+    way = way._replace(ask=replace(way.ask, answer_rate=10**6))
     before = teller.begin(way)
     calls = [teller.new() for _ in range(250)]
     teller.do(*(teller.admit(new, to(1, output_asked=None)) for new in calls))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.budget import Admission
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BadKey
-from ferrycli.rules.pricing import Ceiling
 from ferrycli.store import changes, till
 from ferrycli.store.batch import Desk
 from ferrycli.store.changes import KeyPlan

@@ -134,7 +134,7 @@ def test_it_counts_in_every_window_that_matches_and_in_no_other(teller: Teller) 
         teller.budget(id, 10**6, pairs=pairs)
     teller.desk.refresh()
     event = happening("e", 1)
-    opening = replace(event.opening, tags='{"job": "nightly"}')
+    opening = event.opening._replace(tags='{"job": "nightly"}')
     teller.tell(replace(event, opening=opening, facts={**event.facts, "tag:job": "nightly"}))
     spent = {
         (one["budget_id"], one["subject"]): one["spent_nanousd"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.budget import Admission
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BadKey,
     BudgetBusy,
@@ -20,7 +21,7 @@ from ferrycli.rules.denials import (
     NoSuchPath,
     Refusal,
 )
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.pricing import Cost
 from ferrycli.rules.usage import Usage
 from ferrycli.rules.windows import Allowance
 from ferrycli.rules.words import words

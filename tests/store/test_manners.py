@@ -40,7 +40,7 @@ from tests.store.teller import Teller, failed, settled, to
 MODEL = ("up", "m-1")
 PLAIN = Answered("up", "m-1", 400, 100, 0, 2_000_000)
 """Four characters a token, fifty tokens a second."""
-THOUGHT = replace(PLAIN, characters=0, output_tokens=300, reasoning_tokens=250)
+THOUGHT = PLAIN._replace(characters=0, output_tokens=300, reasoning_tokens=250)
 """At 150 tokens a second."""
 
 
@@ -69,36 +69,36 @@ CASES: list[tuple[list[Answered], Manner]] = [
     ([PLAIN] * 20, Manner(4_000, 50_000)),
     # Sums, not a mean of ratios: a long answer counts for more than a short one.
     (
-        [replace(PLAIN, characters=30, output_tokens=10)] * 10
-        + [replace(PLAIN, characters=4_500, output_tokens=1_000)] * 10,
+        [PLAIN._replace(characters=30, output_tokens=10)] * 10
+        + [PLAIN._replace(characters=4_500, output_tokens=1_000)] * 10,
         Manner((300 + 45_000) * 1_000 // 10_100),
     ),
     # Thoughts are no text, but they take time.
-    ([replace(THOUGHT, characters=200)] * 20, Manner(4_000, 150_000, has_thoughts=True)),
+    ([THOUGHT._replace(characters=200)] * 20, Manner(4_000, 150_000, has_thoughts=True)),
     ([THOUGHT] * 20, Manner(None, 150_000, has_thoughts=True)),
     ([PLAIN] * 19 + [THOUGHT] * 21, Manner(None, 19 * 50_000, has_thoughts=True)),
     # Fewer than one character a token or more than eight: that was not the text's count.
-    ([replace(PLAIN, characters=99)] * 40, Manner(None, 50_000)),
-    ([replace(PLAIN, characters=100)] * 20, Manner(1_000, 50_000)),
-    ([replace(PLAIN, characters=800)] * 20, Manner(8_000, 50_000)),
-    ([replace(PLAIN, characters=801)] * 40, Manner(None, 50_000)),
-    ([replace(PLAIN, characters=0)] * 20, Manner(None, 50_000)),
-    ([replace(PLAIN, output_tokens=0)] * 40, UNLEARNED),
-    ([replace(PLAIN, reasoning_tokens=100)] * 20, Manner(None, 50_000, has_thoughts=True)),
+    ([PLAIN._replace(characters=99)] * 40, Manner(None, 50_000)),
+    ([PLAIN._replace(characters=100)] * 20, Manner(1_000, 50_000)),
+    ([PLAIN._replace(characters=800)] * 20, Manner(8_000, 50_000)),
+    ([PLAIN._replace(characters=801)] * 40, Manner(None, 50_000)),
+    ([PLAIN._replace(characters=0)] * 20, Manner(None, 50_000)),
+    ([PLAIN._replace(output_tokens=0)] * 40, UNLEARNED),
+    ([PLAIN._replace(reasoning_tokens=100)] * 20, Manner(None, 50_000, has_thoughts=True)),
     # A short answer says nothing of the speed, and neither does an impossible one.
-    ([replace(PLAIN, output_tokens=99)] * 20, Manner(4_040)),
-    ([replace(PLAIN, took_us=20_000)] * 20, Manner(4_000, 5_000_000)),
-    ([replace(PLAIN, took_us=19_999)] * 20, Manner(4_000)),
-    ([replace(PLAIN, took_us=0)] * 20, Manner(4_000)),
-    ([replace(PLAIN, took_us=-7)] * 20, Manner(4_000)),
+    ([PLAIN._replace(output_tokens=99)] * 20, Manner(4_040)),
+    ([PLAIN._replace(took_us=20_000)] * 20, Manner(4_000, 5_000_000)),
+    ([PLAIN._replace(took_us=19_999)] * 20, Manner(4_000)),
+    ([PLAIN._replace(took_us=0)] * 20, Manner(4_000)),
+    ([PLAIN._replace(took_us=-7)] * 20, Manner(4_000)),
     # Of three choices each is as fast as one.
     (
-        [replace(PLAIN, characters=1_200, output_tokens=300, choices=3)] * 20,
+        [PLAIN._replace(characters=1_200, output_tokens=300, choices=3)] * 20,
         Manner(4_000, 50_000),
     ),
     # The last 200 count.
-    ([PLAIN] * 20 + [replace(PLAIN, characters=300)] * 200, Manner(3_000, 50_000)),
-    ([PLAIN] * 100 + [replace(PLAIN, characters=300)] * 100, Manner(3_500, 50_000)),
+    ([PLAIN] * 20 + [PLAIN._replace(characters=300)] * 200, Manner(3_000, 50_000)),
+    ([PLAIN] * 100 + [PLAIN._replace(characters=300)] * 100, Manner(3_500, 50_000)),
 ]
 
 
@@ -119,7 +119,7 @@ def test_answers_make_the_manner(answers: list[Answered], expected: Manner) -> N
 def test_ratio_is_that_of_the_sums_worked_by_hand(some: list[tuple[int, int]], times: int) -> None:
     book, last = Manners(), deque[tuple[int, int]](maxlen=200)
     for characters, tokens in some * times:
-        book.note(replace(PLAIN, characters=characters, output_tokens=tokens, took_us=0))
+        book.note(PLAIN._replace(characters=characters, output_tokens=tokens, took_us=0))
         if tokens and tokens <= characters <= 8 * tokens:
             last.append((characters, tokens))
     rows = {row[0]: row[2:4] for row in book.due(NOON, is_last=True)}
@@ -141,7 +141,7 @@ def test_rows_are_due_every_twenty_answers_until_they_are_written() -> None:
     for _ in range(9):
         book.note(PLAIN)
     # An answer that teaches nothing is not counted.
-    book.note(replace(PLAIN, characters=0, output_tokens=1))
+    book.note(PLAIN._replace(characters=0, output_tokens=1))
     assert book.due(NOON) == []
     for _ in range(11):
         book.note(PLAIN)
@@ -161,7 +161,7 @@ def test_rows_are_due_every_twenty_answers_until_they_are_written() -> None:
 def test_last_rows_of_a_server_are_all_that_is_newer_than_the_file() -> None:
     book = told(*[PLAIN] * 20)
     assert book.due(NOON, is_last=True) == []
-    few = replace(PLAIN, model="m-2")
+    few = PLAIN._replace(model="m-2")
     for answered in (PLAIN, few):
         book.note(answered)
     rows = [row[:4] for row in book.due(NOON, is_last=True)]
@@ -182,8 +182,8 @@ def loaded(path: Path) -> Manners:
 
 
 def test_next_server_begins_with_what_this_one_has_learned(path: Path) -> None:
-    book = told(*[replace(PLAIN, model="größe/x")] * 19)
-    book.note(replace(PLAIN, model="größe/x"))
+    book = told(*[PLAIN._replace(model="größe/x")] * 19)
+    book.note(PLAIN._replace(model="größe/x"))
     write(path, *book.due(NOON))
     assert known(loaded(path), ("up", "größe/x")) == Manner(4_000, 50_000)
 
@@ -201,7 +201,7 @@ def test_stored_figure_counts_until_enough_new_answers_are_there(path: Path) -> 
     assert known(book) == Manner(3_000, 9_000, has_thoughts=True)
     assert known(book, ("up", "m-2")) == UNLEARNED
     for _ in range(20):
-        note(book, replace(PLAIN, output_tokens=50, characters=200))
+        note(book, PLAIN._replace(output_tokens=50, characters=200))
     assert known(book) == Manner(4_000, 9_000, has_thoughts=True), "no speed was learned since"
 
 
@@ -227,11 +227,11 @@ def test_what_falls_out_of_memory_keeps_its_figures(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(manners, "MODELS_MAX", 2)
     book = told(*[PLAIN] * 20)
     for name in ("a", "b"):
-        note(book, replace(PLAIN, model=name))
+        note(book, PLAIN._replace(model=name))
     assert known(book) == Manner(4_000, 50_000)
     # Its answers are gone, so that it learns anew.
     for _ in range(20):
-        note(book, replace(PLAIN, characters=300))
+        note(book, PLAIN._replace(characters=300))
     assert known(book) == Manner(3_000, 50_000)
 
 
@@ -240,13 +240,13 @@ def test_model_in_use_outlives_the_others(monkeypatch: pytest.MonkeyPatch) -> No
     book = Manners()
     for number in range(20):
         note(book, PLAIN)
-        note(book, replace(PLAIN, model=f"other-{number}"))
+        note(book, PLAIN._replace(model=f"other-{number}"))
     assert known(book) == Manner(4_000, 50_000)
 
 
 def test_models_that_are_known_are_bounded(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     monkeypatch.setattr(manners, "FIGURES_MAX", 2)
-    book = told(*(replace(PLAIN, model=name) for name in "abc" for _ in range(20)))
+    book = told(*(PLAIN._replace(model=name) for name in "abc" for _ in range(20)))
     assert [name for _, name in book.known] == ["b", "c"]
     write(
         path,
@@ -306,7 +306,7 @@ def test_models_are_learned_and_written_behind_the_calls(teller: Teller) -> None
         "model": "served",
         "finished_at": teller.clock(),
     }
-    teller.do(*(replace(settled(new, 1), **told) for new in calls))
+    teller.do(*(settled(new, 1)._replace(**told) for new in calls))
     query = "SELECT kind, subject, value, samples FROM learned ORDER BY kind"
     assert teller.rows(query) == []
     teller.do()
@@ -343,7 +343,7 @@ def test_what_was_not_told_to_its_end_by_one_model_teaches_nothing(
         "finished_at": teller.clock(),
         **told,
     }
-    teller.do(*(replace(settled(new, 1), **one) for new in calls))
+    teller.do(*(settled(new, 1)._replace(**one) for new in calls))
     teller.do()
     assert teller.rows("SELECT * FROM learned WHERE kind <> 'output_p95'") == []
 

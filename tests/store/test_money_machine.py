@@ -27,9 +27,10 @@ from hypothesis.stateful import (
 )
 
 from ferrycli.rules.budget import Admission, Ask
+from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent, ModelUnpriced, NoSuchPath, NoTarget
 from ferrycli.rules.errors import LedgerUnavailable
-from ferrycli.rules.pricing import Ceiling, Cost
+from ferrycli.rules.pricing import Cost
 from ferrycli.store import audit, corrections, migrations
 from ferrycli.store.batch import Desk
 from ferrycli.store.connect import open_reader, open_writer
@@ -37,6 +38,8 @@ from ferrycli.store.ids import IdMaker
 from ferrycli.store.messages import Admit, Again, Candidate, Deny, Ended, Events, Message, Stale
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Aim, Closing, Opening
+from ferrycli.store.standings import Periods, Standings
+from ferrycli.store.till import Change, Till
 from tests.store import money_setting as given
 from tests.store.kit import NOON, Clock
 from tests.store.money_events import Happenings
@@ -746,6 +749,10 @@ class Money(Happenings):
         }
         for id, drawn in self.desk.till.grants.items():
             assert tuple(drawn) == grants[id]
+        now = self.clock()
+        found = Standings(self.desk.books, Change(Till(self.connection)), Periods(), now)
+        for standing in [*self.desk.standings_at(now).known.values()]:
+            assert standing == found.now(standing.terms, standing.subject)
 
     @invariant()
     def audit_finds_nothing(self) -> None:

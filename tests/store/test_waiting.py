@@ -6,7 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ class Queue:
         for question, verdict in zip(asked, said, strict=True):
             if isinstance(verdict, Waits):
                 assert verdict.places
-                self.parked.append(replace(question, waits=verdict))
+                self.parked.append(question._replace(waits=verdict))
             else:
                 self.answers[question.opening.seq] = verdict
         return verdicts[: len(messages)]
@@ -143,7 +143,7 @@ def test_who_may_not_wait_is_told_at_once_that_money_is_held(queue: Queue, is_op
 def test_one_that_has_waited_long_enough_is_told_that_money_is_held(queue: Queue) -> None:
     queue.ask(60)
     second = queue.ask(41)
-    queue.parked = [replace(one, may_wait=False) for one in queue.parked]
+    queue.parked = [one._replace(may_wait=False) for one in queue.parked]
     queue.do()
     (verdict,) = queue.answers.values()
     assert isinstance(verdict, BudgetBusy)
@@ -153,7 +153,7 @@ def test_one_that_has_waited_long_enough_is_told_that_money_is_held(queue: Queue
 
 def test_one_that_has_waited_long_enough_goes_if_its_money_is_there_by_then(queue: Queue) -> None:
     first, second = queue.ask(60), queue.ask(41)
-    queue.parked = [replace(one, may_wait=False) for one in queue.parked]
+    queue.parked = [one._replace(may_wait=False) for one in queue.parked]
     queue.do(settled(first, 0))
     assert queue.goes(second)
 
@@ -215,7 +215,7 @@ def test_a_newcomer_of_the_batch_that_brings_money_back_stands_behind(queue: Que
 def test_those_behind_go_when_who_is_before_them_gives_up(queue: Queue) -> None:
     queue.ask(60)
     large, small = queue.ask(90), queue.ask(5)
-    queue.parked[0] = replace(queue.parked[0], may_wait=False)
+    queue.parked[0] = queue.parked[0]._replace(may_wait=False)
     queue.do()
     assert isinstance(queue.answers[large.seq], BudgetBusy)
     assert isinstance(queue.answers[small.seq], Admission)
@@ -304,7 +304,7 @@ def test_a_call_that_waited_into_a_new_window_goes(teller: Teller, queue: Queue)
     queue.ask(60)
     second = queue.ask(41)
     teller.clock.now_us = MONTH_START + 30 * DAY_US
-    queue.parked = [replace(one, may_wait=False) for one in queue.parked]
+    queue.parked = [one._replace(may_wait=False) for one in queue.parked]
     queue.do()
     assert queue.goes(second)
     # It belongs to the window of its admission.
@@ -411,7 +411,7 @@ class _Play:
                     self.batch.append(end)
                 case ("late", int(which)) if self.queue.parked:
                     at = which % len(self.queue.parked)
-                    self.queue.parked[at] = replace(self.queue.parked[at], may_wait=False)
+                    self.queue.parked[at] = self.queue.parked[at]._replace(may_wait=False)
                     self.run()
                 case ("batch",):
                     self.run()

@@ -8,7 +8,8 @@ import openai
 import pytest
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.pricing import HOLD_LINES, ceil_cost
+from ferrycli.rules.ceilings import HOLD_LINES
+from ferrycli.rules.pricing import ceil_cost
 from ferrycli.rules.windows import Allowance
 from ferrycli.store import changes, reads
 from tests.whole.server import INPUT_RATE, OUTPUT_RATE, Server, settled_rows

@@ -28,7 +28,7 @@ from ferrycli.setup.demo.traffic import Planned
 from ferrycli.setup.demo.weeks import HOUR_US
 from ferrycli.store.books import Books
 from ferrycli.store.ids import NewId
-from ferrycli.store.rows import Closing, Decided, decided_values, finished_values, opening_values
+from ferrycli.store.rows import Closing, Decided, finished_values
 from ferrycli.wire.facts import Facts, Fingerprints, Reading
 from ferrycli.wire.input_bounds import MESSAGE_OVERHEAD
 
@@ -89,7 +89,7 @@ class Past:
         verdict = judge(standings, asking.candidates[0].ask)
         if not isinstance(verdict, Admission):
             decided = self._denied(verdict, admitted_at)
-            self.denied.append((*opening_values(asking.opening), *decided_values(decided)))
+            self.denied.append((*asking.opening, *decided))
             return
         windows = tuple((one.terms.id, "", one.window_start_us) for one in standings)
         decided = self._admitted(verdict, windows, admitted_at)
@@ -134,6 +134,7 @@ class Past:
         provider, _, model = habit.target.partition("/")
         return Asked(
             id=id,
+            name=id.text("c"),
             endpoint=ENDPOINT,
             key=self._keys[habit.key],
             attribution=_attribution(call),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -11,11 +12,17 @@ import msgspec
 from ferrycli.rules.other_names import LENGTH_MAX, MEMBERS_MAX
 from ferrycli.wire.facts import Fingerprints
 from ferrycli.wire.intakes.checks import ABSENT, present
+from ferrycli.wire.intakes.text_turns import INSTRUCTING
 
 METADATA_MEMBERS_MAX = 64
 
+
+PREFIX_KEPT_MAX = 1 << 15
+"""The hash of a prefix of so many bytes is kept with it."""
+
 FIELDS = ("user", "safety_identifier", "session_id", "prompt_cache_key")
 """Fields of text that attribution reads; some providers take them in every dialect."""
+_NOTHING = (None,) * len(FIELDS)
 
 
 class Carrying(msgspec.Struct):
@@ -44,7 +51,11 @@ def text_members(value: object) -> Mapping[str, str]:
 
 def fields_of(parsed: Carrying) -> dict[str, str]:
     """The fields that attribution reads, and `metadata.tags`; JSON where it is no text."""
-    fields = {name: text for name in FIELDS if isinstance(text := getattr(parsed, name), str)}
+    said = (parsed.user, parsed.safety_identifier, parsed.session_id, parsed.prompt_cache_key)
+    fields: dict[str, str] = {}
+    if said != _NOTHING:
+        pairs = zip(FIELDS, said, strict=True)
+        fields = {name: text for name, text in pairs if isinstance(text, str)}
     if (trace := present(parsed.trace)) and len(trace) <= LENGTH_MAX:
         fields["trace"] = trace.decode()
     if isinstance(parsed.metadata, dict) and (tags := strings(parsed.metadata.get("tags"))):
@@ -52,7 +63,7 @@ def fields_of(parsed: Carrying) -> dict[str, str]:
     return fields
 
 
-class _Role(msgspec.Struct):
+class _Role(msgspec.Struct, gc=False):
     role: str = ""
 
 
@@ -67,24 +78,37 @@ def instructions(turns: Sequence[msgspec.Raw]) -> bytes:
             role = _decode_role(turn).role
         except msgspec.DecodeError:
             break
-        if role not in ("system", "developer"):
+        if role not in INSTRUCTING:
             break
         leading += bytes(turn)
     return leading
 
 
-def fingerprints(body: bytes, prefix: bytes, last: bytes, salt: bytes) -> Fingerprints:
+def fingerprints(
+    body: bytes, prefix: bytes, last: bytes | msgspec.Raw, salt: bytes
+) -> Fingerprints:
     """Of the tools and instructions in `prefix`, of all, and of the last turn."""
+    last_bytes = len(last)
     return Fingerprints(
-        hashed(prefix, salt) if prefix else 0,
+        _prefix_hashed(prefix, salt) if prefix else 0,
         hashed(body, salt),
-        hashed(last, salt) if last else 0,
+        hashed(last, salt) if last_bytes else 0,
         len(prefix),
         len(body),
-        len(last),
+        last_bytes,
     )
 
 
-def hashed(data: bytes, salt: bytes) -> int:
+def _prefix_hashed(prefix: bytes, salt: bytes) -> int:
+    """As `hashed`: tools and instructions are the same in many requests."""
+    return _kept_hash(prefix, salt) if len(prefix) <= PREFIX_KEPT_MAX else hashed(prefix, salt)
+
+
+@lru_cache(256)
+def _kept_hash(prefix: bytes, salt: bytes) -> int:
+    return hashed(prefix, salt)
+
+
+def hashed(data: bytes | msgspec.Raw, salt: bytes) -> int:
     """A salted 64-bit hash as SQLite can keep it: signed."""
     return int.from_bytes(blake2b(data, digest_size=8, key=salt).digest(), "big", signed=True)

@@ -13,7 +13,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import chat_parts, input_bound
+from ferrycli.wire.input_bounds import TEXT_ALONE, chat_parts, input_bound
 from ferrycli.wire.intakes.carried import (
     Carrying,
     fields_of,
@@ -36,6 +36,7 @@ from ferrycli.wire.intakes.checks import (
 )
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import values_set
+from ferrycli.wire.intakes.text_turns import chat_texts, leading
 from ferrycli.wire.intakes.usage_asked import StreamOptions, wants_usage, with_usage
 from ferrycli.wire.splice import Member, members, spliced
 
@@ -87,7 +88,9 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
     messages = listed(parsed.messages, "messages", "message")
     found = members(body, [raw for raw in (raw_messages, tools, functions) if raw])
     asked, fields = _output_asked(parsed)
-    parts = chat_parts(raw_messages)
+    texts = chat_texts(raw_messages)
+    parts = TEXT_ALONE if texts else chat_parts(raw_messages)
+    prefix = raw_tools + (leading(messages, texts) if texts else instructions(messages))
     bound = input_bound(len(body), parts, len(raw_tools), len(messages), parsed.model)
     return Facts(
         model=model_name(parsed.model),
@@ -95,11 +98,8 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         wants_usage=wants_usage(parsed.stream_options),
         output_asked=asked,
         output_fields=fields,
-        choices=max(
-            bounded("n", parsed.n, CHOICES_MAX) or 1,
-            bounded("best_of", parsed.best_of, CHOICES_MAX) or 1,
-        ),
-        tier=safe(parsed.service_tier or "", 40),
+        choices=_choices(parsed),
+        tier=safe(parsed.service_tier, 40) if parsed.service_tier else "",
         input_bound=bound,
         images=parts.images,
         input_characters=len(raw_messages) + len(raw_tools),
@@ -108,11 +108,10 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         unbounded_field=unbounded_field(body, found, tools),
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
-        fingerprints=fingerprints(
-            body, raw_tools + instructions(messages), bytes(messages[-1]), salt
-        ),
+        fingerprints=fingerprints(body, prefix, messages[-1], salt),
         members=tuple(found),
         messages=tuple(messages),
+        is_text_alone=texts is not None,
     )
 
 
@@ -124,14 +123,24 @@ def unbounded_field(body: bytes, found: list[Member], tools: bytes) -> str:
     return "tools" if kinds is None or kinds - LOCAL_TOOLS else ""
 
 
+def _choices(parsed: _Body) -> int:
+    if parsed.n is None and parsed.best_of is None:
+        return 1
+    return max(
+        bounded("n", parsed.n, CHOICES_MAX) or 1,
+        bounded("best_of", parsed.best_of, CHOICES_MAX) or 1,
+    )
+
+
 def _output_asked(parsed: _Body) -> tuple[int | None, tuple[str, ...]]:
     """The caller's limit and its fields; the largest, because a provider may read any of them."""
-    limits = {
-        field: limit
-        for field in ("max_completion_tokens", "max_tokens")
-        if (limit := bounded(field, getattr(parsed, field), OUTPUT_ASKED_MAX)) is not None
-    }
-    return max(limits.values(), default=None), tuple(limits)
+    newer = bounded("max_completion_tokens", parsed.max_completion_tokens, OUTPUT_ASKED_MAX)
+    older = bounded("max_tokens", parsed.max_tokens, OUTPUT_ASKED_MAX)
+    if newer is None:
+        return older, () if older is None else ("max_tokens",)
+    if older is None:
+        return newer, ("max_completion_tokens",)
+    return max(newer, older), ("max_completion_tokens", "max_tokens")
 
 
 def outgoing(body: bytes, facts: Facts, sent: Sent) -> bytes:

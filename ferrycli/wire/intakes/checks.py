@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +27,7 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class Kind(msgspec.Struct):
+class Kind(msgspec.Struct, gc=False):
     """What kind of thing an object says that it is."""
 
     type: str = ""
@@ -39,7 +40,8 @@ def decoded(decode: Callable[[bytes], _T], body: bytes) -> _T:
     """A request's body by `decode`. Raises `NotJson`, or `BadParameter` for a wrong type."""
     try:
         # msgspec steps over what it does not decode, without a look at its characters.
-        str(body, "utf-8")
+        if not body.isascii():
+            str(body, "utf-8")
         return decode(body)
     except msgspec.ValidationError as error:
         raise bad_parameter(str(error)) from None
@@ -76,6 +78,8 @@ def positions(body: bytes, values: Sequence[msgspec.Raw | bytes]) -> tuple[Membe
 
 def present(raw: msgspec.Raw) -> bytes:
     """The bytes of a value; none where it is left out or null."""
+    if raw is ABSENT:
+        return b""
     value = bytes(raw)
     return b"" if value == b"null" else value
 
@@ -133,8 +137,12 @@ def listed(raw: msgspec.Raw, field: str, noun: str) -> list[msgspec.Raw]:
     return turns
 
 
+@lru_cache(1_024)
 def model_name(name: str) -> str:
-    """The model as asked for. What has control characters or no end names no model."""
+    """The model as asked for. What has control characters or no end names no model.
+
+    Kept for names that are good, and so short.
+    """
     if not name or len(name) > MODEL_LENGTH_MAX or safe(name) != name:
         raise BadParameter("model", safe(name, 40) or "empty", "the name of a model")
     return name

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter

@@ -9,10 +9,10 @@ whole conversation. It is no part of what was said, so it is left out, and every
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Sent
@@ -30,7 +30,7 @@ _NO_SIGNATURE = msgspec.json.encode(NO_SIGNATURE)
 
 def own_seals_only(body: bytes, facts: Facts, sent: Sent) -> Sent:
     """`sent`, and with it the turns of `body` without marked seals, where there are any."""
-    if not any(mark in body for mark in _MARKS):
+    if facts.is_text_alone or not any(mark in body for mark in _MARKS):
         return sent
     outer, change = _DIALECTS[facts.dialect]
     for member in facts.members:

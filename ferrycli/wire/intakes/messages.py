@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from ferrycli.rules.clean import safe
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, TOOLS_OVERHEAD, Parts, input_bound
+from ferrycli.wire.input_bounds import (
+    REQUEST_OVERHEAD,
+    TEXT_ALONE,
+    TOOLS_OVERHEAD,
+    Parts,
+    input_bound,
+)
 from ferrycli.wire.intakes.carried import Carrying, fields_of, fingerprints, text_members
 from ferrycli.wire.intakes.chat import UNBOUNDED_FIELDS
 from ferrycli.wire.intakes.checks import (
@@ -26,6 +31,7 @@ from ferrycli.wire.intakes.checks import (
 )
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import with_set
+from ferrycli.wire.intakes.text_turns import is_messages_text
 from ferrycli.wire.splice import Member, without
 from ferrycli.wire.turns import TURNS
 
@@ -83,7 +89,8 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     said, tools, system = bytes(parsed.messages), present(parsed.tools), present(parsed.system)
     turns = listed(parsed.messages, "messages", "message")
     found = positions(body, (said, tools, system))
-    parts = TURNS["messages"].parts(said)
+    is_text = is_messages_text(said)
+    parts = TEXT_ALONE if is_text else TURNS["messages"].parts(said)
     kinds = _kinds(tools)
     hidden = DEFINED_TOOL_TOKENS * sum(kind not in ("", "custom") for kind in kinds or ())
     if present(parsed.output_config) or present(parsed.output_format):
@@ -109,10 +116,11 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         unbounded_field=_unbounded_field(body, found, parsed, kinds, parts),
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
-        fingerprints=fingerprints(body, tools + system, bytes(turns[-1]), salt),
+        fingerprints=fingerprints(body, tools + system, turns[-1], salt),
         members=found,
         messages=tuple(turns),
         dialect="messages",
+        is_text_alone=is_text,
     )
 
 
@@ -136,7 +144,7 @@ def _tier(parsed: _Body) -> str:
 def _speed(parsed: _Body) -> str:
     if parsed.speed == "fast":
         return "fast"
-    tier = safe(parsed.service_tier or "", 40)
+    tier = safe(parsed.service_tier, 40) if parsed.service_tier else ""
     return "standard" if tier == "standard_only" else tier
 
 

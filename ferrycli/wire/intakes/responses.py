@@ -32,6 +32,7 @@ from ferrycli.wire.intakes.checks import (
 )
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import with_set
+from ferrycli.wire.intakes.text_turns import leading, responses_texts
 from ferrycli.wire.splice import Member
 from ferrycli.wire.turns import TURNS
 
@@ -82,20 +83,22 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     framed = present(parsed.instructions)
     items = _items(parsed.input) if said else []
     found = positions(body, (said, tools, framed))
-    parts = _parts(items)
+    texts = responses_texts(said) if said else []
+    parts = TEXT_ALONE if texts is not None else _parts(items)
     varying = present(parsed.conversation) + present(parsed.prompt)
     bound = None
     if not varying and not present(parsed.previous_response_id):
         bound = input_bound(len(body) + REQUEST_OVERHEAD, parts, len(tools), len(items), model)
     asked = bounded(LIMIT, parsed.max_output_tokens, OUTPUT_ASKED_MAX)
-    last = bytes(items[-1]) if items else b""
+    last = items[-1] if items else b""
+    opening = instructions(items) if texts is None else leading(items, texts)
     return Facts(
         model=model,
         is_stream=parsed.stream is True,
         wants_usage=True,
         output_asked=asked,
         output_fields=() if asked is None else (LIMIT,),
-        tier=safe(parsed.service_tier or "", 40),
+        tier=safe(parsed.service_tier, 40) if parsed.service_tier else "",
         input_bound=bound,
         images=0 if bound is None else parts.images,
         input_characters=len(said) + len(tools) + len(framed),
@@ -103,11 +106,12 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         unbounded_field=_unbounded_field(body, found, parsed, parts),
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
-        fingerprints=fingerprints(body, tools + framed + instructions(items), last, salt),
+        fingerprints=fingerprints(body, tools + framed + opening, last, salt),
         members=found,
         messages=tuple(items),
         dialect="responses",
         has_varying=bool(varying),
+        is_text_alone=texts is not None,
     )
 
 
@@ -117,8 +121,6 @@ def _items(raw: msgspec.Raw) -> list[msgspec.Raw]:
 
 
 def _parts(items: list[msgspec.Raw]) -> Parts:
-    if not items:
-        return TEXT_ALONE
     return TURNS["responses"].parts(b",".join(items).join((b"[", b"]")))
 
 

@@ -7,7 +7,6 @@ the dearest first, so that nothing is counted twice and nothing is made cheaper.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeGuard
 
@@ -19,17 +18,6 @@ from ferrycli.rules.usage import COUNT_MAX, Usage
 
 XAI_TICKS_PER_NANOUSD = 10
 """xAI counts 10^10 ticks a dollar."""
-
-DEAREST_FIRST = (
-    "audio_in",
-    "image_in",
-    "cache_write_12h",
-    "cache_write_1h",
-    "cache_write_30m",
-    "cache_write_5m",
-    "cache_read",
-)
-"""Parts of the input, in the order in which they are believed where they overlap."""
 
 
 def is_count(value: object) -> TypeGuard[int]:
@@ -51,20 +39,48 @@ def counted_inside(
     input_tokens: object,
     output_tokens: object,
     *,
+    cache_read: object = 0,
+    cache_write_30m: object = 0,
+    cache_write_12h: object = 0,
+    audio_in: object = 0,
     audio_out: object = 0,
+    image_in: object = 0,
     web_search: object = 0,
     reasoning: object = 0,
-    **parts: object,
 ) -> Usage | None:
     """Usage where every part of the input and of the output is inside its whole.
 
-    `parts`: buckets of `DEAREST_FIRST`. A part or an output of None counts nothing. None for what
-    cannot be.
+    A part or an output of None counts nothing. None for what cannot be.
     """
+    try:
+        # Parts that do fit, as they nearly always do.
+        return Usage.counted(
+            cache_is_inside=True,
+            input_tokens=input_tokens,
+            output_tokens=0 if output_tokens is None else output_tokens,
+            cache_read=0 if cache_read is None else cache_read,
+            cache_write_30m=0 if cache_write_30m is None else cache_write_30m,
+            cache_write_12h=0 if cache_write_12h is None else cache_write_12h,
+            audio_in=0 if audio_in is None else audio_in,
+            audio_out=0 if audio_out is None else audio_out,
+            image_in=0 if image_in is None else image_in,
+            web_search=web_search,
+            reasoning=0 if reasoning is None else reasoning,
+        )
+    except BadUsage:
+        pass
+    parts = {
+        "audio_in": audio_in,
+        "image_in": image_in,
+        "cache_write_12h": cache_write_12h,
+        "cache_write_30m": cache_write_30m,
+        "cache_read": cache_read,
+    }
     left = input_tokens
     fitted: dict[str, object] = {}
-    for bucket in DEAREST_FIRST:
-        fitted[bucket] = part = _fitted(or_zero(parts.get(bucket)), left)
+    # The dearest first: of parts that overlap, those are believed.
+    for bucket, counted in parts.items():
+        fitted[bucket] = part = _fitted(or_zero(counted), left)
         if isinstance(left, int) and isinstance(part, int):
             left -= part
     try:
@@ -139,10 +155,7 @@ def split_writes(total: object, short: object, long: object) -> tuple[object, ob
 
 def summed(usages: Iterable[Usage]) -> Usage:
     """All of them together, bucket by bucket."""
-    every = list(usages)
-    return Usage(
-        **{field.name: sum(getattr(one, field.name) for one in every) for field in fields(Usage)}
-    )
+    return Usage(*map(sum, zip(*usages, strict=True)))
 
 
 class Costed(msgspec.Struct):
@@ -186,6 +199,8 @@ def _upstream_nanousd(details: msgspec.Raw) -> int | None:
 
 
 def _nanousd(written: msgspec.Raw) -> int | None:
+    if not len(written):
+        return None
     try:
         cost = Decimal(bytes(written).decode())
     except (InvalidOperation, UnicodeDecodeError):

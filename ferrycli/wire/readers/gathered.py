@@ -72,6 +72,8 @@ class Gathered(ABC):
         self.error_code = ""
         self.is_complete = False
         self.lines: tuple[Line, ...] = ()
+        self.was_text = False
+        """The last event told nothing but what the strings in it say: `delivered`."""
         self._has_decoded = False
 
     # What a dialect says ----------------------------------------------------------------------
@@ -108,7 +110,11 @@ class Gathered(ABC):
         self._note_delivered(data, self.delivered)
         has_usage = self.usage_object.search(data) is not None
         if self._has_decoded and not has_usage and not self.telling.search(data):
+            # Objects that the model wrote are measured, each by itself.
+            has_objects = self.delivered_objects is not None and self.delivered_objects.search(data)
+            self.was_text = not has_objects
             return False
+        self.was_text = False
         try:
             has_only_usage = self.take_event(data)
         except UNREADABLE:

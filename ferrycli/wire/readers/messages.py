@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.usage import Usage
@@ -160,7 +160,7 @@ class MessagesGathered(Gathered):
         reading = super().reading()
         if not self._has_output and (self.is_complete or self.finish_reason):
             # It is over and has said nothing of its output: that is no report.
-            return replace(reading, usage=None)
+            return structs.replace(reading, usage=None)
         return reading
 
     @property
@@ -208,7 +208,7 @@ class MessagesGathered(Gathered):
             )
         self.name(model=lines[answering].model)
         total = summed(line.usage for line in lines)
-        self.usage = replace(total, reasoning=amount(reasoning))
+        self.usage = total._replace(reasoning=amount(reasoning))
         is_one = len(lines) == 1 and lines[0].model == self._first_model
         self.lines = () if is_one else tuple(lines)
 

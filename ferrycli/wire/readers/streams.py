@@ -13,6 +13,7 @@ from ferrycli.wire.facts import Reading
 from ferrycli.wire.frames import Frame, FrameSplitter
 from ferrycli.wire.readers.bodies import TAIL_KEPT
 from ferrycli.wire.readers.gathered import Gathered
+from ferrycli.wire.readers.repeats import Repeats
 from ferrycli.wire.sse import (
     EVENT_BYTES_MAX,
     EventSplitter,
@@ -37,6 +38,7 @@ class EventReader:
         self._gathered = gathered
         self._strips_usage = strips_usage
         self._splitter = EventSplitter()
+        self._repeats = Repeats()
         self._cut = b""
         """The end of what has come of an event that is too long to be kept."""
         self.has_begun = False
@@ -44,6 +46,11 @@ class EventReader:
         self.begins_with_error = False
 
     def feed(self, chunk: bytes) -> bytes:
+        # The usual chunk is one event, and that like the last one.
+        is_between = not self._cut and not self._splitter.unfinished
+        if is_between and (length := self._repeats.text_length(chunk)):
+            self._gathered.characters += length
+            return chunk
         events = self._splitter.feed(chunk)
         kept = [event for event in events if not self._take(event)]
         if not self.has_begun:
@@ -72,6 +79,9 @@ class EventReader:
 
     def _note(self, event: bytes) -> bool:
         """Note what `event` says; whether it is the usage chunk that ferry asked for."""
+        if length := self._repeats.text_length(event):
+            self._gathered.characters += length
+            return False
         data = event_data(event)
         if b"error" in event and event_name(event) == b"error":
             self._gathered.note_error(data or b"")
@@ -80,7 +90,10 @@ class EventReader:
         if len(event) <= _DONE_EVENT_MAX and data.strip() == b"[DONE]":
             self._gathered.is_complete = True
             return False
-        return self._gathered.note_event(data) and is_plain(event)
+        has_only_usage = self._gathered.note_event(data)
+        if self._gathered.was_text:
+            self._repeats.learn(event, data, self._gathered.delivered)
+        return has_only_usage and is_plain(event)
 
     def _note_cut(self, piece: bytes, *, is_ended: bool) -> bool:
         """Note a piece of an event that is too long to be looked at whole; its end may tell."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from ferrycli.rules.denials import Untranslatable
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.dialect import Codec, Parser, Place, Reader, Writer
@@ -89,7 +91,7 @@ class TranslatingReader:
         if broken is None or (broken is CUT and not reading.is_complete):
             return reading
         code = reading.error_code or broken.code or "error"
-        return replace(reading, error_code=code, error_message=broken.message)
+        return structs.replace(reading, error_code=code, error_message=broken.message)
 
     def _ended(self) -> bytes:
         if self._is_over:
@@ -122,4 +124,4 @@ class TranslatingReader:
         `message_delta` says at the end instead, as Anthropic's SDKs do.
         """
         usage = self._reader.reading().usage
-        return None if usage is None else replace(usage, output=0, audio_out=0, reasoning=0)
+        return None if usage is None else usage._replace(output=0, audio_out=0, reasoning=0)

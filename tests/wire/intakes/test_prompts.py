@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferrycli.rules.ceilings import Bounds, ceiling
 from ferrycli.rules.denials import BadParameter
-from ferrycli.rules.pricing import Bounds, Rate, RateCard, Step, ceiling
+from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.wire.intakes.checks import CHOICES_MAX
 from ferrycli.wire.intakes.completions import PROMPTS_MAX
 from tests.wire.intakes.asked import facts_of
