@@ -38,7 +38,7 @@ class Listener:
         self._loop = task.get_loop()
         # Not `asyncio.timeout`, which costs five times as much for every call.
         self._deadline = self._loop.call_later(total_s, self._be_late)
-        connection = scope.get("extensions", {}).get(EXTENSION)
+        connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
             connection.when_left(self._leave)
         else:
