@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from msgspec import Struct, structs
+
 from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
@@ -145,8 +147,7 @@ class Standing:
         return self.terms.id, self.subject
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What one candidate of a call needs, as `judge` must know it."""
 
     target: str
@@ -186,7 +187,7 @@ def expecting(ask: Ask, expected_tokens: int) -> Ask:
     was = likely_answer(ask.expected_output_tokens, ask.output_asked)
     more = likely_answer(expected_tokens, ask.output_asked) - was
     cost = max(0, ask.expected_nanousd + ceil_cost(more, ask.answer_rate))
-    return replace(ask, expected_output_tokens=expected_tokens, expected_nanousd=cost)
+    return structs.replace(ask, expected_output_tokens=expected_tokens, expected_nanousd=cost)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from ferrycli.rules.denials import (
     Refusal,
 )
 from ferrycli.rules.thresholds import parse_rule
+from tests.changed import replace
 
 LIMIT = 1_000
 COST = 10

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ferrycli.rules.budget import (
@@ -25,6 +23,7 @@ from ferrycli.rules.denials import (
     CallUnbounded,
     ModelUnpriced,
 )
+from tests.changed import replace
 from tests.rules.arithmetic import dollars, mtok
 
 E = EXPECTED_OUTPUT_TOKENS

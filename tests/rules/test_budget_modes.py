@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ferrycli.rules.admission import is_used_up
@@ -25,6 +23,7 @@ from ferrycli.rules.denials import (
     ModelUnpriced,
     Refusal,
 )
+from tests.changed import replace
 
 LIMIT = 1_000
 CEILING = 50

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from ferrycli.rules.errors import LedgerUnavailable
 from ferrycli.rules.pricing import Cost
 from ferrycli.rules.usage import Usage
 from ferrycli.store.messages import Again, Candidate, Stale, Waits
+from tests.changed import replace
 from tests.store.kit import DAY_US, SECOND_US, Clock
 from tests.store.teller import MONTH_START, Teller, estimated, failed, released, settled, to
 
