@@ -82,6 +82,13 @@ class Gathered(ABC):
         """Take in a whole reply: as an event, where the two are alike. Raises as below."""
         self.take_event(body)
 
+    def take_usual(self, _body: bytes) -> int | None:
+        """Take in a whole reply of the usual shape, if it is: the length of its text as written.
+
+        None: it is not, and nothing was taken in.
+        """
+        return None
+
     @abstractmethod
     def take_event(self, data: bytes) -> bool:
         """Take in an event of a stream; whether all that it says is usage.
@@ -97,6 +104,10 @@ class Gathered(ABC):
 
     def note_whole(self, body: bytes) -> None:
         """Read a reply that is one JSON value, as much of it as can be read."""
+        if (length := self.take_usual(body)) is not None:
+            self.characters = length
+            self.is_complete = True
+            return
         self.characters = 0
         self._note_delivered(body, self.delivered_whole or self.delivered)
         try:
