@@ -216,8 +216,10 @@ class Gathered(ABC):
                 self.name(finish=text)
 
     def _note_delivered(self, data: bytes, strings: re.Pattern[bytes]) -> None:
-        self.characters += self._delivered_in(data, strings)
-        if self.is_plain:
+        if strings is not _NOTHING or self.delivered_objects is not None:
+            self.characters += self._delivered_in(data, strings)
+        # What never matches would be tried at every byte.
+        if self.is_plain and self.not_plain is not _NOTHING:
             self.is_plain = self.not_plain.search(data) is None
 
     def _delivered_in(self, data: bytes, strings: re.Pattern[bytes]) -> int:

@@ -23,7 +23,12 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 10, "audio_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 3, "accepted_prediction_tokens": 0},
 }
-MESSAGE: dict[str, Any] = {"role": "assistant", "content": 'a "b"\nc', "refusal": None, "annotations": []}
+MESSAGE: dict[str, Any] = {
+    "role": "assistant",
+    "content": 'a "b"\nc',
+    "refusal": None,
+    "annotations": [],
+}
 CHOICE = {"index": 0, "message": MESSAGE, "logprobs": None, "finish_reason": "stop"}
 REPLY: dict[str, Any] = {
     "id": "chatcmpl-1",
