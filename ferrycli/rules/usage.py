@@ -43,6 +43,7 @@ _GIVEN = (
     "output_tokens",
 )
 """What a provider counts, in the order in which it is looked at."""
+_ZERO = 0
 
 
 class Usage(NamedTuple):
@@ -71,18 +72,18 @@ class Usage(NamedTuple):
         cls,
         *,
         cache_is_inside: bool,
-        input_tokens: object,
-        output_tokens: object,
-        cache_read: object = 0,
-        cache_write_5m: object = 0,
-        cache_write_30m: object = 0,
-        cache_write_1h: object = 0,
-        cache_write_12h: object = 0,
-        audio_in: object = 0,
-        audio_out: object = 0,
-        image_in: object = 0,
-        web_search: object = 0,
-        reasoning: object = 0,
+        input_tokens: Any,
+        output_tokens: Any,
+        cache_read: Any = 0,
+        cache_write_5m: Any = 0,
+        cache_write_30m: Any = 0,
+        cache_write_1h: Any = 0,
+        cache_write_12h: Any = 0,
+        audio_in: Any = 0,
+        audio_out: Any = 0,
+        image_in: Any = 0,
+        web_search: Any = 0,
+        reasoning: Any = 0,
     ) -> Usage:
         """Usage from a provider's counts.
 
@@ -92,7 +93,7 @@ class Usage(NamedTuple):
         Raises `BadUsage` naming the field, for what is no count from 0 to `COUNT_MAX` and for
         parts that exceed their whole.
         """
-        given: tuple[Any, ...] = (
+        given = (
             cache_read,
             cache_write_5m,
             cache_write_30m,
@@ -106,32 +107,34 @@ class Usage(NamedTuple):
             input_tokens,
             output_tokens,
         )
-        for at, value in enumerate(given):
-            if type(value) is not int or not 0 <= value <= COUNT_MAX:
-                raise BadUsage(_GIVEN[at], value)
-        read, minutes, half_hour, hour, half_day, heard, spoken, seen, searches, thoughts, *_ = (
-            given
-        )
-        fresh, written = given[-2] - heard - seen, given[-1] - spoken
+        for value in given:
+            # Most are the one zero, which needs no look.
+            if value is not _ZERO and (type(value) is not int or not 0 <= value <= COUNT_MAX):
+                raise BadUsage(
+                    _GIVEN[next(at for at, one in enumerate(given) if one is value)], value
+                )
+        fresh = input_tokens - audio_in - image_in
         if cache_is_inside:
-            fresh -= read + minutes + half_hour + hour + half_day
+            fresh -= cache_read + cache_write_5m + cache_write_30m + cache_write_1h
+            fresh -= cache_write_12h
+        written = output_tokens - audio_out
         if fresh < 0:
             raise BadUsage("input_tokens", input_tokens)
         if written < 0:
             raise BadUsage("output_tokens", output_tokens)
         return cls(
             fresh,
-            read,
-            minutes,
-            half_hour,
-            hour,
-            half_day,
+            cache_read,
+            cache_write_5m,
+            cache_write_30m,
+            cache_write_1h,
+            cache_write_12h,
             written,
-            heard,
-            spoken,
-            seen,
-            searches,
-            thoughts,
+            audio_in,
+            audio_out,
+            image_in,
+            web_search,
+            reasoning,
         )
 
     @property

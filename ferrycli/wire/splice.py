@@ -42,7 +42,7 @@ def members(body: bytes, known: Sequence[bytes] = ()) -> list[Member]:
     """
     found: list[Member] = []
     names: set[str] = set()
-    position = _skip(body, body.index(b"{") + 1)
+    position = 1 if body.startswith(b'{"') else _skip(body, body.index(b"{") + 1)
     while True:
         plain = _PLAIN_MEMBER.match(body, position)
         if plain is not None:
@@ -58,7 +58,7 @@ def members(body: bytes, known: Sequence[bytes] = ()) -> list[Member]:
             return found
         if end < 0:
             start, end = position, _value_end(body, position, known)
-            position = _match(_NEXT, body, end)
+            position = end + 1 if body.startswith(b',"', end) else _match(_NEXT, body, end)
         if name in names:
             raise BadParameter(name[:64], "twice", "one value")
         names.add(name)
@@ -146,14 +146,14 @@ def _match(pattern: re.Pattern[bytes], body: bytes, position: int) -> int:
 
 
 def _value_end(body: bytes, start: int, known: Sequence[bytes]) -> int:
+    for value in known:
+        if body.startswith(value, start) and value[:1] in (b"{", b"["):
+            return start + len(value)
     first = body[start : start + 1]
     if first == b'"':
         return _match(_STRING, body, start)
     if first not in (b"{", b"["):
         return _match(_SCALAR, body, start)
-    for value in known:
-        if body.startswith(value, start):
-            return start + len(value)
     depth = 0
     for token in _NESTED.finditer(body, start):
         mark = token[0]

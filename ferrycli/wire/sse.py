@@ -28,6 +28,8 @@ class EventSplitter:
         """The events that `chunk` completes. All that is fed comes out again, in order."""
         if not self._rest and b"\r" not in chunk:
             return self._feed_simple(chunk)
+        if not self._rest and _is_one_line(chunk):
+            return [chunk]
         data = self._rest + chunk
         events = []
         position = 0
@@ -65,12 +67,20 @@ class EventSplitter:
         return self._rest
 
 
+def _is_one_line(event: bytes) -> bool:
+    """Whether it is one line, and the blank one that ends it, both with CRLF."""
+    end = len(event) - 4
+    return event.endswith(b"\r\n\r\n") and event.find(b"\r") == end == event.find(b"\n") - 1
+
+
 def event_data(event: bytes) -> bytes | None:
     """The `data` of an event, its lines joined by LF; None where it has none."""
     if event.startswith(b"data:") and b"\r" not in event:
         only_line = event[5:].rstrip(b"\n")
         if b"\n" not in only_line:
             return only_line.removeprefix(b" ")
+    elif event.startswith(b"data:") and _is_one_line(event):
+        return event[5:-4].removeprefix(b" ")
     lines = _values(event, b"data")
     return b"\n".join(lines) if lines else None
 

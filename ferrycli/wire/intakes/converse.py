@@ -12,7 +12,7 @@ import msgspec
 from ferrycli.rules.clean import safe
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, TEXT_ALONE, input_bound
 from ferrycli.wire.intakes.carried import fingerprints, text_members
 from ferrycli.wire.intakes.checks import (
     ABSENT,
@@ -26,6 +26,7 @@ from ferrycli.wire.intakes.checks import (
     present,
 )
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
+from ferrycli.wire.intakes.text_turns import is_converse_text
 from ferrycli.wire.splice import members, nested, spliced
 from ferrycli.wire.turns import TURNS
 
@@ -92,7 +93,9 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     found = positions(body, (said, tools, system))
     _refuse_doubles(body, parsed)
     before = b'{"content":' + system + b"}," if system else b""
-    parts = TURNS["converse"].parts(b"[" + before + b",".join(turns) + b"]")
+    every = b"[" + before + b",".join(turns) + b"]"
+    is_text = is_converse_text(every)
+    parts = TEXT_ALONE if is_text else TURNS["converse"].parts(every)
     limit = parsed.inference_config.maxTokens if parsed.inference_config is not None else None
     asked = bounded(f"{CONFIG}.{LIMIT}", limit, OUTPUT_ASKED_MAX)
     bound = None
@@ -112,10 +115,11 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         thinking_tokens=_thinking(parsed),
         unbounded_field=_unbounded_field(parsed, tools),
         metadata=text_members(parsed.request_metadata),
-        fingerprints=fingerprints(body, tools + system, bytes(turns[-1]), salt),
+        fingerprints=fingerprints(body, tools + system, turns[-1], salt),
         members=found,
         messages=tuple(turns),
         dialect="converse",
+        is_text_alone=is_text,
         has_varying=bool(present(parsed.prompt_variables)),
     )
 

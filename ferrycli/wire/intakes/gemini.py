@@ -16,7 +16,7 @@ from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter
 from ferrycli.wire.dialect import Place, Sent
 from ferrycli.wire.facts import Facts
-from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, Parts, input_bound
+from ferrycli.wire.input_bounds import REQUEST_OVERHEAD, TEXT_ALONE, input_bound
 from ferrycli.wire.intakes.carried import fingerprints, strings, text_members
 from ferrycli.wire.intakes.checks import (
     ABSENT,
@@ -31,6 +31,7 @@ from ferrycli.wire.intakes.checks import (
     present,
 )
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
+from ferrycli.wire.intakes.text_turns import is_gemini_text
 from ferrycli.wire.splice import Member, members, nested, spliced
 from ferrycli.wire.turns import TURNS
 
@@ -91,7 +92,9 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
     raw_turns, tools = said.get("contents", ABSENT), present(said.get("tools", ABSENT))
     turns = listed(raw_turns, "contents", "content")
     system = present(said.get("systemInstruction", ABSENT))
-    parts = _parts(bytes(raw_turns), system)
+    every = _every(bytes(raw_turns), system)
+    is_text = is_gemini_text(every)
+    parts = TEXT_ALONE if is_text else TURNS["gemini"].parts(every)
     config = _object(said, CONFIG)
     thinking = _object(config, "thinkingConfig", CONFIG)
     budget = _whole(thinking, "thinkingBudget", f"{CONFIG}.thinkingConfig")
@@ -124,10 +127,11 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         or 0,
         unbounded_field=_unbounded_field(tools, modalities),
         metadata=text_members(_any(said.get("labels"))),
-        fingerprints=fingerprints(body, tools + system, bytes(turns[-1]), salt),
+        fingerprints=fingerprints(body, tools + system, turns[-1], salt),
         members=found,
         messages=tuple(turns),
         dialect="gemini",
+        is_text_alone=is_text,
     )
 
 
@@ -135,10 +139,9 @@ def _any(raw: msgspec.Raw | None) -> object:
     return None if raw is None else decoded_part(_decode_any, raw, "body")
 
 
-def _parts(turns: bytes, system: bytes) -> Parts:
-    """Of the turns and of what stands before them."""
-    every = b"[" + system + b"," + turns[turns.index(b"[") + 1 :] if system else turns
-    return TURNS["gemini"].parts(every)
+def _every(turns: bytes, system: bytes) -> bytes:
+    """The turns and what stands before them."""
+    return b"[" + system + b"," + turns[turns.index(b"[") + 1 :] if system else turns
 
 
 def _tier(said: Mapping[str, msgspec.Raw]) -> str:
@@ -211,7 +214,7 @@ def read_cached(body: bytes, place: Place, salt: bytes) -> Facts:
     turns, tools = present(said.get("contents", ABSENT)), present(said.get("tools", ABSENT))
     contents = listed(said["contents"], "contents", "content") if turns else []
     system = present(said.get("systemInstruction", ABSENT))
-    parts = _parts(turns or b"[]", system)
+    parts = TURNS["gemini"].parts(_every(turns or b"[]", system))
     bound = input_bound(len(body) + REQUEST_OVERHEAD, parts, len(tools), len(contents), model)
     last = bytes(contents[-1]) if contents else b""
     return Facts(

@@ -149,6 +149,87 @@ def responses_texts(said: bytes) -> list[ResponsesText] | None:
     return items if is_whole else None
 
 
+# Gemini -------------------------------------------------------------------------------------
+
+
+class _FunctionCall(_Known):
+    name: str
+    args: dict[str, Any] | None = None
+    id: str | None = None
+
+
+class _FunctionResponse(_Known):
+    name: str
+    response: dict[str, Any] | None = None
+    id: str | None = None
+
+
+class _Part(_Known, rename="camel"):
+    text: str | None = None
+    function_call: _FunctionCall | None = None
+    function_response: _FunctionResponse | None = None
+
+
+class _Content(_Known):
+    parts: list[_Part]
+    role: str | None = None
+
+
+_decode_gemini = msgspec.json.Decoder(list[_Content]).decode
+
+
+def is_gemini_text(contents: bytes) -> bool:
+    """Whether Gemini's contents are text and calls alone."""
+    try:
+        _decode_gemini(contents)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+# Bedrock's Converse -------------------------------------------------------------------------
+
+
+class _Answered(_Known):
+    text: str | None = None
+    json: Any = None
+
+
+class _ConverseUse(_Known, rename="camel"):
+    tool_use_id: str
+    name: str
+    input: Any = None
+
+
+class _ConverseResult(_Known, rename="camel"):
+    tool_use_id: str
+    content: list[_Answered]
+    status: str | None = None
+
+
+class _ConverseBlock(_Known, rename="camel"):
+    text: str | None = None
+    tool_use: _ConverseUse | None = None
+    tool_result: _ConverseResult | None = None
+
+
+class _ConverseTurn(_Known):
+    content: list[_ConverseBlock]
+    role: str | None = None
+
+
+_decode_converse = msgspec.json.Decoder(list[_ConverseTurn]).decode
+
+
+def is_converse_text(messages: bytes) -> bool:
+    """Whether Converse's messages are text and calls alone."""
+    try:
+        _decode_converse(messages)
+    except _UNREADABLE:
+        return False
+    return True
+
+
 def leading(
     turns: Sequence[msgspec.Raw], texts: Sequence[ChatText] | Sequence[ResponsesText]
 ) -> bytes:

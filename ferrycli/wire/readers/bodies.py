@@ -16,19 +16,25 @@ class WholeReader:
     begins_with_error = False
 
     def __init__(self, gathered: Gathered) -> None:
-        self._kept = bytearray()
+        self._kept: bytes | bytearray = b""
         self._gathered = gathered
         self.has_begun = False
         """It has outgrown what is kept, so that it goes on as it comes."""
 
     def feed(self, chunk: bytes) -> bytes:
-        self._kept += chunk
-        if not self.has_begun and len(self._kept) <= BODY_KEPT_MAX:
+        if not self._kept and len(chunk) <= BODY_KEPT_MAX and not self.has_begun:
+            # The usual reply comes in one piece.
+            self._kept = chunk
             return b""
-        passed = chunk if self.has_begun else bytes(self._kept)
+        kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
+        self._kept = kept
+        kept += chunk
+        if not self.has_begun and len(kept) <= BODY_KEPT_MAX:
+            return b""
+        passed = chunk if self.has_begun else bytes(kept)
         self.has_begun = True
         self._gathered.note_bytes(len(passed))
-        del self._kept[:-TAIL_KEPT]
+        del kept[:-TAIL_KEPT]
         return passed
 
     def finish(self) -> bytes:

@@ -22,23 +22,24 @@ from ferrycli.wire.readers.counting import (
 )
 from ferrycli.wire.readers.gathered import Gathered, strings_of
 from ferrycli.wire.readers.streams import EventReader
+from ferrycli.wire.readers.usual_chat import UsualUsage, usual_reply
 
 
-class WriteDetails(msgspec.Struct):
+class WriteDetails(msgspec.Struct, frozen=True, gc=False):
     """OpenAI's tokens written to a cache, by how long it keeps them."""
 
     ttl_30m: Any = 0
     ttl_12h: Any = 0
 
 
-class _PromptDetails(msgspec.Struct):
+class _PromptDetails(msgspec.Struct, frozen=True, gc=False):
     cached_tokens: Any = None
     cache_write_tokens: Any = None
     cache_write_tokens_details: WriteDetails | None = None
     audio_tokens: Any = 0
 
 
-class _CompletionDetails(msgspec.Struct):
+class _CompletionDetails(msgspec.Struct, frozen=True, gc=False):
     reasoning_tokens: Any = 0
     audio_tokens: Any = 0
 
@@ -76,12 +77,26 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
+_NO_PROMPT, _NO_COMPLETION = _PromptDetails(), _CompletionDetails()
+NO_WRITES = WriteDetails()
+
+
 class _Chat(Gathered):
     delivered = strings_of(
         "content", "arguments", "reasoning", "reasoning_content", "refusal", "text"
     )
     not_plain = re.compile(rb'"(?:arguments|reasoning|reasoning_content)"\s*:\s*"[^"]')
     telling = re.compile(rb'"finish_reason"\s*:\s*"|"error"')
+
+    def take_usual(self, body: bytes) -> int | None:
+        usual = usual_reply(body)
+        if usual is None:
+            return None
+        reply, length = usual
+        self.name(model=reply.model, tier=reply.service_tier, finish=reply.choices[0].finish_reason)
+        if reply.usage is not None:
+            self._count(reply.usage)
+        return length
 
     def take_event(self, data: bytes) -> bool:
         reply = _decode_reply(data)
@@ -100,17 +115,20 @@ class _Chat(Gathered):
 
     def _take(self, reported: _Usage) -> None:
         """Keep the last report, also where it cannot be: then it is no report."""
-        prompt = reported.prompt_tokens_details or _PromptDetails()
-        completion = reported.completion_tokens_details or _CompletionDetails()
-        details = prompt.cache_write_tokens_details or WriteDetails()
+        self.provider_cost = provider_cost(reported)
+        self._count(reported, is_in_ticks=reported.cost_in_usd_ticks is not None)
+
+    def _count(self, reported: _Usage | UsualUsage, *, is_in_ticks: bool = False) -> None:
+        prompt = reported.prompt_tokens_details or _NO_PROMPT
+        completion = reported.completion_tokens_details or _NO_COMPLETION
+        details = prompt.cache_write_tokens_details or NO_WRITES
         cached = prompt.cached_tokens
         half_hour, half_day = split_writes(
             prompt.cache_write_tokens, details.ttl_30m, details.ttl_12h
         )
-        self.provider_cost = provider_cost(reported)
         self.usage = counted_inside(
             reported.prompt_tokens,
-            _output(reported, completion.reasoning_tokens),
+            _output(reported, completion.reasoning_tokens, is_in_ticks=is_in_ticks),
             cache_read=reported.prompt_cache_hit_tokens if cached is None else cached,
             cache_write_30m=half_hour,
             cache_write_12h=half_day,
@@ -120,10 +138,11 @@ class _Chat(Gathered):
         )
 
 
-def _output(reported: _Usage, reasoning: object) -> object:
+def _output(reported: _Usage | UsualUsage, reasoning: object, *, is_in_ticks: bool) -> object:
     """All output tokens: with the thoughts, where they are beside `completion_tokens`.
 
-    The total shows where they are; without one it is xAI that has them beside.
+    The total shows where they are; without one it is xAI that has them beside, and counts the cost
+    in ticks.
     """
     prompt, answered, total = (
         reported.prompt_tokens,
@@ -134,7 +153,7 @@ def _output(reported: _Usage, reasoning: object) -> object:
         return answered
     is_beside = total == prompt + answered + reasoning
     if not is_beside and total != prompt + answered:
-        is_beside = reported.cost_in_usd_ticks is not None
+        is_beside = is_in_ticks
     return answered + reasoning if is_beside else answered
 
 

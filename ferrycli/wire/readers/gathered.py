@@ -82,6 +82,13 @@ class Gathered(ABC):
         """Take in a whole reply: as an event, where the two are alike. Raises as below."""
         self.take_event(body)
 
+    def take_usual(self, _body: bytes) -> int | None:
+        """Take in a whole reply of the usual shape, if it is: the length of its text as written.
+
+        None: it is not, and nothing was taken in.
+        """
+        return None
+
     @abstractmethod
     def take_event(self, data: bytes) -> bool:
         """Take in an event of a stream; whether all that it says is usage.
@@ -97,6 +104,10 @@ class Gathered(ABC):
 
     def note_whole(self, body: bytes) -> None:
         """Read a reply that is one JSON value, as much of it as can be read."""
+        if (length := self.take_usual(body)) is not None:
+            self.characters = length
+            self.is_complete = True
+            return
         self.characters = 0
         self._note_delivered(body, self.delivered_whole or self.delivered)
         try:
@@ -205,8 +216,10 @@ class Gathered(ABC):
                 self.name(finish=text)
 
     def _note_delivered(self, data: bytes, strings: re.Pattern[bytes]) -> None:
-        self.characters += self._delivered_in(data, strings)
-        if self.is_plain:
+        if strings is not _NOTHING or self.delivered_objects is not None:
+            self.characters += self._delivered_in(data, strings)
+        # What never matches would be tried at every byte.
+        if self.is_plain and self.not_plain is not _NOTHING:
             self.is_plain = self.not_plain.search(data) is None
 
     def _delivered_in(self, data: bytes, strings: re.Pattern[bytes]) -> int:

@@ -68,6 +68,10 @@ _decode_replies = msgspec.json.Decoder(_Reply | list[_Reply]).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
+_NOTHING = _Usage()
+"""What was reported before anything was: never changed."""
+
+
 class _Gemini(Gathered):
     delivered = strings_of("text", "code")
     delivered_objects = objects_of("args")
@@ -77,7 +81,7 @@ class _Gemini(Gathered):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said = _Usage()
+        self._said = _NOTHING
         """Of each count the last that was reported."""
         self._queries: dict[str, None] = {}
         self._unfinished: set[int] = set()
@@ -94,7 +98,7 @@ class _Gemini(Gathered):
 
     def lose_usage(self) -> None:
         super().lose_usage()
-        self._said = _Usage()
+        self._said = _NOTHING
 
     def _take_chunk(self, reply: _Reply) -> None:
         self.name(model=reply.model_version)
@@ -121,9 +125,12 @@ class _Gemini(Gathered):
 
     def _take(self, reported: _Usage) -> None:
         said = self._said
-        for name in _Usage.__struct_fields__:
-            if (value := getattr(reported, name)) is not None:
-                setattr(said, name, value)
+        if said is _NOTHING:
+            self._said = said = reported
+        else:
+            for name in _Usage.__struct_fields__:
+                if (value := getattr(reported, name)) is not None:
+                    setattr(said, name, value)
         self.name(tier=said.service_tier or said.traffic_type)
         if said.prompt_token_count is None:
             # Vertex says the kind of traffic in every chunk and counts in the last one.
@@ -157,7 +164,9 @@ def _sum(count: object, beside: object) -> object:
 
 
 def _of(modality: str, details: list[_Modality] | None) -> int:
-    return sum(amount(one.token_count) for one in details or () if one.modality == modality)
+    if not details:
+        return 0
+    return sum(amount(one.token_count) for one in details if one.modality == modality)
 
 
 def _fresh(
@@ -166,6 +175,8 @@ def _fresh(
     cached: list[_Modality] | None,
 ) -> int:
     """Input tokens of a kind that were not read from a cache: those have a bucket of their own."""
+    if not any(inputs):
+        return 0
     return max(sum(_of(modality, details) for details in inputs) - _of(modality, cached), 0)
 
 

@@ -107,6 +107,10 @@ def _tier(said: _Usage) -> object:
     return f"{tier}+us" if isinstance(tier, str) and tier else "us"
 
 
+_NOTHING = _Usage()
+"""What was reported before anything was: never changed."""
+
+
 class MessagesGathered(Gathered):
     """The reading of one reply under way."""
 
@@ -119,7 +123,7 @@ class MessagesGathered(Gathered):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said = _Usage()
+        self._said = _NOTHING
         """Of each count the last that was reported."""
         self._first_model = ""
         """Whose the calls are that name no model."""
@@ -154,7 +158,7 @@ class MessagesGathered(Gathered):
 
     def lose_usage(self) -> None:
         super().lose_usage()
-        self._said = _Usage()
+        self._said = _NOTHING
 
     def reading(self) -> Reading:
         reading = super().reading()
@@ -177,9 +181,12 @@ class MessagesGathered(Gathered):
 
     def _take(self, reported: _Usage) -> None:
         said = self._said
-        for name in _Usage.__struct_fields__:
-            if (value := getattr(reported, name)) not in (None, b""):
-                setattr(said, name, value)
+        if said is _NOTHING:
+            self._said = said = reported
+        else:
+            for name in _Usage.__struct_fields__:
+                if (value := getattr(reported, name)) not in (None, b""):
+                    setattr(said, name, value)
         self.name(tier=_tier(said))
         self.provider_cost = provider_cost(said)
         self.lines = ()

@@ -13,7 +13,7 @@ import msgspec
 
 from ferrycli.wire.dialect import Reader
 from ferrycli.wire.readers.bodies import WholeReader
-from ferrycli.wire.readers.chat import WriteDetails
+from ferrycli.wire.readers.chat import NO_WRITES, WriteDetails
 from ferrycli.wire.readers.counting import Costed, counted_inside, provider_cost, split_writes
 from ferrycli.wire.readers.gathered import Gathered, strings_of
 from ferrycli.wire.readers.streams import EventReader
@@ -68,6 +68,9 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
+_NO_INPUT, _NO_OUTPUT = _InputDetails(), _OutputDetails()
+
+
 class _Responses(Gathered):
     delivered = strings_of("delta")
     delivered_whole = strings_of("text", "arguments", "refusal", "input", "code")
@@ -118,9 +121,9 @@ class _Responses(Gathered):
             self.error_code = "failed"
 
     def _take(self, reported: _Usage) -> None:
-        put_in = reported.input_tokens_details or _InputDetails()
-        made = reported.output_tokens_details or _OutputDetails()
-        details = put_in.cache_write_tokens_details or WriteDetails()
+        put_in = reported.input_tokens_details or _NO_INPUT
+        made = reported.output_tokens_details or _NO_OUTPUT
+        details = put_in.cache_write_tokens_details or NO_WRITES
         half_hour, half_day = split_writes(
             put_in.cache_write_tokens, details.ttl_30m, details.ttl_12h
         )

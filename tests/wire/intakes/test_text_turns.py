@@ -18,6 +18,8 @@ from ferrycli.wire.input_bounds import TEXT_ALONE, Parts, chat_parts
 from ferrycli.wire.intakes.carried import instructions
 from ferrycli.wire.intakes.text_turns import (
     chat_texts,
+    is_converse_text,
+    is_gemini_text,
     is_messages_text,
     leading,
     responses_texts,
@@ -72,6 +74,9 @@ BLOCKS = st.one_of(
     st.builds(lambda text: {"type": "input_text", "text": text}, TEXT),
     st.builds(lambda text: {"type": "tool_use", "id": "1", "input": {"type": text}}, TEXT),
     st.builds(lambda text: {"type": "tool_result", "content": text}, TEXT),
+    st.builds(lambda text: {"text": text}, TEXT),
+    st.builds(lambda text: {"functionCall": {"name": text, "args": {"parts": text}}}, TEXT),
+    st.builds(lambda text: {"toolUse": {"toolUseId": text, "name": "f", "input": text}}, TEXT),
     objects(VALUES),
 )
 CALLS = st.builds(
@@ -80,8 +85,9 @@ CALLS = st.builds(
 TURNS_OF_ANY = st.lists(
     st.one_of(
         st.builds(
-            lambda role, content: {"role": role, "content": content},
+            lambda role, name, content: {"role": role, name: content},
             ROLES,
+            st.sampled_from(["content", "content", "parts"]),
             TEXT | st.lists(BLOCKS, max_size=3),
         ),
         st.builds(lambda calls: {"role": "assistant", "tool_calls": calls}, st.lists(CALLS)),
@@ -99,6 +105,8 @@ def test_what_is_text_alone_has_nothing_else_in_it(turns: list[Any], random: Ran
         "chat": chat_texts(said),
         "messages": [] if is_messages_text(said) else None,
         "responses": responses_texts(said),
+        "gemini": [] if is_gemini_text(said) else None,
+        "converse": [] if is_converse_text(said) else None,
     }
     raws = msgspec.json.decode(said, type=list[msgspec.Raw])
     for dialect, texts in found.items():
@@ -106,7 +114,7 @@ def test_what_is_text_alone_has_nothing_else_in_it(turns: list[Any], random: Ran
             continue
         assert TURNS[dialect].parts(said) == TEXT_ALONE
         assert not TURNS[dialect].varies(said)
-        if dialect != "messages":
+        if dialect in ("chat", "responses"):
             assert leading(raws, texts) == instructions(raws)
         is_looked_at(dialect, said)
 
@@ -163,6 +171,16 @@ def test_usual_conversations_are_known_for_text(dialect: str) -> None:
     assert TURNS[dialect].parts(said) == TEXT_ALONE
 
 
+USUAL["gemini"] = [
+    {"role": "user", "parts": [{"text": "t"}]},
+    {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": [1]}}}]},
+    {"parts": [{"functionResponse": {"name": "f", "response": {"inlineData": 1}}}]},
+]
+USUAL["converse"] = [
+    {"role": "user", "content": [{"text": "t"}]},
+    {"role": "assistant", "content": [{"toolUse": {"toolUseId": "1", "name": "f", "input": {}}}]},
+    {"content": [{"toolResult": {"toolUseId": "1", "content": [{"json": {"image": 1}}]}}]},
+]
 NO_TEXT: list[tuple[str, str]] = [
     ("chat", '[{"role":"user","content":"a","audio":{"id":"a"}}]'),
     ("chat", '[{"role":"user","content":[{"type":"image_url","image_url":"data:"}]}]'),
@@ -179,8 +197,21 @@ NO_TEXT: list[tuple[str, str]] = [
     ("responses", '[{"role":"user","content":[{"type":"input_file"}]}]'),
     ("responses", '[{"type":"reasoning","encrypted_content":"ferry:"}]'),
     ("responses", '"\\ud800"'),
+    ("gemini", '[{"parts":[{"inlineData":{}}]}]'),
+    ("gemini", '[{"parts":[{"text":"t","thoughtSignature":"s"}]}]'),
+    ("gemini", '[{"parts":[{"functionResponse":{"name":"f","parts":[]}}]}]'),
+    ("gemini", '[{"parts":{"text":"t"}}]'),
+    ("converse", '[{"content":[{"image":{}}]}]'),
+    ("converse", '[{"content":[{"reasoningContent":{}}]}]'),
+    ("converse", '[{"content":[{"toolResult":{"toolUseId":"1","content":[{"document":{}}]}}]}]'),
 ]
-READS = {"chat": chat_texts, "messages": is_messages_text, "responses": responses_texts}
+READS = {
+    "chat": chat_texts,
+    "messages": is_messages_text,
+    "responses": responses_texts,
+    "gemini": is_gemini_text,
+    "converse": is_converse_text,
+}
 
 
 @pytest.mark.parametrize(("dialect", "said"), NO_TEXT)
