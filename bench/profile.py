@@ -34,7 +34,7 @@ SECONDS = 10.0
 CONNECTIONS = 64
 WARM_S = 1.0
 SAMPLES_PER_S = 400
-FUNCTIONS = 15
+FUNCTIONS = 30
 SHARE_MIN = 0.004
 """Rooms with less are put together."""
 
@@ -189,7 +189,7 @@ def _tables(
             if stack:
                 rooms[room_of(stack)] += count
                 functions[stack[-1].place] += count
-        found += ["", f"{thread}, {total:,} samples{'':<20}{'share':>10}{'µs a call':>12}"]
+        found += ["", f"{f'{thread}, {total:,} samples':<68}{'share':>7}{'µs/call':>9}"]
         found += _rows(rooms, total, cpu_us[thread], len(rooms))
         found += ["  by function:"]
         found += _rows(functions, total, cpu_us[thread], FUNCTIONS)
