@@ -25,7 +25,7 @@ from bench.gateways import BUDGETED, FERRY, bare, certificate, ferry, nginx, ups
 from bench.load import Load
 from bench.overhead_table import Case, Measured, Round, lines
 from bench.processes import Cores, Served, ended_by_signals, put
-from bench.replies import ENCRYPTED, LATE, WHOLE
+from bench.replies import ENCRYPTED, LATE, STREAMS, WHOLE
 from bench.upstream import Behaviour
 from bench.vitals import memory_mb
 
@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Measure and print."""
     asked = _parsed(arguments)
     with ended_by_signals():
-        _measure(asked.seconds, asked.rounds, asked.connections)
+        chosen = [case for case in cases(asked.connections) if case.model in asked.models]
+        _measure(asked.seconds, asked.rounds, chosen)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -55,6 +56,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"rounds of a cell ({ROUNDS})")
     usual = " ".join(map(str, CONNECTIONS))
     parser.add_argument("--connections", type=int, nargs="+", help=f"connections ({usual})")
+    models = (WHOLE, *STREAMS, LATE, ENCRYPTED)
+    only = "what to call, of all of it"
+    parser.add_argument("--models", choices=models, nargs="+", default=models, help=only)
     few = f"one round of {QUICK_SECONDS:g} s, {' and '.join(map(str, QUICK_CONNECTIONS))}"
     parser.add_argument("--quick", action="store_true", help=f"{few} connections")
     asked = parser.parse_args(arguments)
@@ -70,24 +74,25 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def cases(connections: Sequence[int]) -> list[Case]:
-    """What is put on each: everything at `USUAL_CONNECTIONS`, the plainest at every count."""
+    """What is put on each: the plainest at every count, everything at `USUAL_CONNECTIONS`.
+
+    Where that is not among them, at the highest count.
+    """
     counts = sorted(set(connections))
+    usual = USUAL_CONNECTIONS if USUAL_CONNECTIONS in counts else counts[-1]
     found = [Case(WHOLE, count, ALL) for count in counts]
-    for count in counts:
-        through = ALL if count == USUAL_CONNECTIONS else PLAIN
-        found.append(Case("m-stream-50", count, through))
-    if USUAL_CONNECTIONS in counts:
-        found += [
-            Case("m-stream-500", USUAL_CONNECTIONS, PLAIN),
-            Case(WHOLE, USUAL_CONNECTIONS, ALL, BIG_REQUEST_BYTES),
-            Case(LATE, USUAL_CONNECTIONS, ALL),
-            Case(ENCRYPTED, USUAL_CONNECTIONS, PLAIN),
-        ]
+    found += [Case("m-stream-50", count, ALL if count == usual else PLAIN) for count in counts]
+    found += [
+        Case("m-stream-500", usual, PLAIN),
+        Case(WHOLE, usual, ALL, BIG_REQUEST_BYTES),
+        Case(LATE, usual, ALL),
+        Case(ENCRYPTED, usual, PLAIN),
+    ]
     # Fewer connections first: a pool that walks through its idle ones must not find old ones.
     return sorted(found, key=lambda case: case.connections)
 
 
-def _measure(seconds: float, rounds: int, connections: Sequence[int]) -> None:
+def _measure(seconds: float, rounds: int, chosen: Sequence[Case]) -> None:
     cores = Cores.of_machine()
     with tempfile.TemporaryDirectory(prefix="ferry-bench-") as name, ExitStack() as stack:
         folder = Path(name)
@@ -104,7 +109,7 @@ def _measure(seconds: float, rounds: int, connections: Sequence[int]) -> None:
             there = {name: one for name, one in served.items() if one is not None}
             seen = {
                 case: _rounds(case, there, cores, rounds, seconds / rounds, trusted)
-                for case in cases(connections)
+                for case in chosen
                 if case.model != ENCRYPTED or trusted
             }
             memory = {name: memory_mb(there[name].pid) for name in PLAIN[1:] if name in there}

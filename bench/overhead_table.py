@@ -203,6 +203,8 @@ def _against_none(seen: Mapping[Case, Sequence[Round]]) -> list[str]:
     """What six budgets cost beside none, at the most over all cases: within a round, as above."""
     none, six = BUDGETED
     all_rounds = [rounds for case, rounds in seen.items() if six in case.through]
+    if not all_rounds:
+        return []
     rate = min(ratio(rounds, six, none, lambda each: each.rate) for rounds in all_rounds)
     said = f"6 budgets against none: at the least {rate:.2f} of the calls/s"
     cpu = [[_over(each[six].cpu_us, each[none].cpu_us) for each in rounds] for rounds in all_rounds]

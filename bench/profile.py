@@ -1,10 +1,12 @@
 """Where a call's microseconds go: by room of ferry and by package, event loop and ledger apart.
 
 A real `ferry serve` carries calls of a key under six budgets. First the CPU of each thread is read
-from the system's own clocks, then py-spy looks from outside, in a second run, at which line each
-thread is; the shares are its, the microseconds are the clocks'. What C code does counts where
-Python called it: httptools with the protocol that feeds it, SQLite with the ledger's statements,
-the standard library with the room that called it.
+from the system's own clocks, then py-spy looks from outside at which line each thread is, in runs
+of their own; the shares are its, the microseconds are the clocks'. The event loop is looked at
+while it holds the interpreter's lock: where it lets go of it, it may only be waiting. The ledger is
+looked at whenever it runs, as SQLite runs without the lock. What C code does counts where Python
+called it: httptools with the protocol that feeds it, SQLite with the ledger's statements, the
+standard library with the room that called it.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ SECONDS = 10.0
 CONNECTIONS = 64
 WARM_S = 1.0
 SAMPLES_PER_S = 400
-FUNCTIONS = 15
+FUNCTIONS = 30
 SHARE_MIN = 0.004
 """Rooms with less are put together."""
 
 LOOP, LEDGER = "event loop", "ledger and others"
+LOOKED_AT = {LOOP: ("--gil",), LEDGER: ()}
+"""How py-spy looks, by the threads that are told of."""
 _UNNAMED = "uvloop: the loop, sockets"
 """What has no frame of Python above the one that runs the loop."""
 _PLACES = {
@@ -79,6 +83,17 @@ class Frame:
         return f"{'/'.join(self.file.split('/')[-2:])} {self.function}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What was seen of a run under py-spy."""
+
+    figures: Figures
+    stacks: Mapping[str, Counter[tuple[Frame, ...]]]
+    """By thread, how often each stack was seen."""
+    complaint: str = ""
+    """Why nothing was seen."""
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench profile", description=__doc__)
@@ -111,14 +126,20 @@ def _measure(program: Path, model: str, connections: int, seconds: float) -> Non
             target = Target(served.port, served.pid, served.secret, model)
             return Load(target, connections, WARM_S, seconds)
 
-        with ferry(folder, provider, cores.measured) as gateways:
+        # On no core of its own: where two threads take turns on one, a thread that waits for its
+        # turn looks as if it ran.
+        with ferry(folder, provider, None) as gateways:
             served = gateways[BUDGETED[1]]
             base = put(load(passing), cores.load)
             before = thread_cpu_s(served.pid)
             seen = put(load(served), cores.load)
             after = thread_cpu_s(served.pid)
-            watched, stacks, complaint = _watched(program, folder, load(served), cores)
-        books = books_line(folder / "ferry.db", {BUDGETED[1]: seen.made + watched.made})
+            watched = [
+                _watched(program, folder, load(served), cores.load, options)
+                for options in LOOKED_AT.values()
+            ]
+        made = seen.made + sum(each.figures.made for each in watched)
+        books = books_line(folder / "ferry.db", {BUDGETED[1]: made})
     # The first thread runs the loop. The threads' clocks ran while it was warmed, too.
     took = {thread: seconds - before.get(thread, 0.0) for thread, seconds in after.items()}
     cpu_us = {
@@ -127,30 +148,34 @@ def _measure(program: Path, model: str, connections: int, seconds: float) -> Non
     }
     print(
         f"profile: {connections} connections, {model}, 6 budgets; {seen.rate:,.0f} calls/s,"
-        f" {watched.rate:,.0f} while watched\n  cores: {cores.said}\n"
+        f" {watched[0].figures.rate:,.0f} while watched\n"
         f"  CPU a call: event loop {cpu_us[LOOP]:,.0f} µs, {LEDGER} {cpu_us[LEDGER]:,.0f} µs;"
         f" bare {base.cpu_us or 0:,.0f} µs"
     )
-    if complaint:
-        print(f"  the rest: not measured: py-spy cannot look at ferry: {complaint}")
-    print("\n".join([*_tables(stacks, cpu_us), "", books]), flush=True)
+    for thread, each in zip(LOOKED_AT, watched, strict=True):
+        if each.complaint:
+            print(f"\n{thread}: not measured: py-spy cannot look at ferry: {each.complaint}")
+        else:
+            print("\n".join(_table(thread, each.stacks[thread], cpu_us[thread])))
+    print(f"\n{books}", flush=True)
 
 
 def _watched(
-    program: Path, folder: Path, load: Load, cores: Cores
-) -> tuple[Figures, dict[str, Counter[tuple[Frame, ...]]], str]:
-    """A run under py-spy, the stacks that it saw of each thread, and what it complained of."""
+    program: Path, folder: Path, load: Load, core: int | None, looks: Sequence[str]
+) -> _Watched:
+    """A run under py-spy."""
     told = folder / "stacks"
     options = f"--rate {SAMPLES_PER_S} --duration {max(1, round(load.seconds))} --format raw"
     command = [str(program), "record", "--pid", str(load.target.pid), "--threads", "--nonblocking"]
     files = ["--full-filenames", "--function", "--output", str(told)]
-    process = start([*command, *options.split(), *files], cores.load, said=subprocess.PIPE)
+    process = start([*command, *options.split(), *files, *looks], core, said=subprocess.PIPE)
     time.sleep(WARM_S)
-    figures = put(load, cores.load)
+    figures = put(load, core)
     _, complaint = process.communicate(timeout=STOP_S_MAX)
     if process.returncode != 0:
-        return figures, {}, (complaint.strip() or "it says nothing").splitlines()[-1][:60]
-    return figures, stacks_of(told.read_text(), load.target.pid), ""
+        last = (complaint.strip() or "it says nothing").splitlines()[-1]
+        return _Watched(figures, {}, last[:50])
+    return _Watched(figures, stacks_of(told.read_text(), load.target.pid))
 
 
 def stacks_of(text: str, first_thread: int) -> dict[str, Counter[tuple[Frame, ...]]]:
@@ -175,25 +200,21 @@ def _frame(text: str) -> Frame:
     return Frame(function, file.partition(":")[0])
 
 
-def _tables(
-    stacks: Mapping[str, Counter[tuple[Frame, ...]]], cpu_us: Mapping[str, float]
-) -> list[str]:
-    found = []
-    for thread, counted in stacks.items():
-        total = sum(counted.values())
-        if not total:
-            continue
-        rooms: Counter[str] = Counter()
-        functions: Counter[str] = Counter()
-        for stack, count in counted.items():
-            if stack:
-                rooms[room_of(stack)] += count
-                functions[stack[-1].place] += count
-        found += ["", f"{thread}, {total:,} samples{'':<20}{'share':>10}{'µs a call':>12}"]
-        found += _rows(rooms, total, cpu_us[thread], len(rooms))
-        found += ["  by function:"]
-        found += _rows(functions, total, cpu_us[thread], FUNCTIONS)
-    return found
+def _table(thread: str, stacks: Counter[tuple[Frame, ...]], cpu_us: float) -> list[str]:
+    total = sum(stacks.values())
+    rooms: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        if stack:
+            rooms[room_of(stack)] += count
+            functions[stack[-1].place] += count
+    return [
+        "",
+        f"{f'{thread}, {total:,} samples':<68}{'share':>7}{'µs/call':>9}",
+        *_rows(rooms, total, cpu_us, len(rooms)),
+        "  by function:",
+        *_rows(functions, total, cpu_us, FUNCTIONS),
+    ]
 
 
 def _rows(counted: Counter[str], total: int, cpu_us: float, most: int) -> list[str]:

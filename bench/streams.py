@@ -30,7 +30,7 @@ from bench.ticks import Asked, Seen
 from bench.upstream import Behaviour
 from bench.vitals import memory_mb
 
-STREAMS, TICK_MS, SECONDS, ROUNDS = 256, 40.0, 5.0, 3
+STREAMS, TICK_MS, SECONDS, ROUNDS = 256, 20.0, 5.0, 3
 FULL_SPEED_MODEL, FULL_SPEED_EVENTS, FULL_SPEED_CONNECTIONS = "m-stream-500", 503, 16
 WARM_S = 0.3
 SLOW_BYTES_PER_S = 1_000

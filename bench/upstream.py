@@ -54,7 +54,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*"([^"]+)"')
 class Behaviour:
     """What is not the same in every measurement."""
 
-    tick_s: float = 0.04
+    tick_s: float = 0.02
     tick_events: int = 100
     certificate: str = ""
     """A file that holds it, and its key in `private_key`; "": no TLS."""

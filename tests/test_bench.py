@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 REDUCED = {
-    "overhead": "--seconds 0.1 --rounds 1 --connections 1",
+    "overhead": "--seconds 0.1 --rounds 1 --connections 1 --models m-stream-50 m-encrypted",
     "streams": "--streams 8 --tick-ms 20 --seconds 0.3 --rounds 1",
     "steady": "--minutes 0.015",
     "beside": "--seconds 0.1 --rounds 1",
@@ -80,9 +80,9 @@ def test_the_overhead_is_shown_beside_books_that_balance(printed: dict[str, str]
     # What was seen, what it adds, CPU where it can be read; then three ratios, of calls/s first.
     last = r"(\d+\.\d\d) +(?:\d+\.\d\d|-) +\d+\.\d$"
     found = [re.search(last, row) for row in rows_of("ferry", text)]
-    assert len(found) == 2, text
+    assert len(found) == 2 or "not measured: an upstream by TLS" in text, text
     assert all(row is not None and float(row[1]) > 0 for row in found), text
-    assert len(rows_of("bare", text)) == len(rows_of("direct", text)) == 2
+    assert len(rows_of("bare", text)) == len(rows_of("direct", text)) == len(found)
     assert rows_of("nginx", text) or "not measured: nginx is not installed" in text
     assert "6 budgets against none: at the least" in text
     assert "memory at the end: " in text
