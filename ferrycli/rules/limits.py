@@ -181,6 +181,10 @@ class Limiter:
         self._in_flight[seq] = taken
         self._journal.append(_Undo(seq, taken, is_take=True))
 
+    def is_in_flight(self, seq: int) -> bool:
+        """Whether the call `seq` was taken and has not ended."""
+        return seq in self._in_flight
+
     def settle(self, seq: int, tokens: int, now_us: int) -> None:
         """The call `seq` has ended and came to `tokens`; one that was not taken is nothing.
 

@@ -24,7 +24,7 @@ from ferrycli.store.books import Books
 from ferrycli.store.endings import OpenCall
 from ferrycli.store.learned import Learned
 from ferrycli.store.messages import Admit, Again, Candidate, Waits
-from ferrycli.store.rows import Aim, Decided, Opening
+from ferrycli.store.rows import Aim, Held, Opening
 from ferrycli.store.standings import Standings
 from ferrycli.store.till import Place, windows_text
 
@@ -239,11 +239,8 @@ class Admissions:
             has_idempotency_key=bool(question.idempotency_key),
             attempt_at=self._now,
         )
-        decided = Decided(
-            state="held",
-            outcome="",
+        held = Held(
             admitted_at=self._now,
-            finished_at=None,
             hold_nanousd=admission.hold_nanousd,
             output_held=admission.output_held,
             output_sent=admission.output_bound,
@@ -257,7 +254,7 @@ class Admissions:
             downgraded_from=_asked_target(question) if admission.tier != "normal" else "",
             admit_no=number,
         )
-        return Opened(admission, call, (*opening, *decided), passage.exhausted)
+        return Opened(admission, call, opening + held, passage.exhausted)
 
     def _hold(self, amount: int, standings: tuple[Standing, ...]) -> tuple[tuple[Place, ...], str]:
         """Hold `amount` in every window, and of the grants of every prepaid budget.
@@ -265,17 +262,13 @@ class Admissions:
         Where it counts, and how the row says that.
         """
         spots, change = self._standings.spots(standings), self._standings.change
-        if not spots.are_of_grants:
-            for cell in spots.cells:
-                change.move(cell, 0, amount, 0)
+        change.hold(spots.cells, amount)
+        if not spots.of_grants:
             return spots.places, spots.text
-        places = tuple(
-            [
-                change.hold(place, amount, grants)
-                for place, grants in zip(spots.places, spots.grants, strict=True)
-            ]
-        )
-        return places, windows_text(places, spots.texts)
+        places = list(spots.places)
+        for number in spots.of_grants:
+            places[number] = change.drawing(places[number], amount)
+        return tuple(places), windows_text(places, spots.texts)
 
 
 def _expected_there(aim: Aim, asked: Ask, judged: Ask) -> Aim:
@@ -331,5 +324,5 @@ def _asked_target(question: Admit) -> str:
 
 def _bound(ask: Ask, admission: Admission) -> int | None:
     """What bounds the answer, in tokens per choice; None where nothing does."""
-    known = [one for one in (ask.output_asked, admission.output_bound) if one is not None]
-    return min(known) if known else None
+    # Where ferry sets a bound, it is none above the caller's own.
+    return ask.output_asked if admission.output_bound is None else admission.output_bound

@@ -155,7 +155,8 @@ class Draft:
         answer = self._admissions.admit(question, self.sequence + 1)
         if isinstance(answer, Waits):
             return answer
-        self._note_exhausted(answer.exhausted)
+        if answer.exhausted:
+            self._note_exhausted(answer.exhausted)
         if isinstance(answer, Denied):
             self._note_reached(answer.refusal)
             self._insert_denied(answer.opening, answer.refusal)
@@ -165,7 +166,7 @@ class Draft:
         self.opened[opening.seq] = answer.call
         self.used[opening.key_id] = self._now
         self.admitted += 1
-        self._writes.opened.append(answer.row)
+        self._writes.held += answer.row
         return answer.admission
 
     def _again(self, question: Again) -> Verdict:
@@ -232,7 +233,7 @@ class Draft:
             reason=reason_of(refusal),
             admit_no=self._number(),
         )
-        self._writes.opened.append((*opening, *decided))
+        self._writes.denied.append((*opening, *decided))
 
     # Endings --------------------------------------------------------------------------------
 
@@ -249,8 +250,10 @@ class Draft:
         if written.state == "released" and call.has_idempotency_key:
             # At once: the client may have asked again within this batch.
             idempotency.unbind(self._memory.connection, closing.seq)
-        tokens = closing.usage.input_total + closing.usage.output
-        self._memory.limiter.settle(closing.seq, tokens, self._now)
+        limiter = self._memory.limiter
+        if limiter.is_in_flight(closing.seq):
+            tokens = closing.usage.input_total + closing.usage.output
+            limiter.settle(closing.seq, tokens, self._now)
 
     # Notices --------------------------------------------------------------------------------
 
@@ -301,7 +304,8 @@ class Draft:
         for standing in moved:
             if not standing.is_quiet:
                 self._note_crossings(standing)
-        for terms in changed:
+        # As they are now: what changed before the last batch may have changed again since.
+        for terms in [budgets[id] for id in {one.id: None for one in changed} if id in budgets]:
             for subject in self._reaching(terms):
                 self._note_crossings(self._standings.now(terms, subject))
 

@@ -62,7 +62,6 @@ class Endings:
 
     def __init__(self, books: Books, standings: Standings, period: Period, now_us: int) -> None:
         self._books = books
-        self._change = standings.change
         self._standings = standings
         self._period = period
         self._now = now_us
@@ -85,14 +84,15 @@ class Endings:
         doubt, places = self._end_hold(call, cost, is_known=is_known)
         if places != call.places:
             writes.joined.append((windows_text(places), closing.seq))
-        closing = self._marked(call, closing)
+        closing = self._marked(call, closing, cost)
         self._learn(closing, call)
         if call.attempt > 1 or call.is_waiting:
             if not call.is_waiting:
                 writes.attempts.append(_attempt_values(call, closing, doubt, places))
             closing = _with_past(closing, call)
-        writes.closed.append(close_values(closing, doubt + call.past_doubt_nanousd, number))
-        writes.lines += lines_values(closing.seq, closing.lines)
+        writes.closed += close_values(closing, doubt + call.past_doubt_nanousd, number)
+        if closing.lines:
+            writes.lines += lines_values(closing.seq, closing.lines)
         return closing
 
     def end_attempt(self, seq: int, call: OpenCall, ended: Ended, writes: Writes) -> OpenCall:
@@ -111,7 +111,7 @@ class Endings:
         )
         cost = closing.cost_nanousd or 0
         doubt, places = self._end_hold(call, cost, is_known=ended.is_cost_known)
-        closing = self._marked(call, closing)
+        closing = self._marked(call, closing, cost)
         writes.attempts.append(_attempt_values(call, closing, doubt, places))
         return call._replace(
             hold_nanousd=0,
@@ -123,9 +123,9 @@ class Endings:
             is_past_unpriced=call.is_past_unpriced or closing.cost is None,
         )
 
-    def _marked(self, call: OpenCall, closing: Closing) -> Closing:
+    def _marked(self, call: OpenCall, closing: Closing, cost: int) -> Closing:
         """`closing`; where a provider billed more than it was allowed, its row says so."""
-        if call.output_held is None or (closing.cost_nanousd or 0) <= call.hold_nanousd:
+        if call.output_held is None or cost <= call.hold_nanousd:
             return closing
         self.overruns.append((call, closing))
         return closing._replace(reason=OVERRUN)
@@ -142,23 +142,17 @@ class Endings:
         keeps = call.output_held is not None and not is_known
         doubt = doubt_of(call.hold_nanousd, cost) if keeps else 0
         hold = call.hold_nanousd
-        for place in call.places:
-            self._release(place, hold, cost, doubt)
+        change = self._standings.change
+        change.release(call.places, hold, cost, doubt)
         self.has_freed = self.has_freed or hold > 0
         if call.epoch == self._books.epoch:
             return doubt, call.places
+        joined = self._joined_since(call)
         # Held for a moment, so that a balance's grants carry what stays in doubt.
-        joined = tuple(
-            self._change.hold(place, cost + doubt, self._standings.grants(place.budget_id))
-            for place in self._joined_since(call)
-        )
-        for place in joined:
-            self._release(place, cost + doubt, cost, doubt)
+        change.hold([change.cell(place.key) for place in joined], cost + doubt)
+        joined = tuple(change.drawing(place, cost + doubt) for place in joined)
+        change.release(joined, cost + doubt, cost, doubt)
         return doubt, (*call.places, *joined)
-
-    def _release(self, place: Place, hold: int, cost: int, doubt: int) -> None:
-        grants = self._standings.grants(place.budget_id)
-        self._change.release(place, hold, cost, doubt, grants)
 
     def _joined_since(self, call: OpenCall) -> tuple[Place, ...]:
         """Windows of budgets that count the call and were not there when it was admitted."""

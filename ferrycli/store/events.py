@@ -139,9 +139,7 @@ class Happenings:
         places = self._places(event, at_us)
         cost = new.charge.cost
         amount = None if cost is None else cost.total
-        for place in places:
-            grants = self._standings.grants(place.budget_id)
-            self._change.release(place, 0, amount or 0, 0, grants)
+        self._change.release(places, 0, amount or 0, 0)
         opening = event.opening._replace(
             seq=id.seq,
             id=id.text("c"),

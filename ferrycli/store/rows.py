@@ -111,6 +111,36 @@ def quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+class Held(NamedTuple):
+    """What admission adds to the opening of a call that goes. Field names are column names."""
+
+    admitted_at: int
+    hold_nanousd: int
+    output_held: int | None
+    output_sent: int | None
+    free_nanousd: int | None
+    budget_id: str
+    windows: str
+    epoch: int
+    instance_id: str
+    rule: str
+    reason: str
+    downgraded_from: str
+    admit_no: int
+
+
+ROWS_AT_ONCE = (16, 4, 1)
+"""Rows of statements that write many: for each statement this thread gives up the interpreter's
+lock and waits for it again."""
+
+_HELD = (*Opening._fields, *Held._fields)
+HELD_WIDTH = len(_HELD)
+_HELD_ROW = f"({', '.join('?' * HELD_WIDTH)}, 'held')"
+INSERT_HELD = {
+    rows: f"INSERT INTO calls ({quoted((*_HELD, 'state'))}) VALUES {', '.join([_HELD_ROW] * rows)}"
+    for rows in ROWS_AT_ONCE
+}
+"""By how many calls it writes; the parameters are those of an `Opening` and then of a `Held`."""
 _COLUMNS = (*Opening._fields, *Decided._fields)
 INSERT_CALL = f"INSERT INTO calls ({quoted(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 """Its parameters are those of an `Opening` and then of a `Decided`."""
@@ -214,6 +244,7 @@ _PARTS = {
     ),
 }
 _PART_OF = {bucket: number for number, buckets in enumerate(_PARTS.values()) for bucket in buckets}
+_OTHER = [*_PARTS].index("cost_other_nanousd")
 _COMPUTED = (
     "cost_nanousd",
     "is_price_incomplete",
@@ -222,12 +253,27 @@ _COMPUTED = (
     *(f"n_{name}" for name in _USAGE),
     *_PARTS,
 )
-CLOSE_CALL = (
-    "UPDATE calls SET "
-    + ", ".join(f"{name} = ?" for name in (*_CLOSING, *_COMPUTED))
-    + ", model = CASE WHEN ? = '' THEN model ELSE ? END"
-    + ", reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE seq = ? AND state = 'held'"
-)
+_SET = (*_CLOSING, *_COMPUTED)
+CLOSED_WIDTH = len(_SET) + 3
+
+
+def _close_calls(rows: int) -> str:
+    values, condition = [f"?{number}" for number in range(1, CLOSED_WIDTH + 1)], ""
+    if rows > 1:
+        values = [f"given.column{number}" for number in range(1, CLOSED_WIDTH + 1)]
+        row = f"({', '.join('?' * CLOSED_WIDTH)})"
+        condition = f" FROM (VALUES {', '.join([row] * rows)}) AS given"
+    seq, model, reason, *others = values
+    pairs = ", ".join(f"{name} = {value}" for name, value in zip(_SET, others, strict=True))
+    return (
+        f"UPDATE calls SET {pairs}, model = CASE WHEN {model} = '' THEN model ELSE {model} END,"
+        f" reason = CASE WHEN {reason} = '' THEN reason ELSE {reason} END{condition}"
+        f" WHERE calls.seq = {seq} AND calls.state = 'held'"
+    )
+
+
+CLOSE_CALL = {rows: _close_calls(rows) for rows in ROWS_AT_ONCE}
+"""By how many calls it closes; the parameters of each are `close_values`."""
 _closing_values = attrgetter(*_CLOSING)
 _usage_values = attrgetter(*_USAGE)
 
@@ -257,14 +303,12 @@ def finished_values(
 
 
 def close_values(closing: Closing, doubt_nanousd: int, close_no: int = 0) -> tuple[Any, ...]:
-    """The parameters of `CLOSE_CALL`."""
+    """The parameters of `CLOSE_CALL`, of one call."""
     return (
-        *_closed_values(closing, doubt_nanousd, close_no),
-        closing.model,
-        closing.model,
-        closing.reason,
-        closing.reason,
         closing.seq,
+        closing.model,
+        closing.reason,
+        *_closed_values(closing, doubt_nanousd, close_no),
     )
 
 
@@ -277,8 +321,7 @@ def _closed_values(closing: Closing, doubt_nanousd: int, close_no: int) -> tuple
         total = 0
         for bucket, amount in cost.lines:
             total += amount
-            if (part := _PART_OF.get(bucket)) is not None:
-                parts[part] += amount
+            parts[_PART_OF.get(bucket, _OTHER)] += amount
     return (
         *_closing_values(closing),
         total,

@@ -71,10 +71,8 @@ class Spots(NamedTuple):
 
     cells: tuple[Cell, ...]
     places: tuple[Place, ...]
-    grants: tuple[tuple[GrantTerms, ...], ...]
-    """Of each place."""
-    are_of_grants: bool
-    """Whether any of these is of a prepaid budget that has some."""
+    of_grants: tuple[int, ...]
+    """Which of these places are of prepaid budgets that have grants."""
     texts: tuple[str, ...]
     """The places as rows keep them, and the whole of them, without parts of grants."""
     text: str
@@ -85,6 +83,7 @@ class Standings:
 
     def __init__(self, books: Books, change: Change, period: Period, now_us: int) -> None:
         self.change = change
+        change.usable = self.grants
         self._books = books
         self._period = period
         self._now = now_us
@@ -133,9 +132,9 @@ class Standings:
     def _spots_of(self, standings: tuple[Standing, ...]) -> Spots:
         places = tuple(Place((one.terms.id, one.subject, one.window_start_us)) for one in standings)
         cells = tuple(self.change.cell(one.key) for one in places)
-        grants = tuple(self.grants(one.budget_id) for one in places)
+        of_grants = tuple(number for number, cell in enumerate(cells) if cell.grants)
         texts = tuple(map(place_text, places))
-        return Spots(cells, places, grants, any(grants), texts, windows_text(places, texts))
+        return Spots(cells, places, of_grants, texts, windows_text(places, texts))
 
     def now(self, terms: Terms, subject: str) -> Standing:
         """Of the window that holds this moment."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
@@ -83,7 +83,6 @@ class Till:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._windows: dict[WindowKey, Amounts] = {}
-        self._sums: dict[tuple[str, str], tuple[int, Amounts]] = {}
         self._grants: dict[str, Drawn] = {}
         self.generation = 0
         """How often everything was dropped: what was made of it before holds no longer."""
@@ -94,11 +93,6 @@ class Till:
         return self._windows
 
     @property
-    def sums(self) -> Mapping[tuple[str, str], tuple[int, Amounts]]:
-        """Of rolling windows: the first bucket that counts, and the sum from there on."""
-        return self._sums
-
-    @property
     def grants(self) -> Mapping[str, Drawn]:
         """What is in memory of the grants, for checks."""
         return self._grants
@@ -107,7 +101,6 @@ class Till:
         """Read everything again from the file."""
         self.generation += 1
         self._windows.clear()
-        self._sums.clear()
         self._grants.clear()
 
     def amounts(self, key: WindowKey) -> Amounts:
@@ -118,13 +111,12 @@ class Till:
         return known
 
     def sum_from(self, budget_id: str, subject: str, first: int) -> Amounts:
-        """Of a rolling window: the sum of its buckets from the one that starts at `first`."""
-        kept = self._sums.get((budget_id, subject))
-        if kept is None or kept[0] != first:
-            values = (budget_id, subject, first)
-            row = self._connection.execute(_READ_BUCKETS, values).fetchone()
-            kept = self._sums[budget_id, subject] = (first, Amounts(*row))
-        return kept[1]
+        """Of a rolling window: the sum of its buckets from the one that starts at `first`.
+
+        Read from the file: it is asked for once, until another bucket is the first.
+        """
+        row = self._connection.execute(_READ_BUCKETS, (budget_id, subject, first)).fetchone()
+        return Amounts(*row)
 
     def drawn(self, grant_id: str) -> Drawn:
         """Of one grant."""
@@ -135,14 +127,11 @@ class Till:
 
     def accept(self, change: Change) -> None:
         """`change` is committed: nothing of it is to be written any more."""
-        if len(self._windows) > WINDOWS_KEPT_MAX or len(self._sums) > WINDOWS_KEPT_MAX:
+        if len(self._windows) > WINDOWS_KEPT_MAX:
             self.forget()
             return
         for cell in change.moved:
-            key = cell.key
-            if (kept := self._sums.get(key[:2])) is not None and key[2] >= kept[0]:
-                self._sums[key[:2]] = (kept[0], cell.added_to(kept[1]))
-            self._windows[key] = cell.before = cell.amounts
+            self._windows[cell.key] = cell.before = cell.amounts
             cell.has_moved = False
         change.moved.clear()
         self._grants.update(change.grants)
@@ -152,10 +141,12 @@ class Till:
 class Cell:
     """A window or bucket as a batch leaves it."""
 
-    __slots__ = ("before", "doubt", "has_moved", "held", "key", "spent", "standing")
+    __slots__ = ("before", "doubt", "grants", "has_moved", "held", "key", "spent", "standing")
 
-    def __init__(self, key: WindowKey, before: Amounts) -> None:
+    def __init__(self, key: WindowKey, before: Amounts, grants: Sequence[GrantTerms]) -> None:
         self.key = key
+        self.grants = grants
+        """Of a prepaid budget those that are usable now, in the order in which they are drawn."""
         self.before = before
         """As it is committed."""
         self.spent, self.held, self.doubt = before
@@ -183,6 +174,8 @@ class Change:
 
     def __init__(self, till: Till) -> None:
         self._till = till
+        self.usable: Callable[[str], Sequence[GrantTerms]] = lambda _: ()
+        """The grants of a budget that are usable now, in the order in which they are drawn."""
         self.moved: list[Cell] = []
         """What is to be written."""
         self.grants: dict[str, Drawn] = {}
@@ -223,12 +216,6 @@ class Change:
             if first <= start <= last:
                 yield self._cells[(*place, start)]
 
-    def amounts(self, key: WindowKey) -> Amounts:
-        """As `Till.amounts`, with what this batch changes."""
-        if (cell := self._cells.get(key)) is not None:
-            return cell.amounts
-        return self._till.amounts(key)
-
     def drawn(self, grant_id: str) -> Drawn:
         """As `Till.drawn`, with what this batch changes."""
         return self.grants.get(grant_id) or self._till.drawn(grant_id)
@@ -238,7 +225,7 @@ class Change:
         if (cell := self._cells.get(key)) is not None:
             return cell
         budget_id, subject, start = key
-        cell = self._cells[key] = Cell(key, self._till.amounts(key))
+        cell = self._cells[key] = Cell(key, self._till.amounts(key), self.usable(budget_id))
         place = (budget_id, subject)
         self._starts.setdefault(place, []).append(start)
         if (followed := self._followed.get(place)) is not None:
@@ -247,31 +234,24 @@ class Change:
                 cell.standing = standing
         return cell
 
-    def move(self, cell: Cell, spent: int, held: int, doubt: int) -> None:
-        """Add to a window's amounts, and to those of the standing that it counts in."""
-        if not cell.has_moved:
-            cell.has_moved = True
-            self.moved.append(cell)
-        cell.spent += spent
-        cell.held += held
-        cell.doubt += doubt
-        if (standing := cell.standing) is not None:
-            standing.spent += spent
-            standing.held += held
-            standing.doubt += doubt
+    def hold(self, cells: Iterable[Cell], amount: int) -> None:
+        """Hold `amount` in each of these windows."""
+        for cell in cells:
+            if not cell.has_moved:
+                self._note_moved(cell)
+            cell.held += amount
+            if (standing := cell.standing) is not None:
+                standing.held += amount
 
-    def hold(self, place: Place, amount: int, grants: Sequence[GrantTerms]) -> Place:
-        """Hold `amount` in a window, of `grants`; the place as it is recorded.
+    def drawing(self, place: Place, amount: int) -> Place:
+        """`place`, where `amount` is held of its grants; as it is recorded.
 
         Where the grants carry less than that, which only an advisory budget lets happen, the rest
         is held of none.
         """
-        self.move(self.cell(place.key), 0, amount, 0)
-        if not grants:
-            return place
         parts: list[tuple[str, int]] = []
         left = amount
-        for grant in grants:
+        for grant in self.cell(place.key).grants:
             if not left:
                 break
             part = min(left, self.remaining(grant))
@@ -281,16 +261,38 @@ class Change:
                 left -= part
         return Place(place.key, tuple(parts))
 
-    def release(
-        self, place: Place, hold: int, cost: int, doubt: int, grants: Sequence[GrantTerms]
-    ) -> None:
-        """End a hold: what it came to is spent, `doubt` of it stays counted, the rest is free.
+    def release(self, places: Iterable[Place], hold: int, cost: int, doubt: int) -> None:
+        """End a hold: what it came to is spent, `doubt` of it stays counted, the rest is free."""
+        for place in places:
+            key, parts = place
+            if (cell := self._cells.get(key)) is None:
+                cell = self.cell(key)
+            if not cell.has_moved:
+                self._note_moved(cell)
+            cell.spent += cost
+            cell.held -= hold
+            cell.doubt += doubt
+            if (standing := cell.standing) is not None:
+                standing.spent += cost
+                standing.held -= hold
+                standing.doubt += doubt
+            if parts or cell.grants:
+                self._release_grants(parts, cell.grants, cost, doubt)
 
-        Of a prepaid budget the cost is drawn of the grants that it was held of, then, where it is
-        more than that, of what others of `grants` still carry.
-        """
-        self.move(self.cell(place.key), cost, -hold, doubt)
-        for grant_id, part in place.parts:
+    def _note_moved(self, cell: Cell) -> None:
+        cell.has_moved = True
+        self.moved.append(cell)
+
+    def _release_grants(
+        self,
+        parts: Sequence[tuple[str, int]],
+        grants: Sequence[GrantTerms],
+        cost: int,
+        doubt: int,
+    ) -> None:
+        """The cost is drawn of the grants that it was held of, then, where it is more than that,
+        of what others still carry."""
+        for grant_id, part in parts:
             taken = min(part, cost)
             unsure = min(part - taken, doubt)
             self._draw(grant_id, -part, unsure, taken)

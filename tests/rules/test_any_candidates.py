@@ -114,6 +114,20 @@ def test_whoever_goes_has_the_money_and_whoever_does_not_had_no_normal_target(
 
 
 @given(calls(), st.booleans())
+def test_a_condition_that_always_holds_changes_nothing(
+    contenders: list[Contender], is_critical: bool
+) -> None:
+    """Where no rule and no condition has a say, the decision takes a shorter way."""
+    asked = [one._replace(condition=lambda _: True) for one in contenders]
+    whole, verdict = (decide(one, is_critical=is_critical) for one in (asked, contenders))
+    if isinstance(whole, Passage):
+        assert verdict == whole
+        return
+    assert isinstance(verdict, Denial)
+    assert repr(verdict) == repr(whole)
+
+
+@given(calls(), st.booleans())
 def test_what_is_used_up_had_no_money_for_any_paid_target(
     contenders: list[Contender], is_critical: bool
 ) -> None:

@@ -13,10 +13,12 @@ from ferrycli.rules.errors import BadSelector
 from ferrycli.rules.selectors import (
     ANY,
     PAIRS_MAX,
+    REMEMBERED_MAX,
     SELECTABLE,
     TEXT_LENGTH_MAX,
     Selector,
     contradiction,
+    matcher,
     may_be_missing,
     parse_selector,
 )
@@ -373,3 +375,13 @@ def test_dimensions_with_a_star_that_calls_may_leave_out_are_named(
 ) -> None:
     assert ANY in text or not missing
     assert may_be_missing(parse_selector(text), keys) == missing
+
+
+def test_what_was_matched_is_remembered_for_so_many_values_and_found_beyond() -> None:
+    found = matcher([("each", (("user", "*"),)), ("ann", (("user", "ann"), ("tenant", "")))])
+    assert found.matching({"user": "ann"}) is found.matching({"user": "ann", "model": "m"})
+    for number in range(REMEMBERED_MAX + 1):
+        assert found.matching({"user": f"u{number}"}) == (("each", f'["u{number}"]'),)
+    assert set(found.matching({"user": "ann"})) == {("each", '["ann"]'), ("ann", "")}
+    assert found.matching({"user": "ann", "tenant": "acme"}) == (("each", '["ann"]'),)
+    assert found.matching({"user": ""}) == ()

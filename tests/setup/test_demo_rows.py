@@ -60,7 +60,7 @@ def test_one_statement_writes_what_the_ledgers_two_write(tmp_path: Path, name: s
     closed = CLOSINGS[name]
     in_two = [
         (INSERT_CALL, (*OPENING, *DECIDED)),
-        (CLOSE_CALL, close_values(closed, 55)),
+        (CLOSE_CALL[1], close_values(closed, 55)),
     ]
     at_once = [(INSERT_FINISHED, finished_values(OPENING, DECIDED, closed, 55))]
     [row] = written(tmp_path / "two.db", in_two)

@@ -84,7 +84,12 @@ class Ids:
 
 
 def opening(new: NewId, key_id: str = "key_0", **more: Any) -> Opening:
-    given: dict[str, Any] = {"expected_nanousd": USD // 10, "provider": "up", "model": "m-1"} | more
+    given: dict[str, Any] = {
+        "expected_nanousd": USD // 10,
+        "provider": "up",
+        "model": "m-1",
+        "expected_output": 1_024,
+    } | more
     return Opening(new.seq, new.text("c"), new.at_us, key_id, **given)
 
 

@@ -613,6 +613,21 @@ def test_a_limit_changed_is_told_for_a_rolling_window_too(teller: Teller) -> Non
     assert teller.alerts() == [("b", "", 80, 1_000), ("b", "", 80, 900)]
 
 
+def test_of_two_changes_since_the_last_batch_the_last_one_counts(teller: Teller) -> None:
+    """The first was read, and judged by nobody."""
+    month(teller)
+    teller.spend(850)
+    told = teller.alerts()
+    for limit in (900, 2_000):
+        teller.change("budgets", "b", limit_nanousd=limit)
+        teller.desk.refresh()
+    teller.do()
+    assert teller.alerts() == told
+    admission = teller.ask(to(0))[1]
+    assert isinstance(admission, Admission)
+    assert admission.free_nanousd == 2_000 - 850
+
+
 # Crashes -----------------------------------------------------------------------------------------
 
 

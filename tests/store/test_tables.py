@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import fields
 from pathlib import Path
@@ -137,14 +138,17 @@ def test_columns_that_reads_carries_exist_and_are_the_fields_of_a_call(path: Pat
 
 def test_columns_of_an_opening_and_a_decision_exist(path: Path) -> None:
     named = [*rows.Opening._fields, *rows.Decided._fields]
+    assert set(rows.Held._fields) <= set(rows.Decided._fields)
     assert set(named) <= column_names(path, "calls")
     assert len(set(named)) == len(named), "one half overwrites the other"
 
 
 def test_statements_that_write_calls_compile_on_the_tables(path: Path) -> None:
     with looking(path) as connection:
-        for statement in (rows.INSERT_CALL, rows.CLOSE_CALL):
-            nothing = [None] * statement.count("?")
+        for statement in (rows.INSERT_CALL, *rows.INSERT_HELD.values(), *rows.CLOSE_CALL.values()):
+            # Parameters that are used twice are numbered.
+            numbers = set(re.findall(r"\?[0-9]+", statement))
+            nothing = [None] * (len(numbers) or statement.count("?"))
             connection.execute(f"EXPLAIN {statement}", nothing).fetchall()
 
 
