@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import TooBusy
@@ -43,6 +42,7 @@ from ferrycli.store.messages import (
     Verdict,
     Waits,
 )
+from ferrycli.store.parcels import Parcels
 from ferrycli.store.reads_servers import circuits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
@@ -56,6 +56,9 @@ ADMISSION_BUSY_MS = 250
 IDLE_TICK_S = 0.05
 """How often an idle thread looks for changes by other processes: it bounds how long a snapshot
 can be older than the file, and with it how long a revoked key's streams live on."""
+COMPANY_S = 0.005
+"""What is told, and not asked, waits so long for a question to share its transaction with: money
+that comes back is wanted by the next call, and each transaction costs a sync to disk."""
 RETRY_S = 0.25
 STOP_TRIES_MAX = 40
 """How often a stopping thread tries to write what the file has refused."""
@@ -82,7 +85,7 @@ class Ledger:
         self._path = path
         self._facts = facts
         self._now_us = now_us
-        self._queue: SimpleQueue[Waiting | Message | None] = SimpleQueue()
+        self._parcels: Parcels[Waiting | Message] = Parcels()
         self._asks_waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -139,8 +142,8 @@ class Ledger:
 
     def note_soon(self, note: Note | HealthNote) -> None:
         """Write down what happened beside a call. Left out where the queue is full."""
-        if self._queue.qsize() < ASKS_WAITING_MAX:
-            self._queue.put(note)
+        if self._parcels.waiting < ASKS_WAITING_MAX:
+            self._tell(note)
 
     async def refresh(self) -> Books:
         """The books as they are in the file now. Raises `LedgerUnavailable` or `TooBusy`."""
@@ -151,16 +154,16 @@ class Ledger:
 
     def settle_soon(self, closing: Closing) -> None:
         """Finish a call: no await, from any `finally`. What is already finished stays as it is."""
-        self._queue.put(closing)
+        self._tell(closing)
 
     def deny_soon(self, denial: Deny) -> None:
         """Write a refused call's row. Left out, not waited for, where the queue is full."""
-        if self._queue.qsize() < ASKS_WAITING_MAX:
-            self._queue.put(denial)
+        if self._parcels.waiting < ASKS_WAITING_MAX:
+            self._tell(denial)
 
     def stop(self, patience_s: float = 30.0) -> bool:
         """Commit what is queued, checkpoint and end the thread; False if it took too long."""
-        self._queue.put(None)
+        self._parcels.close()
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
@@ -173,10 +176,15 @@ class Ledger:
         future: asyncio.Future[Verdict | None] = self._loop.create_future()
         self._asks_waiting += 1
         try:
-            self._queue.put(Waiting(future, message, time.monotonic() + wait_s))
+            waiting = Waiting(future, message, time.monotonic() + wait_s)
+            self._parcels.put(waiting, self._loop, is_urgent=True)
             return await future
         finally:
             self._asks_waiting -= 1
+
+    def _tell(self, message: Message) -> None:
+        assert self._loop is not None
+        self._parcels.put(message, self._loop)
 
     # The thread's side ----------------------------------------------------------------------
 
@@ -270,19 +278,10 @@ class Ledger:
 
     def _take(self) -> list[Waiting | Message]:
         """What has queued, waiting a tick for the first; a batch of its own for each moment."""
-        batch: list[Waiting | Message] = []
-        try:
-            item = self._queue.get(timeout=IDLE_TICK_S)
-            while True:
-                if item is None:
-                    self._is_stopping = True
-                else:
-                    batch.append(item)
-                if len(batch) >= BATCH_MESSAGES_MAX and not self._is_stopping:
-                    return batch
-                item = self._queue.get_nowait()
-        except Empty:
-            return batch
+        more_s = 0.0 if self._parked else COMPANY_S
+        batch = self._parcels.take(IDLE_TICK_S, more_s, BATCH_MESSAGES_MAX)
+        self._is_stopping = self._parcels.is_closed
+        return batch
 
     def _process(self, batch: list[Waiting | Message]) -> None:
         # In the order of the queue, behind settlements that an earlier failure left over.
