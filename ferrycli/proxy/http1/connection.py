@@ -209,6 +209,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """As `asyncio.Protocol.connection_made`; uvloop's transports are no `asyncio.Transport`."""
         self._transport = transport
+        if self._is_gone:
+            # It was given up while it was being made.
+            transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         """As `asyncio.Protocol.connection_lost`."""
@@ -337,6 +340,8 @@ class Connection(asyncio.Protocol):
                 if value.lower() != b"chunked" or version == "1.0":
                     raise _Refused
                 is_bounded = True
+            elif name == b"content-encoding":
+                reply.is_packed = True
         self._is_to_eof = not is_bounded
         self._is_kept = parser.should_keep_alive()
         self._quiet_bytes = 0

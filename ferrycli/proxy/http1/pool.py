@@ -84,12 +84,13 @@ class Pool:
     async def close(self) -> None:
         """End every connection, those in use as well."""
         self._is_closed = True
-        for connection in list(self._connections):
-            connection.abort()
+        # Before places become free, which nobody is to be given any more.
         while self._waiting:
             _, turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(OSError("the pool is closed"))
+        for connection in list(self._connections):
+            connection.abort()
 
     # For connections ---------------------------------------------------------------------------
 
@@ -210,9 +211,10 @@ class Pool:
         except BaseException:
             connection.abort()
             raise
-        if self._is_closed:
+        if not connection.is_usable():
+            # Its server has closed it at once, or the pool was closed meanwhile.
             connection.abort()
-            raise OSError("the pool is closed")
+            raise OSError("it ended before its use")
         return connection
 
     def _vacate(self) -> None:

@@ -41,6 +41,7 @@ class Reply:
         "_provider",
         "_waiter",
         "headers",
+        "is_packed",
         "status",
         "unread_bytes",
     )
@@ -65,6 +66,8 @@ class Reply:
         self.status = 0
         """0: its head has not come."""
         self.headers: Headers = []
+        self.is_packed = False
+        """Its body has a content coding."""
         self.unread_bytes = 0
 
     # For the reader ----------------------------------------------------------------------------
