@@ -13,7 +13,6 @@ come (`is_usable`), and a failure after that is the caller's to judge.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from typing import Any, Protocol
 
@@ -90,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._owner = owner
         self._transport: asyncio.Transport | None = None
-        self._socket: socket.socket | None = None
+        self._socket: Any = None
         self._reply: Reply | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._headers: Headers = []
@@ -106,10 +105,6 @@ class Connection(asyncio.Protocol):
         self._timer_s = 0.0
 
     # For the pool ------------------------------------------------------------------------------
-
-    def use(self, own_socket: socket.socket) -> None:
-        """The socket below, for `is_usable`."""
-        self._socket = own_socket
 
     def ssl_object(self) -> ssl.SSLObject | None:
         """Its TLS; None: it has none."""
@@ -209,9 +204,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """As `asyncio.Protocol.connection_made`; uvloop's transports are no `asyncio.Transport`."""
         self._transport = transport
-        if self._is_gone:
-            # It was given up while it was being made.
-            transport.abort()
+        self._socket = transport.get_extra_info("socket")
 
     def connection_lost(self, error: Exception | None) -> None:
         """As `asyncio.Protocol.connection_lost`."""
