@@ -93,7 +93,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _measure(seconds: float, rounds: int, connections: Sequence[int]) -> None:
-    # Fewer connections first: httpx walks through its idle ones, and must not find old ones.
+    # Fewer connections first, so that none has more idle ones behind it than it needs.
     cases = [
         Case(kind, count) for count in sorted(set(connections)) for kind in ("whole", "stream")
     ]
@@ -161,14 +161,14 @@ def _sync_ms(folder: Path) -> float:
 
 
 def _head(cores: Cores, rounds: int, span_s: float, sync_ms: float) -> list[str]:
-    stack = ", ".join(f"{each} {version(each)}" for each in ("uvicorn", "httpx", "uvloop"))
+    stack = ", ".join(f"{each} {version(each)}" for each in ("uvicorn", "httptools", "uvloop"))
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     turns = "1 round" if rounds == 1 else f"{rounds} rounds"
     return [
         f"overhead: Python {platform.python_version()}, {stack}; {machine}",
         f"  cores: {cores.said}",
         f"  {turns} of {span_s:.2g} s after {WARM_S} s of warm-up; ratios within a round; medians",
-        "  direct: the load generator on the upstream; bare: uvicorn and httpx, bytes passed on",
+        "  direct: the load generator on the upstream; bare: bytes passed on by the same stack",
         f"  ferry: key, price and budget, each hold synced to disk (a sync: {sync_ms:.2g} ms)",
     ]
 
