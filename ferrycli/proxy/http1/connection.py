@@ -5,9 +5,11 @@ here: other codings than chunked, other versions than 1.0 and 1.1, an upgrade, h
 A connection is used again only where both sides are at the end of a message: the request is
 written, the reply is whole, and nothing came after it.
 
-Nothing is ever sent twice. A request to a connection that its server has closed may be lost, and
-nobody could know whether it was read; so a connection is asked before its use whether the end has
-come (`is_usable`), and a failure after that is the caller's to judge.
+Nothing is ever sent twice. When a kept connection breaks after a request was written, nobody knows
+whether it was read, and a POST may not be repeated then (RFC 9110, 9.2.2). So the end is looked
+for before: a connection of which the loop or the kernel has heard that the other side closed it
+(`is_usable`) is left for another one, with nothing written. Where the end comes later, the attempt
+has failed and may have been billed; whether to try again is the caller's to judge.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class Reply:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody waits for more of it."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.done()
 
     def add(self, part: bytes) -> None:
         """A part of the body has come."""
