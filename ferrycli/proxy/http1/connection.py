@@ -2,6 +2,7 @@
 
 llhttp (httptools) reads the bytes, strictly; what it lets through and ferry does not is refused
 here: other codings than chunked, other versions than 1.0 and 1.1, an upgrade, heads without an end.
+A folded value is read as one line, as RFC 9112 (5.2) asks of clients.
 A connection is used again only where both sides are at the end of a message: the request is
 written, the reply is whole, and nothing came after it.
 
@@ -94,6 +95,9 @@ class Connection(asyncio.Protocol):
         self._socket: Any = None
         self._reply: Reply | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        # Control characters in a value are no reason to lose an answer that is paid for; what the
+        # leniency lets through besides, NUL and a space before the colon, `on_header` refuses.
+        self._parser.set_dangerous_leniencies(lenient_headers=True)
         self._headers: Headers = []
         self._interims = 0
         self._quiet_bytes = 0
@@ -305,6 +309,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         reply = self._reply
+        if b" " in name or b"\0" in value:
+            raise _Refused
         if reply is None or reply.status:
             # A trailer: nothing that may be told to a client, and nothing that is kept.
             return
