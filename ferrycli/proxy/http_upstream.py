@@ -62,19 +62,16 @@ class HttpUpstream:
             headers = self._with_credential(attempt)
         first_byte_s = attempt.first_byte_s or self._first_byte_s
         address = self._addresses[url] if url in self._addresses else self._learn(name, url)
-        reply: UpstreamReply
         if address is None:
-            reply = await self._httpx.open(name, url, headers, attempt.body, first_byte_s)
-        else:
-            try:
-                head = self._heads.of(address.post, headers, len(attempt.body))
-            except Unsendable:
-                raise UpstreamFailed(name, "the request could not be sent", False) from None
-            reply = await self._pool.send(name, address.origin, head, attempt.body, first_byte_s)
-        for header, _ in reply.headers:
-            if header == b"content-encoding" or header.lower() == b"content-encoding":
-                return unpacked(reply, name)
-        return reply
+            return unpacked(
+                await self._httpx.open(name, url, headers, attempt.body, first_byte_s), name
+            )
+        try:
+            head = self._heads.of(address.post, headers, len(attempt.body))
+        except Unsendable:
+            raise UpstreamFailed(name, "the request could not be sent", False) from None
+        reply = await self._pool.send(name, address.origin, head, attempt.body, first_byte_s)
+        return unpacked(reply, name) if reply.is_packed else reply
 
     async def close(self) -> None:
         """As `Upstream.close`."""

@@ -1,7 +1,7 @@
 """The seam to providers: one attempt out; a status, headers and the body's bytes back.
 
-Whatever carries the bytes (httpx now, the simulated provider in process, a faster transport
-later) stands behind `Upstream`, so that the conductor never changes with it.
+Whatever carries the bytes (connections of our own, httpx where there is a proxy, the simulated
+provider in process) stands behind `Upstream`, so that the conductor never changes with it.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ STATUSES: dict[str, Fault] = {
     "u16-503-after-a-far-date": _failing(503, "Fri, 31 Dec 2100 23:59:59 GMT"),
     "u16-503-after-minus-1": _failing(503, "-1"),
     "u16-529-after-1e9-s": _failing(529, "1000000000"),
-    "u16-529-after-garbage": _failing(529, "soon; ~"),
+    "u16-529-after-garbage": _failing(529, "soon; \x7f"),
     "u17-429": Fault("status", 429, _BUSY),
     "u17-429-after-1-s": Fault("status", 429, _BUSY, (("retry-after", "1"),)),
 }

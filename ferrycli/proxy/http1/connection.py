@@ -2,18 +2,20 @@
 
 llhttp (httptools) reads the bytes, strictly; what it lets through and ferry does not is refused
 here: other codings than chunked, other versions than 1.0 and 1.1, an upgrade, heads without an end.
+A folded value is read as one line, as RFC 9112 (5.2) asks of clients.
 A connection is used again only where both sides are at the end of a message: the request is
 written, the reply is whole, and nothing came after it.
 
-Nothing is ever sent twice. A request to a connection that its server has closed may be lost, and
-nobody could know whether it was read; so a connection is asked before its use whether the end has
-come (`is_usable`), and a failure after that is the caller's to judge.
+Nothing is ever sent twice. When a kept connection breaks after a request was written, nobody knows
+whether it was read, and a POST may not be repeated then (RFC 9110, 9.2.2). So the end is looked
+for before: a connection of which the loop or the kernel has heard that the other side closed it
+(`is_usable`) is left for another one, with nothing written. Where the end comes later, the attempt
+has failed and may have been billed; whether to try again is the caller's to judge.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from typing import Any, Protocol
 
@@ -90,9 +92,12 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._owner = owner
         self._transport: asyncio.Transport | None = None
-        self._socket: socket.socket | None = None
+        self._socket: Any = None
         self._reply: Reply | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        # Control characters in a value are no reason to lose an answer that is paid for; what the
+        # leniency lets through besides, NUL and a space before the colon, `on_header` refuses.
+        self._parser.set_dangerous_leniencies(lenient_headers=True)
         self._headers: Headers = []
         self._interims = 0
         self._quiet_bytes = 0
@@ -106,10 +111,6 @@ class Connection(asyncio.Protocol):
         self._timer_s = 0.0
 
     # For the pool ------------------------------------------------------------------------------
-
-    def use(self, own_socket: socket.socket) -> None:
-        """The socket below, for `is_usable`."""
-        self._socket = own_socket
 
     def ssl_object(self) -> ssl.SSLObject | None:
         """Its TLS; None: it has none."""
@@ -209,6 +210,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """As `asyncio.Protocol.connection_made`; uvloop's transports are no `asyncio.Transport`."""
         self._transport = transport
+        self._socket = transport.get_extra_info("socket")
 
     def connection_lost(self, error: Exception | None) -> None:
         """As `asyncio.Protocol.connection_lost`."""
@@ -307,6 +309,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         reply = self._reply
+        if b" " in name or b"\0" in value:
+            raise _Refused
         if reply is None or reply.status:
             # A trailer: nothing that may be told to a client, and nothing that is kept.
             return
@@ -337,6 +341,8 @@ class Connection(asyncio.Protocol):
                 if value.lower() != b"chunked" or version == "1.0":
                     raise _Refused
                 is_bounded = True
+            elif name == b"content-encoding":
+                reply.is_packed = True
         self._is_to_eof = not is_bounded
         self._is_kept = parser.should_keep_alive()
         self._quiet_bytes = 0

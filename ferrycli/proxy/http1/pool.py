@@ -84,12 +84,13 @@ class Pool:
     async def close(self) -> None:
         """End every connection, those in use as well."""
         self._is_closed = True
-        for connection in list(self._connections):
-            connection.abort()
+        # Before places become free, which nobody is to be given any more.
         while self._waiting:
             _, turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(OSError("the pool is closed"))
+        for connection in list(self._connections):
+            connection.abort()
 
     # For connections ---------------------------------------------------------------------------
 
@@ -117,7 +118,10 @@ class Pool:
 
     def forget(self, connection: Connection) -> None:
         """As `Owner.forget`."""
-        self._connections.discard(connection)
+        if connection not in self._connections:
+            # Another address was faster: it has no place.
+            return
+        self._connections.remove(connection)
         idle = self._idle.get(connection.origin)
         if idle is not None and connection in idle:
             idle.remove(connection)
@@ -196,23 +200,30 @@ class Pool:
     async def _opened(self, origin: Origin) -> Connection:
         """A new connection, in a place that is taken; given up where it fails."""
         loop = asyncio.get_running_loop()
-        connection = Connection(loop, self, origin)
-        self._connections.add(connection)
-        try:
-            own_socket = await dial(origin.host, origin.port)
-            connection.use(own_socket)
+        tls = self._tls.context if origin.is_tls else None
+
+        async def connect(host: str, port: int) -> Connection:
+            connection = Connection(loop, self, origin)
             await loop.create_connection(
                 lambda: connection,
-                sock=own_socket,
-                ssl=self._tls.context if origin.is_tls else None,
+                host,
+                port,
+                ssl=tls,
                 server_hostname=origin.host if origin.is_tls else None,
             )
+            return connection
+
+        try:
+            connection = await dial(origin.host, origin.port, connect)
         except BaseException:
-            connection.abort()
+            self._vacate()
             raise
-        if self._is_closed:
+        if self._is_closed or not connection.is_usable():
+            # The pool was closed meanwhile, or its server has closed it at once.
             connection.abort()
-            raise OSError("the pool is closed")
+            self._vacate()
+            raise OSError("it ended before its use")
+        self._connections.add(connection)
         return connection
 
     def _vacate(self) -> None:

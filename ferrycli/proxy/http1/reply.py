@@ -41,6 +41,7 @@ class Reply:
         "_provider",
         "_waiter",
         "headers",
+        "is_packed",
         "status",
         "unread_bytes",
     )
@@ -65,6 +66,8 @@ class Reply:
         self.status = 0
         """0: its head has not come."""
         self.headers: Headers = []
+        self.is_packed = False
+        """Its body has a content coding."""
         self.unread_bytes = 0
 
     # For the reader ----------------------------------------------------------------------------
@@ -121,7 +124,7 @@ class Reply:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody waits for more of it."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.done()
 
     def add(self, part: bytes) -> None:
         """A part of the body has come."""

@@ -79,7 +79,7 @@ class Unpacked:
         self._provider = provider
         self._unpackers = [_Unpacker(one) for one in reversed(codings)]
         """In the order of unpacking: the coding that was applied last comes first."""
-        self._is_at_end = False
+        self._is_at_end = self._has_more = False
 
     @property
     def status(self) -> int:
@@ -93,13 +93,16 @@ class Unpacked:
 
     async def read(self) -> bytes:
         """As `UpstreamReply.read`."""
+        if self._has_more:
+            # Before a piece is made, so that none is lost where the reader is cancelled here.
+            await asyncio.sleep(0)
         while True:
             try:
                 piece = self._step()
             except zlib.error:
                 raise UpstreamFailed(self._provider, UNREADABLE) from None
+            self._has_more = bool(piece)
             if piece:
-                await asyncio.sleep(0)
                 return piece
             if self._is_at_end:
                 if not all(one.is_whole for one in self._unpackers):

@@ -28,6 +28,8 @@ class Transport:
     def abort(self) -> None:
         self.is_aborted = True
 
+    def get_extra_info(self, name: str) -> None: ...
+
     def is_closing(self) -> bool:
         return self.is_aborted
 

@@ -56,6 +56,8 @@ KEPT = {
     "an offer to upgrade": (
         HEAD + b"upgrade: h2c\r\nconnection: upgrade\r\ncontent-length: 2\r\n\r\nok", 200, b"ok",
     ),
+    "folded": (HEAD + b"x-a: b\r\n\tc\r\ncontent-length: 2\r\n\r\nok", 200, b"ok"),
+    "control characters": (HEAD + b"x-a: b\x7fc\x01\r\ncontent-length: 2\r\n\r\nok", 200, b"ok"),
     "headers, as many as may be": (
         HEAD + b"".join(b"x-%d: v\r\n" % n for n in range(HEADERS_MAX - 1))
         + b"content-length: 2\r\n\r\nok", 200, b"ok",
@@ -97,7 +99,8 @@ REFUSED = {
     "codings gzip, chunked": HEAD + b"transfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     "chunked twice": HEAD + b"transfer-encoding: chunked, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     "chunks in 1.0": b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-    "folded": HEAD + b"x-a: b\r\n c\r\ncontent-length: 2\r\n\r\nok",
+    "folded length": HEAD + b"content-length: 2\r\n 3\r\n\r\nok",
+    "folded coding": HEAD + b"transfer-encoding: chun\r\n ked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     "NUL": HEAD + b"x-a: b\0c\r\ncontent-length: 2\r\n\r\nok",
     "CR alone": HEAD + b"x-a: b\rc\r\ncontent-length: 2\r\n\r\nok",
     "LF alone": HEAD + b"x-a: b\ncontent-length: 2\r\n\r\nok",
@@ -230,13 +233,18 @@ def test_end_before_the_head_may_have_been_billed(raw: bytes, run: Run) -> None:
 
 
 def test_headers_come_as_they_were_but_for_the_case_of_their_names(run: Run) -> None:
-    raw = HEAD + b"X-A:  b c \r\nSet-Cookie: 1\r\nset-cookie: 2\r\nE:\r\nContent-Length: 0\r\n\r\n"
+    raw = (
+        HEAD
+        + b"X-A:  b\r\n  c \r\nX-B: \x01\x7f\r\nSet-Cookie: 1\r\nset-cookie: 2\r\nE:\r\n"
+        + b"Content-Length: 0\r\n\r\n"
+    )
 
     async def case() -> None:
         async with serving(saying(raw)) as served, pooling() as pool:
             reply = await post(pool, served.origin)
             assert reply.headers == [
-                (b"x-a", b"b c"),
+                (b"x-a", b"b  c"),
+                (b"x-b", b"\x01\x7f"),
                 (b"set-cookie", b"1"),
                 (b"set-cookie", b"2"),
                 (b"e", b""),
