@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ferrycli.rules.admission import Contender, Passage, decide
-from ferrycli.rules.budget import Admission, Ask, Standing, Terms, refusal_of
+from ferrycli.rules.budget import Admission, Ask, refusal_of
 from ferrycli.rules.ceilings import HOLD_LINES, Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent, Refusal
 from ferrycli.rules.pricing import ceil_cost
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.store.learned import Learned
 
 USD = 10**9

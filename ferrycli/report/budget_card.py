@@ -12,10 +12,10 @@ from ferrycli.report.layout import MARGIN, Cell, Column, drawn, labelled, table
 from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, when
 from ferrycli.report.times import ago, local, zone_named
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.money import usd
 from ferrycli.rules.policy_words import NOBODY, policy_lines
 from ferrycli.rules.selectors import ANY, Selector
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import REFUSING, active, has_action
 from ferrycli.rules.windows import from_us, is_rolling
 from ferrycli.store.planning import BudgetSet

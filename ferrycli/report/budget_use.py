@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferrycli.report.times import iso
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.selectors import ANY
+from ferrycli.rules.standings import Standing
 from ferrycli.store.reads import KeyRow
 from ferrycli.store.reads_budgets import BudgetFacts
 

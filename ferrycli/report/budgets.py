@@ -16,10 +16,10 @@ from rich.text import Text
 from ferrycli.report.layout import MARGIN, Cell, Column, Row, drawn, gauge, table
 from ferrycli.report.periods import slashed, when
 from ferrycli.report.times import iso
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.money import usd, usd_exact
 from ferrycli.rules.pace import NOTHING, Pace, Recent, pace
 from ferrycli.rules.selectors import ANY, subject_values
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.windows import is_rolling, span_us
 from ferrycli.store.reads_budgets import BudgetFacts, has_zone
 from ferrycli.store.reads_limits import LimitRow

@@ -17,12 +17,12 @@ from ferrycli.report.periods import slashed, when
 from ferrycli.report.prices import drawn_note
 from ferrycli.report.times import clock, iso, local
 from ferrycli.rules.attribution import DIMENSIONS
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.explained import Explained, ExplainedBudget, ExplainedTarget
 from ferrycli.rules.money import usd, usd_exact, usd_full
 from ferrycli.rules.route_words import why_dropped
 from ferrycli.rules.routes import Assignment
 from ferrycli.rules.selectors import ANY
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.words import words
 
 SCHEMA = "ferry.explain/1"

@@ -15,9 +15,9 @@ from ferrycli.report.budgets import is_at, limit_words, period_of, used_words, z
 from ferrycli.report.layout import Cell, Column, Row, drawn, labelled, table
 from ferrycli.report.limits import limits_words
 from ferrycli.report.times import ago, iso, local
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.keys import PREFIX
 from ferrycli.rules.money import usd, usd_exact
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.windows import from_us
 from ferrycli.store.reads import KeyRow
 from ferrycli.store.reads_budgets import BudgetFacts

@@ -16,7 +16,7 @@ from ferrycli.report.budgets import is_at
 from ferrycli.report.checked import Checked, provider_lines
 from ferrycli.report.keys import KeyFacts
 from ferrycli.report.layout import MARGIN, drawn, folded, labelled, middle_cut
-from ferrycli.rules.budget import Standing
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.windows import MICROSECONDS
 from ferrycli.store.reads import KeyRow
 from ferrycli.store.reads_budgets import BudgetFacts

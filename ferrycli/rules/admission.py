@@ -12,15 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ferrycli.rules.budget import (
-    Admission,
-    Ask,
-    Standing,
-    judge,
-    refusal_of,
-    smallest_hold,
-)
+from ferrycli.rules.budget import Admission, Ask, judge, refusal_of, smallest_hold
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent, NoTarget, Refusal
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.thresholds import Active, Rule, active
 
 TIERS = ("normal", "cheaper", "free")

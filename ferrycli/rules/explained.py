@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ferrycli.rules.admission import Contender, Denial, Passage
-from ferrycli.rules.budget import Admission, Ask, Standing, judge
+from ferrycli.rules.budget import Admission, Ask, judge
 from ferrycli.rules.choices import Choice, Choices, Dropped, Wanted, refusal_of
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.pricing import RateCard
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.thresholds import Rule, active
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ferrycli.rules.attribution import DIMENSIONS
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.limits import LimitTerms
 from ferrycli.rules.selectors import Facts
+from ferrycli.rules.standings import Terms
 
 
 def sure_facts(key: KeyTerms) -> dict[str, str]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from ferrycli.proxy.telling import deliver, written_of
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.channels import Recipient, recipients
 from ferrycli.rules.errors import NotDelivered
 from ferrycli.rules.money import NANO_PER_USD
 from ferrycli.rules.notice_words import SAMPLE, Alerted, Message
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.windows import window_start
 from ferrycli.settings import Channel, Settings
 from ferrycli.store.ids import IdMaker

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from ferrycli.rules import idempotency as sameness
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
-from ferrycli.rules.budget import Admission, Ask, Standing, expecting, judge
+from ferrycli.rules.budget import Admission, Ask, expecting, judge
 from ferrycli.rules.denials import BudgetBusy, RateLimited, Refusal
 from ferrycli.rules.errors import FerryError
 from ferrycli.rules.limits import Exceeded, Limiter, LimitTerms
 from ferrycli.rules.selectors import subject_values
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.thresholds import active
 from ferrycli.store import idempotency
 from ferrycli.store.books import Books

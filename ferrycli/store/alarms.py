@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 
-from ferrycli.rules.budget import Standing
+from ferrycli.rules.standings import Standing
 from ferrycli.store.alerts import NewAlert
 
 WINDOWS_KEPT_MAX = 50_000

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ferrycli.rules.budget import Standing
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.thresholds import Rule, has_reached
 
 EXHAUSTED_PERCENT = 100

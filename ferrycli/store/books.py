@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.limits import LimitTerms
 from ferrycli.rules.pricing import Override, Rate
 from ferrycli.rules.routes import Assignment, Route
 from ferrycli.rules.selectors import Facts, Matcher, matcher
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.usage import BUCKETS
 from ferrycli.store.routebooks import load_routes
 from ferrycli.store.terms import TERMS, pairs_of, terms_of

@@ -11,8 +11,8 @@ import sqlite3
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.selectors import Selector
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.windows import (
     MICROSECONDS,
     bucket_us,

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ferrycli.rules.budget import Standing
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.store import alerts
 from ferrycli.store.alarms import END_NOTICE, Alarms

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.denials import BudgetRefusal
 from ferrycli.rules.errors import FerryError, LedgerUnavailable
 from ferrycli.rules.selectors import Selector, subject_text
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import percents
 from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.store import corrections, idempotency

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.errors import BudgetUnfit, NoSuchBudget
 from ferrycli.rules.selectors import Selector
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.windows import window_end, window_start
 from ferrycli.store import changes, corrections, selecting, terms_changes
 from ferrycli.store.connect import open_reader

@@ -10,8 +10,8 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.limits import Limiter
+from ferrycli.rules.standings import Terms
 from ferrycli.store import books as booklet
 from ferrycli.store.alarms import Alarms
 from ferrycli.store.books import Books

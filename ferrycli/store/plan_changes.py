@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
-from ferrycli.rules.budget import Standing
+from ferrycli.rules.standings import Standing
 from ferrycli.store import alerts, counting, terms_changes
 from ferrycli.store.alarms import Alarms
 from ferrycli.store.alerts import NewAlert

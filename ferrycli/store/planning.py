@@ -11,11 +11,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
 from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import Selector
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import DEFAULT_RULES, Rule, check_rules, default_mode, parse_rule
 from ferrycli.rules.windows import is_zoneless
 from ferrycli.store import counting, selecting

@@ -14,9 +14,9 @@ from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
 from ferrycli.rules.selectors import ANY, Selector, subject_values
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.windows import (
     first_bucket,
     is_rolling,

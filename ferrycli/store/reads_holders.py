@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.store.reads_budgets import standing_in, window_at
 
 

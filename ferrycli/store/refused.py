@@ -5,7 +5,6 @@ Only where the ledger's own state refused: what a request says of itself is not 
 
 from __future__ import annotations
 
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.denials import (
     BudgetRefusal,
     BudgetSpent,
@@ -16,6 +15,7 @@ from ferrycli.rules.denials import (
     RateLimited,
 )
 from ferrycli.rules.errors import FerryError
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.thresholds import REFUSING, active
 from ferrycli.rules.words import words
 from ferrycli.store.alerts import EXHAUSTED_PERCENT

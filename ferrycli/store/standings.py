@@ -13,8 +13,8 @@ from datetime import tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.selectors import Facts
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.windows import (
     bucket_us,
     first_bucket,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ferrycli.rules.budget import Terms
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.thresholds import Rule, parse_rule
 
 TERMS = (

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.clean import safe
 from ferrycli.rules.errors import BudgetUnfit
 from ferrycli.rules.selectors import Selector
+from ferrycli.rules.standings import Terms
 from ferrycli.store.ids import IdMaker
 from ferrycli.store.matching import Spent
 from ferrycli.store.planning import Limits, Money

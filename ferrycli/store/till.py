@@ -15,7 +15,7 @@ from itertools import chain
 from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
-from ferrycli.rules.budget import Standing
+from ferrycli.rules.standings import Standing
 from ferrycli.store.books import GrantTerms
 
 WINDOWS_KEPT_MAX = 100_000

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.limits import LimitTerms
 from ferrycli.rules.policy_words import rule_words
 from ferrycli.rules.stamps import iso
+from ferrycli.rules.standings import Standing
 from ferrycli.rules.windows import first_bucket, is_rolling
 from ferrycli.wire.bodies import json_body
 

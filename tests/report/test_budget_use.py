@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ferrycli.report.budget_use import uses
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.selectors import subject_text
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.windows import MICROSECONDS
 from ferrycli.store.reads import KeyRow
 from ferrycli.store.reads_budgets import BudgetFacts

@@ -24,9 +24,9 @@ from ferrycli.report.budgets import (
 )
 from ferrycli.report.limits import limits_words
 from ferrycli.report.periods import every, last, short, slashed, when
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.pace import Recent
 from ferrycli.rules.selectors import parse_selector, subject_text
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.rules.windows import MICROSECONDS
 from ferrycli.store.planning import BudgetSet, Limits

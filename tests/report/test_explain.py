@@ -11,7 +11,7 @@ import pytest
 from ferrycli.report.explain import explain_json, explain_lines
 from ferrycli.rules.admission import Contender, decide
 from ferrycli.rules.attribution import Attribution
-from ferrycli.rules.budget import Ask, Standing, Terms
+from ferrycli.rules.budget import Ask
 from ferrycli.rules.ceilings import Bounds, ceiling
 from ferrycli.rules.choices import Roads, Wanted, survey
 from ferrycli.rules.circuit import OPEN, CircuitState
@@ -21,6 +21,7 @@ from ferrycli.rules.pricing import Rate, RateCard, Step
 from ferrycli.rules.routes import Assignment, Assignments, Route, parse_target
 from ferrycli.rules.routing import ProviderTerms
 from ferrycli.rules.selectors import Selector
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 
 USD = 1_000_000_000

@@ -22,7 +22,7 @@ from ferrycli.report.serve_card import (
     stopped_words,
     stopping_words,
 )
-from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.windows import MICROSECONDS
 from ferrycli.store.reads import KeyRow
 from ferrycli.store.reads_budgets import BudgetFacts

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
-from ferrycli.rules.budget import Admission, Ask, Standing, Terms
+from ferrycli.rules.budget import Admission, Ask
 from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
@@ -18,6 +18,7 @@ from ferrycli.rules.denials import (
     NoTarget,
     Refusal,
 )
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 from tests.changed import replace
 

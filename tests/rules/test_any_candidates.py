@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
-from ferrycli.rules.budget import Ask, Standing, Terms
+from ferrycli.rules.budget import Ask
 from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 
 LIMIT = 20

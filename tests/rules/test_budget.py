@@ -10,8 +10,6 @@ from ferrycli.rules.budget import (
     OUTPUT_TOKENS_FLOOR,
     Admission,
     Ask,
-    Standing,
-    Terms,
     doubt_of,
     judge,
     smallest_hold,
@@ -23,6 +21,7 @@ from ferrycli.rules.denials import (
     CallUnbounded,
     ModelUnpriced,
 )
+from ferrycli.rules.standings import Standing, Terms
 from tests.changed import replace
 from tests.rules.arithmetic import dollars, mtok
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ferrycli.rules.admission import is_used_up
-from ferrycli.rules.budget import (
-    Admission,
-    Ask,
-    Standing,
-    Terms,
-    expecting,
-    judge,
-    refusal_of,
-)
+from ferrycli.rules.budget import Admission, Ask, expecting, judge, refusal_of
 from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import (
     BudgetBusy,
@@ -23,6 +15,7 @@ from ferrycli.rules.denials import (
     ModelUnpriced,
     Refusal,
 )
+from ferrycli.rules.standings import Standing, Terms
 from tests.changed import replace
 
 LIMIT = 1_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.budget import Terms
 from ferrycli.rules.holders import sure_budgets, sure_facts, sure_limits
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.limits import LimitTerms
 from ferrycli.rules.selectors import Selector
+from ferrycli.rules.standings import Terms
 
 KEY = KeyTerms(
     "key_1",

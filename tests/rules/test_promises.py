@@ -14,8 +14,6 @@ from ferrycli.rules.budget import (
     OUTPUT_TOKENS_FLOOR,
     Admission,
     Ask,
-    Standing,
-    Terms,
     doubt_of,
     judge,
     smallest_hold,
@@ -23,6 +21,7 @@ from ferrycli.rules.budget import (
 from ferrycli.rules.ceilings import Bounds, Ceiling, ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent
 from ferrycli.rules.pricing import Rate, RateCard, Step, price, price_call
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.usage import BUCKETS, WRITE_BUCKETS, Usage
 from tests.changed import replace
 

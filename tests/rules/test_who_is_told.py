@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
-from ferrycli.rules.budget import Admission, Ask, Standing, Terms
+from ferrycli.rules.budget import Admission, Ask
 from ferrycli.rules.ceilings import Ceiling
 from ferrycli.rules.denials import BudgetBusy, BudgetRefusal, BudgetSpent, NoTarget
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 from tests.rules.arithmetic import dollars
 

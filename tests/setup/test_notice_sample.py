@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ferrycli.rules.budget import Terms
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.thresholds import Rule
 from ferrycli.settings import Settings, load
 from ferrycli.setup.notice_sample import Tried, sample_alert, send_sample

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.budget import Standing, Terms, refusal_of
+from ferrycli.rules.budget import refusal_of
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.pricing import Rate
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import DEFAULT_RULES, parse_rule
 from ferrycli.store import books, changes
 from ferrycli.store.books import Books

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.channels import Channel, Recipient, recipients
 from ferrycli.rules.errors import DatabaseUnusable, LedgerUnavailable
 from ferrycli.rules.notice_words import message
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import Rule
 from ferrycli.store.alerts import crossed
 from ferrycli.store.alerts import insert as insert_alerts

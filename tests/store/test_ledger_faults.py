@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ferrycli.rules.budget import Admission, Terms
+from ferrycli.rules.budget import Admission
 from ferrycli.rules.denials import TooBusy
 from ferrycli.rules.errors import (
     DatabaseNewer,
@@ -22,6 +22,7 @@ from ferrycli.rules.errors import (
     OutOfReach,
 )
 from ferrycli.rules.keys import KeyTerms
+from ferrycli.rules.standings import Terms
 from ferrycli.rules.usage import Usage
 from ferrycli.store import books, changes, ledger, upkeep
 from ferrycli.store.connect import open_writer

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ferrycli.rules.budget import Standing
 from ferrycli.rules.errors import BudgetAmbiguous, NoSuchBudget
 from ferrycli.rules.pace import Recent
 from ferrycli.rules.selectors import parse_selector
+from ferrycli.rules.standings import Standing
 from ferrycli.store import reads, reads_budgets, reads_pace
 from ferrycli.store.budget_changes import remove_budget, set_budget
 from ferrycli.store.grant_changes import boost, topup

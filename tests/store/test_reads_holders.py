@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ferrycli.rules.budget import Standing, Terms
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.windows import bucket_us
 from ferrycli.store import reads
 from ferrycli.store.reads_holders import standings

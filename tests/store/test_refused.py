@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ferrycli.rules.budget import Standing, Terms, refusal_of
+from ferrycli.rules.budget import refusal_of
 from ferrycli.rules.denials import BadParameter, LoopDetected, RateLimited
 from ferrycli.rules.errors import FerryError
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.store.refused import free_of, reason_of, rule_of
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ferrycli.rules.attribution import Policy
-from ferrycli.rules.budget import Standing, Terms
 from ferrycli.rules.keys import KeyTerms
 from ferrycli.rules.limits import LimitTerms
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.thresholds import parse_rule
 from ferrycli.wire.me import me_body
 

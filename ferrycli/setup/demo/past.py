@@ -14,11 +14,12 @@ from ferrycli.prices.catalogue import find_card
 from ferrycli.proxy.closings import Course, closing
 from ferrycli.proxy.questions import Asked, question
 from ferrycli.rules.attribution import Attribution
-from ferrycli.rules.budget import Admission, Standing, Terms, doubt_of, judge
+from ferrycli.rules.budget import Admission, doubt_of, judge
 from ferrycli.rules.denials import Refusal
 from ferrycli.rules.estimate import chars_per_token_deci
 from ferrycli.rules.pricing import RateCard, price_call
 from ferrycli.rules.routing import Target
+from ferrycli.rules.standings import Standing, Terms
 from ferrycli.rules.usage import Usage
 from ferrycli.rules.windows import window_end, window_start
 from ferrycli.settings import WELL_KNOWN
