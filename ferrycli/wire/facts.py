@@ -11,7 +11,7 @@ import msgspec
 
 from ferrycli.rules.usage import Usage
 from ferrycli.wire.input_bounds import image_tokens
-from ferrycli.wire.splice import Member
+from ferrycli.wire.splice import NO_LAYOUT, Layout, Member
 
 
 class Fingerprints(msgspec.Struct, frozen=True, gc=False):
@@ -55,7 +55,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Fields that attribution reads, such as `user`; JSON where they are no text."""
     fingerprints: Fingerprints = Fingerprints()
-    members: tuple[Member, ...] = ()
+    layout: Layout = NO_LAYOUT
+    """Where the members of the body stand, or fields of a form that may be set."""
     messages: tuple[msgspec.Raw, ...] = ()
     """Each message as it stands in the body: views of it, for `bytes(…)`.
 
@@ -65,11 +66,16 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     is_estimable: bool = True
     """Whether text says what is billed, where the reply does not: not of sounds and pictures."""
     is_form: bool = False
-    """The body is a form, not JSON: `members` are fields of it."""
+    """The body is a form, not JSON: the members of its `layout` are fields of it."""
     has_varying: bool = False
     """It names content beside its messages that may be another at the next call."""
     is_text_alone: bool = False
     """Its turns are known to be text and calls of the caller's own tools, and nothing besides."""
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Where the members of the body stand."""
+        return self.layout.members
 
     def input_bound_at(self, model: str) -> int | None:
         """`input_bound`, at another model than the one asked for."""

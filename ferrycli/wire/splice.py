@@ -26,6 +26,12 @@ _PLAIN_MEMBER = re.compile(
 """A member whose name has no escapes; with its value, and up to the next, where that is short."""
 
 
+COMPACT_BYTES_MAX = 4_096
+"""Of a longer body the members are found at once: that costs less than to read it once more."""
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 class Member(msgspec.Struct, frozen=True, gc=False):
     """One member of an object: its name, and where its value stands."""
 
@@ -63,6 +69,58 @@ def members(body: bytes, known: Sequence[bytes] = ()) -> list[Member]:
             raise BadParameter(name[:64], "twice", "one value")
         names.add(name)
         found.append(Member(name, start, end))
+
+
+class Layout:
+    """Where the members of one object stand: found when that is asked for, or when it was made."""
+
+    __slots__ = ("_body", "_found", "_known", "names")
+
+    def __init__(
+        self,
+        body: bytes = b"",
+        known: Sequence[bytes] = (),
+        names: Collection[str] | None = None,
+        found: tuple[Member, ...] | None = None,
+    ) -> None:
+        self._body, self._known, self._found = body, known, found
+        self.names = names
+        """The names of all members; None: not known but by `members`."""
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The members, in order."""
+        if self._found is None:
+            self._found = tuple(members(self._body, self._known))
+        return self._found
+
+
+NO_LAYOUT = Layout(found=())
+"""Of what has no members."""
+
+
+def layout(body: bytes, known: Sequence[bytes] = ()) -> Layout:
+    """As `members`, which most requests need never be asked for. `known` as there.
+
+    Raises `BadParameter` for a name that stands twice.
+    """
+    if len(body) <= COMPACT_BYTES_MAX and (names := _names_if_compact(body)) is not None:
+        return Layout(body, known, names)
+    return Layout(found=tuple(members(body, known)))
+
+
+def _names_if_compact(body: bytes) -> Collection[str] | None:
+    """The names of an object that is written without spaces or escapes, and names nothing twice.
+
+    None for any other. A body is never shorter than what is in it with a colon, a comma and two
+    quotes for each member; if it is no longer, there is nothing else in it, and no other member.
+    """
+    try:
+        said = _decode_members(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    size = 1 + 4 * len(said) + sum(map(len, said)) + sum(map(len, said.values()))
+    return said.keys() if size == len(body) else None
 
 
 def spliced(body: bytes, found: Sequence[Member], values: Mapping[str, bytes]) -> bytes:

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrycli.rules.denials import BadParameter
-from ferrycli.wire.splice import Member, members, nested, spliced, without
+from ferrycli.wire.splice import (
+    COMPACT_BYTES_MAX,
+    Member,
+    layout,
+    members,
+    nested,
+    spliced,
+    without,
+)
 from tests.wire.written import OBJECTS, RANDOMS, VALUES, escaped, string, written
 
 NAMES = st.sampled_from(["model", "stream_options", "max_tokens", "a", "_"])
@@ -188,3 +196,50 @@ def test_members_are_left_out_and_the_others_keep_their_bytes(
     assert [left[one.start : one.end] for one in members(left)] == kept
     if not names & set(wanted):
         assert left == body
+
+
+def found_in(body: bytes) -> object:
+    """The members by the layout, or the fields of the refusal."""
+    try:
+        return list(layout(body).members)
+    except BadParameter as refused:
+        return vars(refused)
+
+
+def looked_for_in(body: bytes) -> object:
+    try:
+        return members(body)
+    except BadParameter as refused:
+        return vars(refused)
+
+
+@given(OBJECTS, RANDOMS, st.booleans(), st.data())
+def test_a_layout_has_the_members_whenever_they_are_looked_for(
+    wanted: dict[str, object], random: Random, is_twice: bool, data: st.DataObject
+) -> None:
+    compact = json.dumps(wanted, separators=(",", ":"), ensure_ascii=False).encode()
+    for body in (compact, written(wanted, random)):
+        again = body
+        if wanted and is_twice:
+            name = data.draw(st.sampled_from(list(wanted)))
+            again = body.rstrip()[:-1] + b"," + string(name, random).encode() + b":1}"
+        assert found_in(again) == looked_for_in(again)
+
+
+@pytest.mark.parametrize("body", TWICE)
+def test_a_layout_has_no_name_twice(body: bytes) -> None:
+    with pytest.raises(BadParameter):
+        layout(body)
+
+
+COMPACT = b'{"model":"m","a":[1,{"b":"c"}],"d":"\\u00e9"}'
+
+
+def test_members_are_looked_for_late_where_nothing_can_stand_twice() -> None:
+    assert layout(COMPACT).names == {"model", "a", "d"}
+    assert layout(b"{}").members == ()
+    long = b'{"a":"' + b"x" * COMPACT_BYTES_MAX + b'"}'
+    for body in (COMPACT.replace(b":", b": "), b'{"\\u0061":1}', '{"é":1}'.encode(), long, b"{ }"):
+        late = layout(body)
+        assert late.names is None
+        assert list(late.members) == members(body)

@@ -38,7 +38,7 @@ from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import values_set
 from ferrycli.wire.intakes.text_turns import chat_texts, leading
 from ferrycli.wire.intakes.usage_asked import StreamOptions, wants_usage, with_usage
-from ferrycli.wire.splice import Member, members, spliced
+from ferrycli.wire.splice import Layout, layout, spliced
 
 UNBOUNDED_FIELDS = frozenset(
     """
@@ -86,7 +86,7 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
     tools, functions = present(parsed.tools), present(parsed.functions)
     raw_tools = tools + functions
     messages = listed(parsed.messages, "messages", "message")
-    found = members(body, [raw for raw in (raw_messages, tools, functions) if raw])
+    found = layout(body, [raw for raw in (raw_messages, tools, functions) if raw])
     asked, fields = _output_asked(parsed)
     texts = chat_texts(raw_messages)
     parts = TEXT_ALONE if texts else chat_parts(raw_messages)
@@ -109,13 +109,13 @@ def read_chat(body: bytes, salt: bytes) -> Facts:
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, prefix, messages[-1], salt),
-        members=tuple(found),
+        layout=found,
         messages=tuple(messages),
         is_text_alone=texts is not None,
     )
 
 
-def unbounded_field(body: bytes, found: list[Member], tools: bytes) -> str:
+def unbounded_field(body: bytes, found: Layout, tools: bytes) -> str:
     """The member that makes the provider bill what no bound of this request covers; "" for none."""
     if name := named_member(body, found, UNBOUNDED_FIELDS):
         return name

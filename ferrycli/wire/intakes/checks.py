@@ -11,7 +11,7 @@ import msgspec
 
 from ferrycli.rules.clean import safe
 from ferrycli.rules.denials import BadParameter, NotJson
-from ferrycli.wire.splice import Member, members
+from ferrycli.wire.splice import Layout, layout
 
 MODEL_LENGTH_MAX = 200
 OUTPUT_ASKED_MAX = 10_000_000
@@ -68,12 +68,12 @@ def decoded_part(decode: Callable[[msgspec.Raw], _T], value: msgspec.Raw, field:
         raise NotJson("it is nested too deeply") from None
 
 
-def positions(body: bytes, values: Sequence[msgspec.Raw | bytes]) -> tuple[Member, ...]:
+def positions(body: bytes, values: Sequence[msgspec.Raw | bytes]) -> Layout:
     """Where the body's members stand; the large ones of its `values` are not read again.
 
     Raises `BadParameter` for a name that stands twice.
     """
-    return tuple(members(body, [bytes(one) for one in values if len(one) > LARGE_BYTES]))
+    return layout(body, [bytes(one) for one in values if len(one) > LARGE_BYTES])
 
 
 def present(raw: msgspec.Raw) -> bytes:
@@ -174,12 +174,14 @@ def kinds_of(tools: bytes) -> set[str] | None:
 
 def named_member(
     body: bytes,
-    found: Sequence[Member],
+    found: Layout,
     names: frozenset[str],
     nothing: tuple[bytes, ...] = (b"null",),
 ) -> str:
     """The first member of these names that says more than `nothing`; "" where none does."""
-    for member in found:
+    if found.names is not None and names.isdisjoint(found.names):
+        return ""
+    for member in found.members:
         if member.name in names and body[member.start : member.end] not in nothing:
             return member.name
     return ""

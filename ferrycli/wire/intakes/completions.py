@@ -80,7 +80,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, b"", prompt, salt),
-        members=found,
+        layout=found,
         dialect="completions",
     )
 

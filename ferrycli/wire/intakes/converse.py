@@ -116,7 +116,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         unbounded_field=_unbounded_field(parsed, tools),
         metadata=text_members(parsed.request_metadata),
         fingerprints=fingerprints(body, tools + system, turns[-1], salt),
-        members=found,
+        layout=found,
         messages=tuple(turns),
         dialect="converse",
         is_text_alone=is_text,

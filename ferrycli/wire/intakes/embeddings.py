@@ -49,7 +49,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, b"", said, salt),
-        members=found,
+        layout=found,
         dialect="embeddings",
     )
 

@@ -128,7 +128,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         unbounded_field=_unbounded_field(tools, modalities),
         metadata=text_members(_any(said.get("labels"))),
         fingerprints=fingerprints(body, tools + system, turns[-1], salt),
-        members=found,
+        layout=found,
         messages=tuple(turns),
         dialect="gemini",
         is_text_alone=is_text,
@@ -228,7 +228,7 @@ def read_cached(body: bytes, place: Place, salt: bytes) -> Facts:
         unbounded_field="ttl",
         is_estimable=False,
         fingerprints=fingerprints(body, tools + system, last, salt),
-        members=found,
+        layout=found,
         dialect="gemini",
     )
 

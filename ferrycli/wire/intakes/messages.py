@@ -32,7 +32,7 @@ from ferrycli.wire.intakes.checks import (
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import with_set
 from ferrycli.wire.intakes.text_turns import is_messages_text
-from ferrycli.wire.splice import Member, without
+from ferrycli.wire.splice import Layout, without
 from ferrycli.wire.turns import TURNS
 
 LIMIT = "max_tokens"
@@ -117,7 +117,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, tools + system, turns[-1], salt),
-        members=found,
+        layout=found,
         messages=tuple(turns),
         dialect="messages",
         is_text_alone=is_text,
@@ -162,7 +162,7 @@ _decode_kind = msgspec.json.Decoder(Kind).decode
 
 def _unbounded_field(
     body: bytes,
-    found: tuple[Member, ...],
+    found: Layout,
     parsed: _Body,
     kinds: list[str] | None,
     parts: Parts,

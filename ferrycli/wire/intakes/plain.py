@@ -21,9 +21,10 @@ from ferrycli.wire.intakes.carried import (
     fingerprints,
     text_members,
 )
-from ferrycli.wire.intakes.checks import CHOICES_MAX, bounded, decoded, model_asked, positions
+from ferrycli.wire.intakes.checks import CHOICES_MAX, bounded, decoded, model_asked
 from ferrycli.wire.intakes.forms import Field, fields_in, form_boundary
 from ferrycli.wire.intakes.setting import with_set
+from ferrycli.wire.splice import NO_LAYOUT, Layout, layout
 
 MODERATION_MODEL = "omni-moderation-latest"
 """The model where a request to moderate names none. Source: OpenAI's reference."""
@@ -64,7 +65,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, b"", b"", salt),
-        members=positions(body, ()),
+        layout=layout(body),
         dialect="plain",
     )
 
@@ -94,7 +95,7 @@ def _read_form(body: bytes, place: Place, salt: bytes, boundary: bytes) -> Facts
         is_estimable=False,
         fields=texts,
         fingerprints=fingerprints(body, b"", b"", salt),
-        members=() if named is None else (named.member,),
+        layout=NO_LAYOUT if named is None else Layout(found=(named.member,)),
         is_form=True,
         dialect="plain",
     )

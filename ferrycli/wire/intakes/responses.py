@@ -33,7 +33,7 @@ from ferrycli.wire.intakes.checks import (
 from ferrycli.wire.intakes.foreign_seals import own_seals_only
 from ferrycli.wire.intakes.setting import with_set
 from ferrycli.wire.intakes.text_turns import leading, responses_texts
-from ferrycli.wire.splice import Member
+from ferrycli.wire.splice import Layout
 from ferrycli.wire.turns import TURNS
 
 LIMIT = "max_output_tokens"
@@ -107,7 +107,7 @@ def read(body: bytes, place: Place, salt: bytes) -> Facts:
         metadata=text_members(parsed.metadata),
         fields=fields_of(parsed),
         fingerprints=fingerprints(body, tools + framed + opening, last, salt),
-        members=found,
+        layout=found,
         messages=tuple(items),
         dialect="responses",
         has_varying=bool(varying),
@@ -124,7 +124,7 @@ def _parts(items: list[msgspec.Raw]) -> Parts:
     return TURNS["responses"].parts(b",".join(items).join((b"[", b"]")))
 
 
-def _unbounded_field(body: bytes, found: tuple[Member, ...], parsed: _Body, parts: Parts) -> str:
+def _unbounded_field(body: bytes, found: Layout, parsed: _Body, parts: Parts) -> str:
     if name := named_member(body, found, UNBOUNDED):
         return name
     if parsed.background and not parsed.stream:
