@@ -1,4 +1,4 @@
-"""A budget as it is judged, and what one of its windows stands at. Source: docs/money.md, section 5."""
+"""A budget as it is judged, and where one of its windows stands: docs/money.md, section 5."""
 
 from __future__ import annotations
 
