@@ -124,8 +124,10 @@ class Bill(Struct, frozen=True):
         """Whether it is what was billed: a fee by the piece that nothing prices is not in it."""
         if self.source != "reported" or self.cost is None:
             return self.source in ("provider", "reported")
-        priced = dict(self.cost.lines)
-        return all(one in priced or not getattr(self.usage, one) for one in COUNTED_BUCKETS)
+        for bucket in COUNTED_BUCKETS:
+            if getattr(self.usage, bucket) and not any(bucket == one for one, _ in self.cost.lines):
+                return False
+        return True
 
 
 def _bill(
