@@ -59,29 +59,35 @@ class Repeats:
             self._pieces, self._end = pieces, event[position:]
             self._lines = event.count(b"\n")
 
-    def text_length(self, event: bytes) -> int:
-        """The length of the text in an event that is like the example; 0 where it is not."""
-        position = length = 0
-        for piece, kind, behind in self._pieces:
-            if not event.startswith(piece, position):
-                return 0
-            start = position + len(piece)
-            position = event.find(behind, start)
-            if position < start:
-                return 0
-            if kind == _TEXT:
-                # What is empty may be told otherwise, and a backslash in front makes it no end.
-                if position == start or event[position - 1] == _BACKSLASH:
+    def text_length(self, events: bytes) -> int:
+        """The length of the text in events that are all like the example; 0 where one is not."""
+        pieces, end = self._pieces, self._end
+        if not pieces:
+            return 0
+        position = length = count = 0
+        while position < len(events):
+            for piece, kind, behind in pieces:
+                if not events.startswith(piece, position):
                     return 0
-                length += position - start
-            elif not _is_of(kind, event[start:position]):
+                start = position + len(piece)
+                position = events.find(behind, start)
+                if position < start:
+                    return 0
+                if kind == _TEXT:
+                    # What is empty may be told otherwise; a backslash in front makes it no end.
+                    if position == start or events[position - 1] == _BACKSLASH:
+                        return 0
+                    length += position - start
+                elif not _is_of(kind, events[start:position]):
+                    return 0
+            if not events.startswith(end, position):
                 return 0
+            position += len(end)
+            count += 1
         is_alike = (
-            length
-            and event[position:] == self._end
-            and event.count(b"\n") == self._lines
-            and b"\r" not in event
-            and b'"error"' not in event
+            events.count(b"\n") == self._lines * count
+            and b"\r" not in events
+            and b'"error"' not in events
         )
         if not is_alike:
             return 0

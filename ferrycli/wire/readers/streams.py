@@ -46,7 +46,7 @@ class EventReader:
         self.begins_with_error = False
 
     def feed(self, chunk: bytes) -> bytes:
-        # The usual chunk is one event, and that like the last one.
+        # The usual chunk is of whole events, and those like the last one.
         is_between = not self._cut and not self._splitter.unfinished
         if is_between and (length := self._repeats.text_length(chunk)):
             self._gathered.characters += length

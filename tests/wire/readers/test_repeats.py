@@ -164,7 +164,9 @@ def test_usual_events_are_known_after_the_first(shape: str) -> None:
     repeats.learn(first, first[first.index(b"{") : -2], STRINGS)
     assert repeats.text_length(first) == 1
     assert repeats.text_length(second) == (0 if b"obfuscation" in second else len(" word\\n\\\\n"))
-    assert repeats.text_length(first[:-1]) == repeats.text_length(first + first) == 0
+    assert repeats.text_length(first + first) == 2
+    assert repeats.text_length(first[:-1]) == repeats.text_length(first + first[:-1]) == 0
+    assert repeats.text_length(first + b"\n") == repeats.text_length(first + b"data: 1\n\n") == 0
 
 
 def test_a_stream_whose_events_are_never_alike_is_not_learned_for_ever() -> None:
