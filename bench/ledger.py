@@ -2,7 +2,8 @@
 
 Prints ratios against the same two statements run one call at a time on the same file, in the same
 run: the machine drifts, and only what ran beside each other may be compared. Beside the CPU of a
-call stands how long the event loop was kept from its timers meanwhile, and how far the WAL grew.
+call stands how long the event loop was kept from its timers meanwhile, how long calls waited to be
+held, and how far the WAL grew: past a bound the thread checkpoints in the middle of all this.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ class Figures:
     """Of that the ledger thread's; None where the system does not tell."""
     lag_p99_ms: float
     lag_max_ms: float
+    held_p99_ms: float
+    held_max_ms: float
+    """How long a call waited for its hold, checkpoints included."""
     wal_mb: float
 
 
@@ -75,7 +79,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         print("ledger: hold and settle, synchronous=FULL")
         print(
             f"  {'budgets':>7} {'callers':>7} {'calls/s':>8} {'of plain':>8} {'CPU µs':>7}"
-            f" {'thread':>7} {'lag p99':>8} {'max ms':>7} {'WAL MB':>7}"
+            f" {'thread':>7} {'lag p99':>8} {'max ms':>7} {'hold p99':>9} {'max ms':>7}"
+            f" {'WAL MB':>7}"
         )
         print(f"  {'(plain)':>7} {'1':>7} {plain:>8,.0f} {'1.0':>8}")
         made = [0, 0]
@@ -89,6 +94,7 @@ def main(arguments: Sequence[str] = ()) -> None:
                     f"  {budgets:>7} {callers:>7} {figures.calls_a_second:>8,.0f}"
                     f" {figures.calls_a_second / plain:>8.1f} {figures.cpu_us:>7.0f} {thread:>7}"
                     f" {figures.lag_p99_ms:>8.1f} {figures.lag_max_ms:>7.1f}"
+                    f" {figures.held_p99_ms:>9.1f} {figures.held_max_ms:>7.1f}"
                     f" {figures.wal_mb:>7.1f}"
                 )
         _check_books(database, *made)
@@ -113,6 +119,7 @@ async def _measured(
     ids = changes.make_ids()
     until = time.monotonic() + seconds
     done = 0
+    waits: list[float] = []
 
     async def caller() -> None:
         nonlocal done
@@ -131,7 +138,9 @@ async def _measured(
                 expected_output=1024,
                 feature=facts.get("feature", ""),
             )
+            asked_at = time.monotonic()
             await ledger.admit(Admit(opening, (Candidate(_ASK, facts),), ledger.books.epoch))
+            waits.append(time.monotonic() - asked_at)
             ledger.settle_soon(
                 Closing(
                     new.seq,
@@ -159,6 +168,7 @@ async def _measured(
     looking.cancel()
     ledger.stop()
     lags.sort()
+    waits.sort()
     return Figures(
         done,
         done / elapsed,
@@ -166,6 +176,8 @@ async def _measured(
         1e6 * own / done if own else None,
         1e3 * percentile(lags, 0.99),
         1e3 * lags[-1],
+        1e3 * percentile(waits, 0.99),
+        1e3 * waits[-1],
         max(sizes) / 1e6,
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(one + other for one in ALPHABET for other in ALPHABET)
+"""What ten bits are written as."""
 TEXT_LENGTH = 26
 CHANCE_BITS = 62
 CHANCE_AT_BITS = CHANCE_BITS + 12
@@ -101,7 +103,7 @@ def seq_at(moment_us: int) -> int:
 
 def encode(number: int) -> str:
     """26 characters of Crockford base32."""
-    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def decode(text: str) -> int | None:

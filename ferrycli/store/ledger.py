@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,9 @@ from ferrycli.store.waiting import Parked, Refresh, Waiting, asked_again
 
 ASKS_WAITING_MAX = 10_000
 BATCH_MESSAGES_MAX = 1_024
+SWITCH_S = 0.001
+"""How long the thread may keep the interpreter's lock while the event loop waits for it, and the
+loop while the thread does: five times as long, as Python has it, and streams jitter."""
 ADMISSION_BUSY_MS = 250
 """How long an admission waits for another process's write; then it is refused."""
 IDLE_TICK_S = 0.05
@@ -111,6 +115,7 @@ class Ledger:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open, migrate and recover the database. Raises what `open_writer` and `check` raise."""
         self._loop = loop
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
