@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import TooBusy
@@ -48,7 +47,7 @@ from ferrycli.store.reads_servers import circuits
 from ferrycli.store.recovery import recover
 from ferrycli.store.rows import Closing
 from ferrycli.store.upkeep import Upkeep
-from ferrycli.store.waiting import Parked, Refresh, Waiting, asked_again
+from ferrycli.store.waiting import Mailbox, Parked, Refresh, Waiting, asked_again
 
 ASKS_WAITING_MAX = 10_000
 BATCH_MESSAGES_MAX = 1_024
@@ -86,7 +85,7 @@ class Ledger:
         self._path = path
         self._facts = facts
         self._now_us = now_us
-        self._queue: SimpleQueue[Waiting | Message | None] = SimpleQueue()
+        self._mail = Mailbox()
         self._asks_waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -115,6 +114,7 @@ class Ledger:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open, migrate and recover the database. Raises what `open_writer` and `check` raise."""
         self._loop = loop
+        self._mail.open(loop)
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._thread.start()
         self._ready.wait()
@@ -144,8 +144,8 @@ class Ledger:
 
     def note_soon(self, note: Note | HealthNote) -> None:
         """Write down what happened beside a call. Left out where the queue is full."""
-        if self._queue.qsize() < ASKS_WAITING_MAX:
-            self._queue.put(note)
+        if self.messages_waiting < ASKS_WAITING_MAX:
+            self._mail.send(note)
 
     async def refresh(self) -> Books:
         """The books as they are in the file now. Raises `LedgerUnavailable` or `TooBusy`."""
@@ -156,16 +156,21 @@ class Ledger:
 
     def settle_soon(self, closing: Closing) -> None:
         """Finish a call: no await, from any `finally`. What is already finished stays as it is."""
-        self._queue.put(closing)
+        self._mail.send(closing)
 
     def deny_soon(self, denial: Deny) -> None:
         """Write a refused call's row. Left out, not waited for, where the queue is full."""
-        if self._queue.qsize() < ASKS_WAITING_MAX:
-            self._queue.put(denial)
+        if self.messages_waiting < ASKS_WAITING_MAX:
+            self._mail.send(denial)
+
+    @property
+    def messages_waiting(self) -> int:
+        """What the thread has not taken yet."""
+        return len(self._mail)
 
     def stop(self, patience_s: float = 30.0) -> bool:
         """Commit what is queued, checkpoint and end the thread; False if it took too long."""
-        self._queue.put(None)
+        self._mail.end()
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
@@ -178,7 +183,7 @@ class Ledger:
         future: asyncio.Future[Verdict | None] = self._loop.create_future()
         self._asks_waiting += 1
         try:
-            self._queue.put(Waiting(future, message, time.monotonic() + wait_s))
+            self._mail.send(Waiting(future, message, time.monotonic() + wait_s))
             return await future
         finally:
             self._asks_waiting -= 1
@@ -275,19 +280,9 @@ class Ledger:
 
     def _take(self) -> list[Waiting | Message]:
         """What has queued, waiting a tick for the first; a batch of its own for each moment."""
-        batch: list[Waiting | Message] = []
-        try:
-            item = self._queue.get(timeout=IDLE_TICK_S)
-            while True:
-                if item is None:
-                    self._is_stopping = True
-                else:
-                    batch.append(item)
-                if len(batch) >= BATCH_MESSAGES_MAX and not self._is_stopping:
-                    return batch
-                item = self._queue.get_nowait()
-        except Empty:
-            return batch
+        batch, is_end = self._mail.take(IDLE_TICK_S, BATCH_MESSAGES_MAX)
+        self._is_stopping = self._is_stopping or is_end
+        return batch
 
     def _process(self, batch: list[Waiting | Message]) -> None:
         # In the order of the queue, behind settlements that an earlier failure left over.

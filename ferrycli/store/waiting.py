@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from ferrycli.rules.denials import left_waiting
-from ferrycli.store.messages import Admit, Again, Deny, Events, Verdict, Waits
+from ferrycli.store.messages import Admit, Again, Deny, Events, Message, Verdict, Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,70 @@ class Waiting(NamedTuple):
     message: Admit | Again | Events | Refresh
     until_s: float = 0.0
     """How long the call may wait for money that is held, on the monotonic clock."""
+
+
+class Mailbox:
+    """The way from the event loop to the ledger thread.
+
+    What one turn of the loop sends is handed over at its end, all at once: a thread that is woken
+    for each of many calls takes the lock from the loop and commits for each.
+    """
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[list[Waiting | Message] | None] = SimpleQueue()
+        self._outbox: list[Waiting | Message] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sent, self._taken = 0, 0
+        """Each counted by one side alone."""
+
+    def __len__(self) -> int:
+        """What the thread has not taken yet."""
+        return self._sent - self._taken
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Before anything is sent."""
+        self._loop = loop
+
+    def send(self, item: Waiting | Message) -> None:
+        """From the event loop."""
+        assert self._loop is not None
+        self._sent += 1
+        self._outbox.append(item)
+        if len(self._outbox) == 1:
+            try:
+                self._loop.call_soon(self._hand_over)
+            except RuntimeError:
+                # The loop is closed: this turn has no end.
+                self._hand_over()
+
+    def end(self) -> None:
+        """Nothing more will be sent."""
+        self._hand_over()
+        self._queue.put(None)
+
+    def _hand_over(self) -> None:
+        items, self._outbox = self._outbox, []
+        self._queue.put(items)
+
+    def take(self, patience_s: float, messages_max: int) -> tuple[list[Waiting | Message], bool]:
+        """What was handed over, waiting for the first; and whether nothing more will be.
+
+        Once `messages_max` are there, the rest is for the next time, but for the last one.
+        """
+        batch: list[Waiting | Message] = []
+        is_end = False
+        with contextlib.suppress(Empty):
+            items = self._queue.get(timeout=patience_s)
+            while True:
+                if items is None:
+                    is_end = True
+                else:
+                    batch += items
+                    self._taken += len(items)
+                if len(batch) >= messages_max and not is_end:
+                    break
+                items = self._queue.get_nowait()
+        return batch, is_end
 
 
 class Parked:

@@ -474,7 +474,7 @@ class _Play:
 
 
 async def parked(ledger: Ledger, count: int) -> None:
-    await soon(lambda: len(ledger._parked) == count and ledger._queue.empty())
+    await soon(lambda: len(ledger._parked) == count and ledger.messages_waiting == 0)
 
 
 @staged
