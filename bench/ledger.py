@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench ledger", description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each run")
     parser.add_argument("--callers", type=int, nargs="+", default=CALLERS)
+    said = "microseconds of other work that the loop has with each call, as a server's has"
+    parser.add_argument("--work", type=int, default=0, help=said)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "ferry.db"
@@ -76,7 +78,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         one = {"key": changes.create_key(database, plan).id}
         six = six_budgets(["--db", str(database)])
         plain = _one_by_one(database, asked.seconds)
-        print("ledger: hold and settle, synchronous=FULL")
+        work = f", {asked.work} µs of other work a call" if asked.work else ""
+        print(f"ledger: hold and settle, synchronous=FULL{work}")
         print(
             f"  {'budgets':>7} {'callers':>7} {'calls/s':>8} {'of plain':>8} {'CPU µs':>7}"
             f" {'thread':>7} {'lag p99':>8} {'max ms':>7} {'hold p99':>9} {'max ms':>7}"
@@ -87,7 +90,9 @@ def main(arguments: Sequence[str] = ()) -> None:
         keyed = _facts_of_six(database, six)
         for at, (budgets, facts) in enumerate(((1, one), (6, keyed))):
             for callers in asked.callers:
-                figures = asyncio.run(_measured(database, facts, callers, asked.seconds))
+                figures = asyncio.run(
+                    _measured(database, facts, callers, asked.seconds, asked.work)
+                )
                 made[at] += figures.calls
                 thread = "-" if figures.thread_us is None else f"{figures.thread_us:.0f}"
                 print(
@@ -110,7 +115,7 @@ def _facts_of_six(database: Path, secret: str) -> dict[str, str]:
 
 
 async def _measured(
-    database: Path, facts: Mapping[str, str], callers: int, seconds: float
+    database: Path, facts: Mapping[str, str], callers: int, seconds: float, work_us: int
 ) -> Figures:
     ledger = Ledger(
         database, ServerFacts(f"i_{secrets.token_hex(4)}", "bench", 0, "", ""), changes.now_us
@@ -124,6 +129,7 @@ async def _measured(
     async def caller() -> None:
         nonlocal done
         while time.monotonic() < until:
+            _work(work_us)
             new = ids.make()
             opening = Opening(
                 new.seq,
@@ -180,6 +186,13 @@ async def _measured(
         1e3 * waits[-1],
         max(sizes) / 1e6,
     )
+
+
+def _work(amount_us: int) -> None:
+    """Keep the loop busy, by its own CPU: what the ledger thread takes meanwhile is not counted."""
+    until = time.thread_time_ns() + 1_000 * amount_us
+    while amount_us and time.thread_time_ns() < until:
+        pass
 
 
 def _thread_s(thread: threading.Thread) -> float:
