@@ -2,7 +2,8 @@
 
 Prints ratios against the same two statements run one call at a time on the same file, in the same
 run: the machine drifts, and only what ran beside each other may be compared. Beside the CPU of a
-call stands how long the event loop was kept from its timers meanwhile, and how far the WAL grew.
+call stands how long the event loop was kept from its timers meanwhile, how long calls waited to be
+held, and how far the WAL grew: past a bound the thread checkpoints in the middle of all this.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ class Figures:
     """Of that the ledger thread's; None where the system does not tell."""
     lag_p99_ms: float
     lag_max_ms: float
+    held_p99_ms: float
+    held_max_ms: float
+    """How long a call waited for its hold, checkpoints included."""
     wal_mb: float
 
 
@@ -66,6 +70,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench ledger", description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each run")
     parser.add_argument("--callers", type=int, nargs="+", default=CALLERS)
+    said = "microseconds of other work that the loop has with each call, as a server's has"
+    parser.add_argument("--work", type=int, default=0, help=said)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "ferry.db"
@@ -73,23 +79,28 @@ def main(arguments: Sequence[str] = ()) -> None:
         one = {"key": changes.create_key(database, plan).id}
         six = keys(database)["6 budgets"]
         plain = _one_by_one(database, asked.seconds)
-        print("ledger: hold and settle, synchronous=FULL")
+        work = f", {asked.work} µs of other work a call" if asked.work else ""
+        print(f"ledger: hold and settle, synchronous=FULL{work}")
         print(
             f"  {'budgets':>7} {'callers':>7} {'calls/s':>8} {'of plain':>8} {'CPU µs':>7}"
-            f" {'thread':>7} {'lag p99':>8} {'max ms':>7} {'WAL MB':>7}"
+            f" {'thread':>7} {'lag p99':>8} {'max ms':>7} {'hold p99':>9} {'max ms':>7}"
+            f" {'WAL MB':>7}"
         )
         print(f"  {'(plain)':>7} {'1':>7} {plain:>8,.0f} {'1.0':>8}")
         made = [0, 0]
         keyed = _facts_of_six(database, six)
         for at, (budgets, facts) in enumerate(((1, one), (6, keyed))):
             for callers in asked.callers:
-                figures = asyncio.run(_measured(database, facts, callers, asked.seconds))
+                figures = asyncio.run(
+                    _measured(database, facts, callers, asked.seconds, asked.work)
+                )
                 made[at] += figures.calls
                 thread = "-" if figures.thread_us is None else f"{figures.thread_us:.0f}"
                 print(
                     f"  {budgets:>7} {callers:>7} {figures.calls_a_second:>8,.0f}"
                     f" {figures.calls_a_second / plain:>8.1f} {figures.cpu_us:>7.0f} {thread:>7}"
                     f" {figures.lag_p99_ms:>8.1f} {figures.lag_max_ms:>7.1f}"
+                    f" {figures.held_p99_ms:>9.1f} {figures.held_max_ms:>7.1f}"
                     f" {figures.wal_mb:>7.1f}"
                 )
         _check_books(database, *made)
@@ -105,7 +116,7 @@ def _facts_of_six(database: Path, secret: str) -> dict[str, str]:
 
 
 async def _measured(
-    database: Path, facts: Mapping[str, str], callers: int, seconds: float
+    database: Path, facts: Mapping[str, str], callers: int, seconds: float, work_us: int
 ) -> Figures:
     ledger = Ledger(
         database, ServerFacts(f"i_{secrets.token_hex(4)}", "bench", 0, "", ""), changes.now_us
@@ -114,10 +125,12 @@ async def _measured(
     ids = changes.make_ids()
     until = time.monotonic() + seconds
     done = 0
+    waits: list[float] = []
 
     async def caller() -> None:
         nonlocal done
         while time.monotonic() < until:
+            _work(work_us)
             new = ids.make()
             opening = Opening(
                 new.seq,
@@ -132,7 +145,9 @@ async def _measured(
                 expected_output=1024,
                 feature=facts.get("feature", ""),
             )
+            asked_at = time.monotonic()
             await ledger.admit(Admit(opening, (Candidate(_ASK, facts),), ledger.books.epoch))
+            waits.append(time.monotonic() - asked_at)
             ledger.settle_soon(
                 Closing(
                     new.seq,
@@ -160,6 +175,7 @@ async def _measured(
     looking.cancel()
     ledger.stop()
     lags.sort()
+    waits.sort()
     return Figures(
         done,
         done / elapsed,
@@ -167,8 +183,17 @@ async def _measured(
         1e6 * own / done if own else None,
         1e3 * percentile(lags, 0.99),
         1e3 * lags[-1],
+        1e3 * percentile(waits, 0.99),
+        1e3 * waits[-1],
         max(sizes) / 1e6,
     )
+
+
+def _work(amount_us: int) -> None:
+    """Keep the loop busy, by its own CPU: what the ledger thread takes meanwhile is not counted."""
+    until = time.thread_time_ns() + 1_000 * amount_us
+    while amount_us and time.thread_time_ns() < until:
+        pass
 
 
 def _thread_s(thread: threading.Thread) -> float:

@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,8 +57,6 @@ DAY_SECONDS_MAX = 10.0
 NOTICE_SECONDS_MAX = 5.0
 """How long it waits for notices that are on their way."""
 WATCH_S = 0.5
-SWITCH_S = 0.001
-"""How long one thread may keep the interpreter from another that wants it."""
 GC_THRESHOLDS = (10_000, 20, 50)
 """How many more objects there are when the collector looks at the young, and how often at more."""
 _NOT_ENCRYPTED = (
@@ -184,7 +181,7 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
             prices=catalogue.catalogue_version(),
         )
         server = _Server(_uvicorn_config(settings, gateway, teller), state, teller, ready)
-        _tune_interpreter()
+        _settle_heap()
         watch = asyncio.create_task(_watch(ledger, teller))
         days = DayKeeper(settings.database, settings.zone, now_us)
         days.start()
@@ -203,13 +200,12 @@ async def _serve(settings: Settings, listening: socket.socket, teller: Teller) -
             teller.trouble(LedgerUnavailable(calls))
 
 
-def _tune_interpreter() -> None:
+def _settle_heap() -> None:
     """What is loaded by now stays loaded: the collector of cycles need not look at it again.
 
     Calls make values without cycles, which go by themselves; as it comes, it took a fifth of their
-    time to find nothing. And the ledger's thread gives way to the event loop after a millisecond.
+    time to find nothing.
     """
-    sys.setswitchinterval(SWITCH_S)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

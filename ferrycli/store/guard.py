@@ -6,6 +6,7 @@ with the process. So before each transaction the files are looked at: are they s
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -14,19 +15,18 @@ class FileGuard:
     """The database and its WAL, as they were when the guard was made."""
 
     def __init__(self, path: Path) -> None:
-        self._inodes = {
-            one: one.stat().st_ino for one in (path, path.with_name(f"{path.name}-wal"))
-        }
+        files = (path, path.with_name(f"{path.name}-wal"))
+        self._inodes = {os.fspath(one): one.stat().st_ino for one in files}
 
     def check(self) -> None:
         """Raise sqlite3.OperationalError where a file is gone or is another one."""
         for path, inode in self._inodes.items():
             try:
-                is_same = path.stat().st_ino == inode
+                is_same = os.stat(path).st_ino == inode
             except OSError:
                 is_same = False
             if not is_same:
                 raise sqlite3.OperationalError(
-                    f"{path.name} was deleted or replaced while ferry ran; stop it, put the file"
-                    " back, start again"
+                    f"{Path(path).name} was deleted or replaced while ferry ran; stop it, put the"
+                    " file back, start again"
                 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(one + other for one in ALPHABET for other in ALPHABET)
+"""What ten bits are written as."""
 TEXT_LENGTH = 26
 CHANCE_BITS = 62
 CHANCE_AT_BITS = CHANCE_BITS + 12

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,9 @@ from ferrycli.store.waiting import Parked, Refresh, Waiting, asked_again
 
 ASKS_WAITING_MAX = 10_000
 BATCH_MESSAGES_MAX = 1_024
+SWITCH_S = 0.001
+"""How long the thread may keep the interpreter's lock while the event loop waits for it, and the
+loop while the thread does: five times as long, as Python has it, and streams jitter."""
 ADMISSION_BUSY_MS = 250
 """How long an admission waits for another process's write; then it is refused."""
 IDLE_TICK_S = 0.05
@@ -114,6 +118,8 @@ class Ledger:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open, migrate and recover the database. Raises what `open_writer` and `check` raise."""
         self._loop = loop
+        self._parcels.open(loop)
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -142,8 +148,8 @@ class Ledger:
 
     def note_soon(self, note: Note | HealthNote) -> None:
         """Write down what happened beside a call. Left out where the queue is full."""
-        if self._parcels.waiting < ASKS_WAITING_MAX:
-            self._tell(note)
+        if self.messages_waiting < ASKS_WAITING_MAX:
+            self._parcels.put(note)
 
     async def refresh(self) -> Books:
         """The books as they are in the file now. Raises `LedgerUnavailable` or `TooBusy`."""
@@ -154,12 +160,17 @@ class Ledger:
 
     def settle_soon(self, closing: Closing) -> None:
         """Finish a call: no await, from any `finally`. What is already finished stays as it is."""
-        self._tell(closing)
+        self._parcels.put(closing)
 
     def deny_soon(self, denial: Deny) -> None:
         """Write a refused call's row. Left out, not waited for, where the queue is full."""
-        if self._parcels.waiting < ASKS_WAITING_MAX:
-            self._tell(denial)
+        if self.messages_waiting < ASKS_WAITING_MAX:
+            self._parcels.put(denial)
+
+    @property
+    def messages_waiting(self) -> int:
+        """What the thread has not taken yet."""
+        return len(self._parcels)
 
     def stop(self, patience_s: float = 30.0) -> bool:
         """Commit what is queued, checkpoint and end the thread; False if it took too long."""
@@ -177,14 +188,10 @@ class Ledger:
         self._asks_waiting += 1
         try:
             waiting = Waiting(future, message, time.monotonic() + wait_s)
-            self._parcels.put(waiting, self._loop, is_urgent=True)
+            self._parcels.put(waiting, is_urgent=True)
             return await future
         finally:
             self._asks_waiting -= 1
-
-    def _tell(self, message: Message) -> None:
-        assert self._loop is not None
-        self._parcels.put(message, self._loop)
 
     # The thread's side ----------------------------------------------------------------------
 

@@ -28,24 +28,34 @@ class Parcels(Generic[T]):
     def __init__(self) -> None:
         self._queue: SimpleQueue[_Parcel[T] | None] = SimpleQueue()
         self._filling: _Parcel[T] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._sent = self._taken = 0
+        """Each counted by one side alone."""
         self.is_closed = False
         """The thread has taken the last one."""
 
-    @property
-    def waiting(self) -> int:
+    def __len__(self) -> int:
         """How many items are on their way."""
         return self._sent - self._taken
 
-    def put(self, item: T, loop: asyncio.AbstractEventLoop, *, is_urgent: bool = False) -> None:
-        """Send `item` at the end of this turn of `loop`."""
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Before anything is put."""
+        self._loop = loop
+
+    def put(self, item: T, *, is_urgent: bool = False) -> None:
+        """Send `item` at the end of this turn of the loop."""
+        assert self._loop is not None
         self._sent += 1
-        if self._filling is None:
-            self._filling = _Parcel([item], is_urgent)
-            loop.call_soon(self._send)
-        else:
+        if self._filling is not None:
             self._filling.items.append(item)
             self._filling.is_urgent |= is_urgent
+            return
+        self._filling = _Parcel([item], is_urgent)
+        try:
+            self._loop.call_soon(self._send)
+        except RuntimeError:
+            # The loop is closed: this turn has no end.
+            self._send()
 
     def close(self) -> None:
         """Nothing is put any more; what was, arrives."""

@@ -15,7 +15,9 @@ from ferrycli.store.batch import Desk
 from ferrycli.store.learned import WRITE_LEARNED, Row
 
 HEARTBEAT_S = 5.0
-WAL_BYTES_MAX = 64 * 1024 * 1024
+WAL_BYTES_MAX = 16 * 1024 * 1024
+"""Past it the thread checkpoints under load, too: the first time for some 25 ms, and from then on,
+because the file stays as long as it was, for a few ms every so many batches."""
 WAL_LOOK_EVERY = 64
 """Batches between two looks at the size of the WAL, while the thread is never idle."""
 

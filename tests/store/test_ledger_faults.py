@@ -121,7 +121,7 @@ async def test_refused_calls_do_not_pile_up_while_the_file_is_locked(
                 verdict = await running_ledger.admit(admit(new, key.id, running_ledger.books.epoch))
                 assert isinstance(verdict, LedgerUnavailable)
                 running_ledger.settle_soon(released(new))
-            await soon(lambda: running_ledger._parcels.waiting == 0)
+            await soon(lambda: running_ledger.messages_waiting == 0)
             # The file can still be read: keys are known while nothing can be written.
             await running_ledger.refresh()
             assert running_ledger.calls_unwritten == 1
@@ -140,7 +140,7 @@ async def test_lock_shorter_than_the_patience_of_an_admission_is_waited_out(
             asking = asyncio.ensure_future(
                 running_ledger.admit(admit(ids.make(), key.id, running_ledger.books.epoch))
             )
-            await soon(lambda: running_ledger._parcels.waiting == 0)
+            await soon(lambda: running_ledger.messages_waiting == 0)
         assert isinstance(await asking, Admission)
 
 
@@ -330,7 +330,7 @@ async def test_questions_over_the_bound_are_refused_and_settlements_never(
             for _ in range(30):
                 running_ledger.deny_soon(Deny(opening(ids.make(), key.id), TooBusy()))
             running_ledger.note_soon(Note("circuit", "up/m-1"))
-            assert running_ledger._parcels.waiting <= 8 + 1 + 8
+            assert running_ledger.messages_waiting <= 8 + 1 + 8
         assert {type(one) for one in await asyncio.gather(*asking)} == {Admission}
         await running_ledger.refresh()
         assert rows(path, "SELECT * FROM alerts WHERE kind = 'circuit'") == []
@@ -444,6 +444,22 @@ async def test_idle_ledger_checkpoints_and_stopped_one_leaves_no_wal(
     assert not wal.exists() or wal.stat().st_size == 0
 
 
+def test_what_is_told_after_the_loop_is_written(path: Path, clock: Clock, ids: Ids) -> None:
+    key, new = make_key(path, budget="50/month"), ids.make()
+
+    async def begin() -> Ledger:
+        ledger = Ledger(path, FACTS, clock)
+        ledger.start(asyncio.get_running_loop())
+        assert isinstance(await ledger.admit(admit(new, key.id, ledger.books.epoch)), Admission)
+        return ledger
+
+    ledger = asyncio.run(begin())
+    ledger.settle_soon(settled(new, 5))
+    assert ledger.stop()
+    assert row(path, new)["state"] == "settled"
+    assert the_window(path) == (5, 0, 0)
+
+
 @staged
 async def test_stop_writes_what_has_queued(path: Path, clock: Clock, ids: Ids) -> None:
     key = make_key(path, budget="5000/month")
@@ -500,7 +516,7 @@ def test_answer_for_a_loop_that_is_closed_is_dropped(path: Path, clock: Clock, i
         served.start(asyncio.get_running_loop())
         with locking(path):
             asking = asyncio.ensure_future(served.admit(admit(new, key.id, served.books.epoch)))
-            await soon(lambda: served._parcels.waiting == 0)
+            await soon(lambda: served.messages_waiting == 0)
             asking.cancel()
 
     asyncio.run(leave())

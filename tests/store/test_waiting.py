@@ -474,7 +474,7 @@ class _Play:
 
 
 async def parked(ledger: Ledger, count: int) -> None:
-    await soon(lambda: len(ledger._parked) == count and ledger._parcels.waiting == 0)
+    await soon(lambda: len(ledger._parked) == count and ledger.messages_waiting == 0)
 
 
 @staged
