@@ -153,8 +153,8 @@ class Carriage:
         """The one terminal message; for a call that was never admitted it changes nothing."""
         if self.delivery is not None:
             self.course.reading = self.delivery.reading()
-        told = closing(self.asked, self.admission or Admission(0), self.course, now_us, card_of)
-        return told._replace(attempt=self.admitted)
+        admission = self.admission or Admission(0)
+        return closing(self.asked, admission, self.course, now_us, card_of, self.admitted)
 
     async def close(self) -> None:
         """Let go of the provider's connection."""

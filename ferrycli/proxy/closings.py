@@ -59,8 +59,9 @@ def closing(
     course: Course,
     now_us: int,
     card_of: CardOf = _no_card,
+    attempt: int = 0,
 ) -> Closing:
-    """The one terminal message for an admitted call."""
+    """The one terminal message for an admitted call; `attempt` as `Closing.attempt`."""
     reading = course.reading
     outcome = "left" if course.is_drained else course.outcome
     is_billed = course.is_dispatched and not (
@@ -75,6 +76,7 @@ def closing(
             course.first_byte_at,
             course.status,
             course.error_code,
+            attempt=attempt,
         )
     is_final = course.outcome == "ok" or reading.is_complete
     bill = course.bill if is_final else None
@@ -99,6 +101,7 @@ def closing(
         finish_reason=reading.finish_reason,
         lines=bill.lines,
         characters=_plain_characters(asked, reading),
+        attempt=attempt,
     )
 
 

@@ -293,7 +293,8 @@ class Calls:
     async def _admit(self, call: Carriage, known: _Known, wait_s: float) -> None:
         """Ask the ledger; sets the call's admission, or raises the refusal."""
         for _ in range(STALE_TRIES_MAX):
-            verdict = await self._gateway.ledger.admit(question(call.ways), wait_s)
+            asked = question(call.ways, may_wait=wait_s > 0)
+            verdict = await self._gateway.ledger.admit(asked, wait_s)
             if isinstance(verdict, Admission):
                 call.admit(verdict)
                 return

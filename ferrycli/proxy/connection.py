@@ -97,6 +97,8 @@ class Connection(HttpToolsProtocol):
         self._is_over = False
         """Nothing that the client sends now is a request."""
         self._running: Exchange | None = None
+        self.carrier: asyncio.Task[None] | None = None
+        """What answers the request of now."""
         self._behind: deque[tuple[Exchange, ASGI3Application]] = deque()
         self._defaults: list[tuple[bytes, bytes]] = []
         self._default_lines = b""
@@ -342,7 +344,7 @@ class Connection(HttpToolsProtocol):
 
     def _start(self, exchange: Exchange, app: ASGI3Application) -> None:
         self._running = exchange
-        task = self.loop.create_task(exchange.run_asgi(app))
+        self.carrier = task = self.loop.create_task(exchange.run_asgi(app))
         self.tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -25,9 +25,11 @@ class Listener:
     def __init__(
         self, scope: Scope, receive: Any, patience_s: Callable[[], float], total_s: float
     ) -> None:
-        task = asyncio.current_task()
+        connection = (scope.get("extensions") or {}).get(EXTENSION)
+        # Asking asyncio which task this is costs as much as all the rest of this.
+        task = asyncio.current_task() if connection is None else connection.carrier
         assert task is not None
-        self._carrier = task
+        self._carrier: asyncio.Task[Any] = task
         self._patience_s = patience_s
         self._is_over = False
         self.has_left = False
@@ -38,7 +40,6 @@ class Listener:
         self._loop = task.get_loop()
         # Not `asyncio.timeout`, which costs five times as much for every call.
         self._deadline = self._loop.call_later(total_s, self._be_late)
-        connection = (scope.get("extensions") or {}).get(EXTENSION)
         if connection is not None:
             connection.when_left(self._leave)
         else:

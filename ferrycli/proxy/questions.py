@@ -70,7 +70,7 @@ class Asked(Struct, frozen=True):
         return min(own, asked)
 
 
-def question(ways: Sequence[Asked]) -> Admit:
+def question(ways: Sequence[Asked], *, may_wait: bool = False) -> Admit:
     """What the ledger must know to admit this call by one of its `ways`."""
     first = ways[0]
     bound, output_asked = input_bound(first), first.output_asked
@@ -82,7 +82,7 @@ def question(ways: Sequence[Asked]) -> Admit:
     row = opening(first, ask, bound, expected)
     answer = EXPECTED_OUTPUT_TOKENS if output_asked is None else output_asked
     held = used + min(answer, EXPECTED_OUTPUT_TOKENS) * first.facts.choices
-    return Admit(row, candidates, first.epoch, held, first.idempotency_key)
+    return Admit(row, candidates, first.epoch, held, first.idempotency_key, may_wait)
 
 
 def candidate(asked: Asked) -> Candidate:

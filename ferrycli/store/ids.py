@@ -7,7 +7,7 @@ ordered by time and the prefix of an id is a range of it. Source: RFC 9562, sect
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(one + other for one in ALPHABET for other in ALPHABET)
@@ -23,8 +23,7 @@ _READ_AS = str.maketrans("ILOU", "110V")
 """Crockford's reading of letters that are easily mistaken; U is no letter of the alphabet."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewId:
+class NewId(NamedTuple):
     """A fresh id: its number, and its time in UTC microseconds."""
 
     number: int
@@ -51,10 +50,12 @@ class IdMaker:
 
     def make(self) -> NewId:
         """A new id, later than every earlier one of this maker."""
-        now_us = self._now_us()
+        milliseconds, rest_us = divmod(self._now_us(), 1000)
         # Milliseconds, and 4096ths of one: the 60 bits that order ids.
-        tick = (now_us // 1000 << 12) | ((now_us % 1000 << 12) // 1000)
-        self._last = tick = max(tick, self._last + 1)
+        tick = (milliseconds << 12) | ((rest_us << 12) // 1000)
+        if tick <= self._last:
+            tick = self._last + 1
+        self._last = tick
         return NewId(compose(tick, self._chance(CHANCE_BITS)), tick_us(tick))
 
 

@@ -130,7 +130,9 @@ class Ledger:
 
         A call that lacks only what others hold waits `wait_s` seconds for it, in its turn.
         """
-        verdict = await self._ask(question._replace(may_wait=True) if wait_s else question, wait_s)
+        if wait_s and not question.may_wait:
+            question = question._replace(may_wait=True)
+        verdict = await self._ask(question, wait_s)
         assert verdict is not None
         return verdict
 
