@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from msgspec import structs
+
 from ferrycli.rules.budget import Admission, Ask, judge, refusal_of, smallest_hold
 from ferrycli.rules.denials import BudgetBusy, BudgetSpent, NoTarget, Refusal
 from ferrycli.rules.standings import Standing
@@ -102,7 +104,7 @@ def _undisturbed(contenders: Sequence[Contender]) -> Passage | None:
     index, admission = fitting[0]
     if index or len(fitting) > 1:
         fallbacks = tuple([other for other, _ in fitting[1:]])
-        admission = replace(admission, index=index, fallbacks=fallbacks)
+        admission = structs.replace(admission, index=index, fallbacks=fallbacks)
     return Passage(admission)
 
 
@@ -170,7 +172,7 @@ class _Round:
             if fitting:
                 index, contender, admission, way = fitting[0]
                 way = self._undiverted(contender) or way
-                admission = replace(
+                admission = structs.replace(
                     admission,
                     index=index,
                     tier=tier,

@@ -7,7 +7,7 @@ section 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from msgspec import Struct, structs
 
@@ -79,12 +79,8 @@ def expecting(ask: Ask, expected_tokens: int) -> Ask:
     return structs.replace(ask, expected_output_tokens=expected_tokens, expected_nanousd=cost)
 
 
-@dataclass(slots=True)
-class Admission:
-    """A call may go: what is held, and the bound that goes into the outgoing request.
-
-    A value, though not frozen: one is made for every call, and that would take four times as long.
-    """
+class Admission(Struct, frozen=True):
+    """A call may go: what is held, and the bound that goes into the outgoing request."""
 
     hold_nanousd: int
     output_bound: int | None = None
@@ -116,7 +112,7 @@ def judge(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:
     verdict = _judged(standings, ask)
     if not ask.is_bounded_here or isinstance(verdict, Refusal) or verdict.output_bound is not None:
         return verdict
-    return replace(verdict, output_bound=ask.output_asked)
+    return structs.replace(verdict, output_bound=ask.output_asked)
 
 
 def _judged(standings: tuple[Standing, ...], ask: Ask) -> Admission | Refusal:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from msgspec import structs
+
 from ferrycli.rules import idempotency as sameness
 from ferrycli.rules.admission import Contender, Denial, Passage, decide
 from ferrycli.rules.budget import Admission, Ask, expecting, judge
@@ -284,7 +286,9 @@ def _as_it_stands(passage: Passage, contenders: Sequence[Contender]) -> Passage:
     chosen = contenders[passage.admission.index]
     truly = judge(chosen.standings, chosen.ask)
     assert isinstance(truly, Admission)
-    admission = replace(passage.admission, free_nanousd=truly.free_nanousd, binding=truly.binding)
+    admission = structs.replace(
+        passage.admission, free_nanousd=truly.free_nanousd, binding=truly.binding
+    )
     standings = {one.place: one for each in contenders for one in each.standings}
     return Passage(admission, tuple(standings[one.place] for one in passage.exhausted))
 
