@@ -12,6 +12,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ferrycli.proxy.attempts import Attempts
@@ -65,8 +66,7 @@ class _Known:
     warning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Understood:
+class _Understood(Struct, frozen=True):
     """A call, on the books of one moment."""
 
     ways: tuple[Asked, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ferrycli.proxy.gate import Gate, Scope
+from ferrycli.proxy.gate import Gate, Scope, is_local
 from ferrycli.proxy.loop_watch import LoopWatch
 from ferrycli.proxy.reads import Reads
 from ferrycli.proxy.snapshot import Snapshot, SnapshotKeeper
@@ -64,10 +64,14 @@ class Gateway:
         if secret is None:
             secret = credential(scope["headers"])
         now_us = self.now_us()
-        key = self.snapshot().key(secret, now_us, scope)
+
+        def is_here() -> bool:
+            return is_local(scope)
+
+        key = self.snapshot().key(secret, now_us, is_here)
         if key is None:
             await self.ledger.refresh()
-            key = self.snapshot().key(secret, now_us, scope)
+            key = self.snapshot().key(secret, now_us, is_here)
         if key is None:
             raise BadKey(shown(secret), "unknown")
         return key

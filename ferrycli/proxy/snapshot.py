@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ferrycli.prices import catalogue
 from ferrycli.prices.cards import Cards
 from ferrycli.prices.regions import endpoint_place
-from ferrycli.proxy.gate import Scope, is_local
 from ferrycli.rules.choices import Choices, Roads, Wanted, choose, survey
 from ferrycli.rules.circuit import CircuitState
 from ferrycli.rules.denials import BadKey, NoKey
@@ -108,15 +107,15 @@ class Snapshot:
         self._named: dict[tuple[str, str, str, bool], tuple[str, Choices]] = {}
         """What calls that name a model themselves came to in this minute, by what it depends on."""
 
-    def key(self, secret: str, now_us: int, scope: Scope) -> KeyTerms | None:
+    def key(self, secret: str, now_us: int, is_local: Callable[[], bool]) -> KeyTerms | None:
         """The key of `secret`; None where it is well formed and not known (yet).
 
-        Raises `NoKey` or `BadKey`.
+        `is_local`: whether this machine asks. Raises `NoKey` or `BadKey`.
         """
         if not secret:
             raise NoKey
         if secret == DEMO_SECRET:
-            if self.providers.are_simulated and is_local(scope):
+            if self.providers.are_simulated and is_local():
                 return DEMO_KEY
             raise BadKey(secret, "demo")
         # Looked up by its hash: the comparison tells nothing about the secret.

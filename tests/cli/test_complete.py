@@ -268,7 +268,7 @@ main()
 
 HEAVY = frozenset(
     "typer rich click sqlmodel sqlalchemy pydantic httpx anyio starlette uvicorn uvloop"
-    " genai_prices msgspec asyncio logging".split()
+    " genai_prices asyncio logging".split()
 )
 
 
