@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from ferrycli.store.parcels import Parcels
+from tests.store.kit import soon
 
 LONG_S = 60.0
 """Nothing in here may wait for so long."""
@@ -47,8 +48,7 @@ def test_what_is_told_waits_for_what_is_asked() -> None:
         taker.start()
         for number in (1, 2):
             parcels.put(number)
-            while len(parcels):
-                await asyncio.sleep(0.001)
+            await soon(lambda: not len(parcels))
         assert got == []
         parcels.put(3, is_urgent=True)
         await asyncio.to_thread(taker.join)
