@@ -48,7 +48,8 @@ class _Run:
     """What all connections share."""
 
     def __init__(self) -> None:
-        self.free: list[Caller] = []
+        self.free: deque[Caller] = deque()
+        """In turn: one that idles is closed by its server."""
         self.waiting: deque[float] = deque()
         """When each call that waits for a connection was due."""
         self.asked = self.made = 0
@@ -59,7 +60,7 @@ class _Run:
         """A call is due."""
         self.asked += 1
         if self.free:
-            self.free.pop().ask(due_s)
+            self.free.popleft().ask(due_s)
         elif len(self.waiting) < WAITING_MAX:
             self.waiting.append(due_s)
         else:
