@@ -9,6 +9,7 @@ import pytest
 from ferrycli.rules.ceilings import HOLD_LINES, Bounds, Ceiling, ceiling
 from ferrycli.rules.errors import UnpricedUsage
 from ferrycli.rules.pricing import (
+    TARIFFS_KEPT_MAX,
     Cost,
     Factor,
     Override,
@@ -578,3 +579,13 @@ def test_a_bucket_s_rate_is_its_own_or_that_of_what_holds_it(
     bucket: str, expected: int | None
 ) -> None:
     assert rate_of(Rate(input=7), bucket) == expected
+
+
+def test_a_card_keeps_no_more_tiers_than_it_may() -> None:
+    """Callers and providers choose their words."""
+    card = replace(SCALING)
+    sure = price_call(Usage(input=1_000), card, "fast")
+    for number in range(TARIFFS_KEPT_MAX + 1):
+        assert price_call(Usage(input=1), card, f"tier-{number}").is_incomplete
+        assert len(card.tariffs) <= TARIFFS_KEPT_MAX
+    assert price_call(Usage(input=1_000), card, "fast") == sure
