@@ -22,7 +22,7 @@ from ferrycli.store.ids import NewId
 from ferrycli.store.messages import Deny, Event, Events, Recorded, Stale
 from ferrycli.store.rows import Opening
 from ferrycli.wire.events import Told, events_body, read_events
-from ferrycli.wire.headers import attribution_headers
+from ferrycli.wire.head import Head, read_head
 
 STALE_TRIES_MAX = 8
 """How often events are attributed anew because keys, budgets or prices changed meanwhile."""
@@ -34,6 +34,7 @@ class _Request:
 
     new: NewId
     scope: Scope
+    head: Head
     key: KeyTerms | None = None
     told: tuple[Told, ...] = ()
     attribution: Attribution = Attribution()
@@ -49,7 +50,7 @@ class EventsTold:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        request = _Request(self._gateway.ids.make(), scope)
+        request = _Request(self._gateway.ids.make(), scope, read_head(scope["headers"]))
         try:
             recorded = await self._record(request, receive)
         except ClientLeft:
@@ -67,8 +68,8 @@ class EventsTold:
             raise MethodNotAllowed(request.scope["method"], self.path)
         if gateway.state["stopping"]:
             raise Stopping
-        gateway.gate.check(request.scope)
-        key = await gateway.key(request.scope)
+        gateway.gate.check(request.scope, request.head)
+        key = await gateway.key(request.scope, request.head.credential())
         if key.is_demo:
             raise BadKey(DEMO_SECRET, "demo")
         request.key = key
@@ -93,7 +94,7 @@ class EventsTold:
         for told in request.told:
             request.attribution = attribute(
                 Carried(
-                    attribution_headers(request.scope["headers"]),
+                    request.head.attribution,
                     request.scope.get("ferry.path", ""),
                     told.metadata,
                     event=told.own,

@@ -18,6 +18,7 @@ from ferrycli.wire.headers import (
     SENT,
     Headers,
     attribution_headers,
+    content_type,
     credential,
     idempotency_key,
     passes_ferry,
@@ -76,8 +77,8 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """What the headers of a request say. Nothing is refused yet."""
     credentials, sent, read, hosts, origins = [], [], [], [], []
-    encodings, lengths, ways = [], [], []
-    retries = said_type = None
+    encodings, lengths, ways, types = [], [], [], []
+    retries = None
     size, has_idempotency = 0, False
     for pair in headers:
         name, value = pair
@@ -86,7 +87,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         if role == _SENT:
             sent.append(pair)
             if name == b"content-type":
-                said_type = value if said_type is None else said_type
+                types.append(pair)
             elif name == IDEMPOTENCY_HEADER:
                 has_idempotency = True
         elif role is None:
@@ -118,7 +119,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         lengths,
         passes_ferry(ways) if ways else False,
         retries or 0,
-        said_type.decode("latin-1") if said_type else "",
+        content_type(types) if types else "",
         size,
         has_idempotency,
     )
